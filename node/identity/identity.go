@@ -1,0 +1,120 @@
+// Package identity keeps a peer's root key in a file.
+//
+// A key file holds one line: the 32-byte ed25519 secret in base64, as other peers of the
+// network write it. Base58 is read too, and 64 bytes (secret and public key together) as
+// well as 32. Files are created with mode 0600, complete or not at all.
+package identity
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mr-tron/base58"
+)
+
+// Generate makes a new key.
+func Generate() ed25519.PrivateKey {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		panic(fmt.Sprintf("identity: the system has no random numbers: %v", err))
+	}
+	return key
+}
+
+// Encode is the text of a key file.
+func Encode(key ed25519.PrivateKey) string {
+	return base64.StdEncoding.EncodeToString(key.Seed())
+}
+
+// Parse reads the text of a key file. Text that is both base64 and base58 of a fitting
+// length counts as base64.
+func Parse(text string) (ed25519.PrivateKey, error) {
+	text = strings.TrimSpace(text)
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || !fits(raw) {
+		short, err58 := base58.Decode(text)
+		switch {
+		case err58 == nil && fits(short):
+			raw = short
+		case err != nil && err58 != nil:
+			return nil, errors.New("secret key is neither base64 nor base58")
+		case err != nil:
+			raw = short
+		}
+	}
+	switch len(raw) {
+	case ed25519.SeedSize:
+		return ed25519.NewKeyFromSeed(raw), nil
+	case ed25519.PrivateKeySize:
+		key := ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize])
+		if !key.Equal(ed25519.PrivateKey(raw)) {
+			return nil, errors.New("the public half of the key pair does not belong to the secret half")
+		}
+		return key, nil
+	}
+	return nil, fmt.Errorf("secret key length must be 32 (or 64 for keypair), was %d", len(raw))
+}
+
+func fits(raw []byte) bool {
+	return len(raw) == ed25519.SeedSize || len(raw) == ed25519.PrivateKeySize
+}
+
+// Load reads a key file.
+func Load(path string) (ed25519.PrivateKey, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("key file: %w", err)
+	}
+	key, err := Parse(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("key file %s: %w", path, err)
+	}
+	return key, nil
+}
+
+// LoadOrCreate reads a key file, or makes one with a new key when there is none.
+func LoadOrCreate(path string) (key ed25519.PrivateKey, created bool, err error) {
+	key, err = Load(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, false, err
+	}
+	key = Generate()
+	err = Create(path, key)
+	if errors.Is(err, fs.ErrExist) { // another process was faster
+		key, err = Load(path)
+		return key, false, err
+	}
+	return key, err == nil, err
+}
+
+// Create writes a new key file. It never replaces one: the file appears complete under
+// its name by a hard link, which fails when the name is taken.
+func Create(path string, key ed25519.PrivateKey) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("key file: %w", err)
+	}
+	tmp, err := os.CreateTemp(dir, ".key-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("key file: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.WriteString(Encode(key) + "\n")
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return fmt.Errorf("key file: %w", err)
+	}
+	if err := os.Link(tmp.Name(), path); err != nil {
+		return fmt.Errorf("key file: %w", err)
+	}
+	return nil
+}

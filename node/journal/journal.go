@@ -1,0 +1,175 @@
+// Package journal remembers what happened to particles.
+//
+// Every peer keeps one journal: a ring of the latest entries in memory and a count per
+// kind and reason since the start. Whatever becomes of a particle leaves an entry: it
+// arrived or was refused, was stepped, made calls, was sent on or could not be, expired.
+// "Where is my particle" is answered by [Journal.Particle], "how much is lost, and why"
+// by [Journal.Counts].
+package journal
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+)
+
+// Kind is what an entry tells.
+type Kind uint8
+
+// The kinds of entries. Refused, Lost, Failed and Expired carry a reason.
+const (
+	Arrived Kind = iota // a particle or more data for it was admitted; Peer is the sender
+	Refused             // a frame or a particle was not admitted; Peer is the sender
+	Stepped             // the interpreter ran; Code is its return code
+	Failed              // the interpreter reported an error; Code is its return code
+	Called              // a service call ended; Code is its return code
+	Sent                // data left for Peer
+	Lost                // data for Peer did not leave
+	Expired             // the particle's time ran out
+	kinds
+)
+
+var kindNames = [kinds]string{"arrived", "refused", "stepped", "failed", "called", "sent", "lost", "expired"}
+
+func (k Kind) String() string { return kindNames[k] }
+
+// MarshalText makes kinds readable in JSON.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// Entry is one thing that happened. At is when it began, Took how long it lasted.
+type Entry struct {
+	At       time.Time     `json:"at"`
+	Took     time.Duration `json:"-"`
+	Kind     Kind          `json:"kind"`
+	Particle string        `json:"particle,omitempty"`
+	Host     string        `json:"host"`           // the peer whose journal this is
+	Peer     string        `json:"peer,omitempty"` // the other peer
+	Service  string        `json:"service,omitempty"`
+	Function string        `json:"function,omitempty"`
+	Code     int64         `json:"code,omitempty"`
+	Reason   Reason        `json:"reason,omitempty"`
+	Detail   string        `json:"detail,omitempty"`
+}
+
+// Count is how often something happened for some reason.
+type Count struct {
+	Kind   Kind   `json:"kind"`
+	Reason Reason `json:"reason,omitempty"`
+	N      uint64 `json:"n"`
+}
+
+// DefaultSize is how many entries a journal keeps when nothing else is said: some 2 MB.
+const DefaultSize = 8192
+
+// maxDetail bounds the text an entry keeps, since parts of it are made by strangers.
+const maxDetail = 500
+
+// Journal is one peer's memory. It may be used from many goroutines.
+type Journal struct {
+	host string
+
+	mu     sync.Mutex
+	ring   []Entry
+	next   uint64 // number of entries ever added
+	counts map[countKey]uint64
+}
+
+type countKey struct {
+	kind   Kind
+	reason Reason
+}
+
+// New makes a journal of the given peer with room for size entries.
+func New(host string, size int) *Journal {
+	if size <= 0 {
+		size = DefaultSize
+	}
+	return &Journal{host: host, ring: make([]Entry, 0, size), counts: make(map[countKey]uint64)}
+}
+
+// Add appends an entry, which replaces the oldest one when the ring is full.
+func (j *Journal) Add(e Entry) {
+	e.Host = j.host
+	if len(e.Detail) > maxDetail {
+		e.Detail = e.Detail[:maxDetail] + "..."
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.counts[countKey{e.Kind, e.Reason}]++
+	if len(j.ring) < cap(j.ring) {
+		j.ring = append(j.ring, e)
+	} else {
+		j.ring[j.next%uint64(cap(j.ring))] = e
+	}
+	j.next++
+}
+
+// AddError appends an entry whose reason and detail are those of err.
+func (j *Journal) AddError(e Entry, err error) {
+	e.Reason, e.Detail = ReasonOf(err), err.Error()
+	if e.At.IsZero() {
+		e.At = time.Now()
+	}
+	j.Add(e)
+}
+
+// Recent gives the latest entries that pass the filter, oldest first, at most n.
+func (j *Journal) Recent(n int, pass func(*Entry) bool) []Entry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var out []Entry
+	for i := range uint64(len(j.ring)) {
+		e := &j.ring[(j.next-1-i)%uint64(cap(j.ring))]
+		if len(out) == n {
+			break
+		}
+		if pass == nil || pass(e) {
+			out = append(out, *e)
+		}
+	}
+	for a, b := 0, len(out)-1; a < b; a, b = a+1, b-1 {
+		out[a], out[b] = out[b], out[a]
+	}
+	return out
+}
+
+// Particle gives what is remembered of one particle, oldest first.
+func (j *Journal) Particle(id string) []Entry {
+	return j.Recent(cap(j.ring), func(e *Entry) bool { return e.Particle == id })
+}
+
+// Counts gives all counts since the start.
+func (j *Journal) Counts() []Count {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	out := make([]Count, 0, len(j.counts))
+	for k, n := range j.counts {
+		out = append(out, Count{k.kind, k.reason, n})
+	}
+	return out
+}
+
+// Count gives one count; an empty reason sums over all reasons.
+func (j *Journal) Count(kind Kind, reason Reason) uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if reason != "" {
+		return j.counts[countKey{kind, reason}]
+	}
+	sum := uint64(0)
+	for k, n := range j.counts {
+		if k.kind == kind {
+			sum += n
+		}
+	}
+	return sum
+}
+
+// MarshalJSON writes Took in milliseconds, the unit of all times in the network.
+func (e Entry) MarshalJSON() ([]byte, error) {
+	type plain Entry
+	return json.Marshal(struct {
+		plain
+		Took float64 `json:"tookMs,omitempty"`
+	}{plain(e), float64(e.Took) / float64(time.Millisecond)})
+}
