@@ -1,0 +1,261 @@
+package air
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// checker does the checks that a grammar cannot: it is shown every instruction as it
+// is completed, branches before the instruction that holds them, and keeps what it
+// learned under the names of variables. The work is linear in the length of the script.
+type checker struct {
+	ids   map[string]int32 // name -> index in names
+	names []name
+	stack []int32
+	off   bool // the check of what follows next is switched off
+	errs  []Diagnostic
+}
+
+// name is what is known about the variables of one name. The lists hold the
+// instructions for which no enclosing fold with this iterator has been seen yet.
+type name struct {
+	name     string
+	defined  int32  // where the first instruction that defines it starts
+	reported Span   // the last instruction in which its use was refused
+	suspect  Span   // an instruction with something after (next name), if not zero
+	nexts    []Span // next instructions
+	news     []Span // new instructions
+	folds    []Span // folds with this iterator
+}
+
+// plain stands on the checker's stack for an instruction that does not end in a next;
+// other entries are the name's index.
+const plain int32 = -1
+
+const undefined int32 = 1<<31 - 1
+
+func (c *checker) id(s string) int32 {
+	if id, ok := c.ids[s]; ok {
+		return id
+	}
+	if c.ids == nil {
+		c.ids = make(map[string]int32, 16)
+	}
+	id := int32(len(c.names))
+	c.ids[s] = id
+	c.names = append(c.names, name{name: s, defined: undefined})
+	return id
+}
+
+// add takes in an instruction whose branches have been taken in before.
+func (c *checker) add(i Instr) {
+	switch i := i.(type) {
+	case *Null, *Never:
+		c.push(plain)
+	case *Call:
+		c.call(i)
+	case *Canon:
+		c.define(i.Out, i.Span)
+		c.push(plain)
+	case *Ap:
+		c.use(&i.Arg, i.Span)
+		c.define(i.Out, i.Span)
+		c.push(plain)
+	case *ApMap:
+		c.use(&i.Key, i.Span)
+		c.define(i.Map, i.Span)
+		c.push(plain)
+	case *Fail:
+		if i.Literal && i.Code == 0 {
+			c.report(i.Span, "error code 0 with fail is unsupported", "use another number: 0 means success")
+		}
+		c.push(plain)
+	case *Next:
+		id := c.id(i.Iterator.Name)
+		c.names[id].nexts = append(c.names[id].nexts, i.Span)
+		c.push(id)
+	case *Seq:
+		c.sequence(i.Span)
+	case *Par:
+		c.sequence(i.Span)
+	case *Xor:
+		c.choice()
+	case *Match:
+		c.use(&i.Left, i.Span)
+		c.use(&i.Right, i.Span)
+	case *Mismatch:
+		c.use(&i.Left, i.Span)
+		c.use(&i.Right, i.Span)
+	case *New:
+		id := c.define(i.Var, i.Span)
+		c.names[id].news = append(c.names[id].news, i.Span)
+	case *Fold:
+		c.fold(i)
+	}
+}
+
+func (c *checker) call(i *Call) {
+	c.use(&i.Peer, i.Span)
+	c.use(&i.Service, i.Span)
+	c.use(&i.Function, i.Span)
+	for k := range i.Args {
+		c.use(&i.Args[k], i.Span)
+	}
+	if i.Out != nil {
+		c.define(*i.Out, i.Span)
+	}
+	c.push(plain)
+}
+
+// use notes the variables of a value and of its lens.
+func (c *checker) use(v *Value, at Span) {
+	if v.Kind == Variable {
+		c.useName(v.Var.Name, at)
+	}
+	for _, a := range v.Lens.Path {
+		if a.Kind == ByScalar {
+			c.useName(a.Name, at)
+		}
+	}
+}
+
+// useName looks for a definition in an instruction that starts before the one at a
+// span. The instructions around it are still to come, so a missing one is looked for
+// again in the end; like AquaVM, only once per name: (fold i i (ap i x)) passes because
+// its first use of i does.
+func (c *checker) useName(name string, at Span) {
+	n := &c.names[c.id(name)]
+	if n.defined >= at.Start && n.pending == (Span{}) {
+		n.pending = at
+	}
+}
+
+func (c *checker) define(v Var, at Span) int32 {
+	id := c.id(v.Name)
+	c.names[id].defined = min(c.names[id].defined, at.Start)
+	return id
+}
+
+// fold settles the instructions inside that need to know about it.
+func (c *checker) fold(i *Fold) {
+	c.use(&i.Iterable, i.Span)
+	id := c.define(i.Iterator, i.Span)
+	n := &c.names[id]
+	for k, at := range inside(&n.nexts, i.Span) {
+		if k > 0 {
+			c.report(at, fmt.Sprintf("multiple next instructions for iterator '%s' found for one fold, that is prohibited", n.name),
+				"a fold goes on with (next) in one place of its body")
+		}
+	}
+	for _, at := range inside(&n.news, i.Span) {
+		c.report(at, fmt.Sprintf("new can't be applied to a '%s' because it's an iterator", n.name), "rename one of the two variables")
+	}
+	for _, at := range inside(&n.folds, i.Span) {
+		c.report(at, fmt.Sprintf("multiple iterable values found for iterator name '%s'", n.name), "give the inner fold another iterator name")
+	}
+	n.folds = append(n.folds, i.Span)
+	c.foldEnd(i, id)
+}
+
+// inside takes the spans inside at off the end of the list, which is ordered by their ends.
+func inside(list *[]Span, at Span) []Span {
+	k := len(*list)
+	for k > 0 && (*list)[k-1].Start > at.Start {
+		k--
+	}
+	taken := (*list)[k:]
+	*list = (*list)[:k]
+	return taken
+}
+
+// The rest is the check that nothing follows next in a fold over a stream or a stream
+// map. It mirrors AquaVM's rules, with their gaps: xor hides what follows a next, and
+// a fold over a scalar leaves its suspect for a later stream fold with the same iterator.
+
+func (c *checker) push(id int32) {
+	c.stack = append(c.stack, id)
+}
+
+// pop tolerates an empty stack: after a syntax error some instructions never come.
+func (c *checker) pop() int32 {
+	if len(c.stack) == 0 {
+		return plain
+	}
+	id := c.stack[len(c.stack)-1]
+	c.stack = c.stack[:len(c.stack)-1]
+	return id
+}
+
+func (c *checker) sequence(at Span) {
+	right, left := c.pop(), c.pop()
+	switch {
+	case left == plain || left == right:
+		c.push(right)
+	default:
+		if n := &c.names[left]; n.suspect == (Span{}) {
+			n.suspect = at
+		}
+		c.push(plain)
+	}
+}
+
+func (c *checker) choice() {
+	right, left := c.pop(), c.pop()
+	switch {
+	case left == plain:
+		c.push(right)
+	case right == plain:
+		c.push(left)
+	default:
+		c.off = true
+		c.push(plain)
+	}
+}
+
+func (c *checker) foldEnd(i *Fold, id int32) {
+	if i.Last != nil {
+		c.pop()
+	}
+	body := c.pop()
+	if i.Iterable.Kind != Variable || i.Iterable.Var.Kind != Stream && i.Iterable.Var.Kind != StreamMap {
+		c.push(plain)
+		return
+	}
+	n := &c.names[id]
+	if n.suspect != (Span{}) && !c.off {
+		c.report(n.suspect, "fold can not have instructions after next",
+			"move (next) to the end of the body: folds over streams may still grow when it runs")
+	}
+	if body == id {
+		n.suspect = Span{}
+		body = plain
+	}
+	c.push(body)
+}
+
+func (c *checker) report(at Span, label, hint string) {
+	c.errs = append(c.errs, Diagnostic{Span: at, Label: label, Hint: hint})
+}
+
+// finish returns everything found, in the order of the text.
+func (c *checker) finish() []Diagnostic {
+	for k := range c.names {
+		n := &c.names[k]
+		if n.pending != (Span{}) && n.defined >= n.pending.Start {
+			c.report(n.pending, fmt.Sprintf("variable '%s' wasn't defined", n.name), definitionHint(n))
+		}
+		for _, at := range n.nexts {
+			c.report(at, fmt.Sprintf("iterable '%s' wasn't defined", n.name), "(next) names the iterator of a fold around it")
+		}
+	}
+	slices.SortStableFunc(c.errs, func(a, b Diagnostic) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
+	return c.errs
+}
+
+func definitionHint(n *name) string {
+	if n.defined == undefined {
+		return "give it a value before, with a call, an ap or a fold"
+	}
+	return "it gets its value only later in the script: swap the two instructions"
+}
