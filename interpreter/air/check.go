@@ -20,13 +20,13 @@ type checker struct {
 // name is what is known about the variables of one name. The lists hold the
 // instructions for which no enclosing fold with this iterator has been seen yet.
 type name struct {
-	name     string
-	defined  int32  // where the first instruction that defines it starts
-	reported Span   // the last instruction in which its use was refused
-	suspect  Span   // an instruction with something after (next name), if not zero
-	nexts    []Span // next instructions
-	news     []Span // new instructions
-	folds    []Span // folds with this iterator
+	name    string
+	defined int32  // where the first instruction that defines it starts
+	pending Span   // the first instruction that uses it without a definition known by then
+	suspect Span   // an instruction with something after (next name), if not zero
+	nexts   []Span // next instructions
+	news    []Span // new instructions
+	folds   []Span // folds with this iterator
 }
 
 // plain stands on the checker's stack for an instruction that does not end in a next;
