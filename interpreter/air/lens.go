@@ -129,19 +129,20 @@ func (p *lensParser) refuse(expected string) {
 
 // String is the canonical text of a lens, as it goes into tetraplets and messages:
 // ".length" or ".$.a.[0].[i]"; "" for the zero Lens.
-func (l Lens) String() string {
+func (l Lens) String() string { return string(l.append(nil)) }
+
+func (l Lens) append(buf []byte) []byte {
 	if l.Length {
-		return ".length"
+		return append(buf, ".length"...)
 	}
-	if len(l.Path) == 0 {
-		return ""
-	}
-	buf := append(make([]byte, 0, 32), ".$"...)
-	for _, a := range l.Path {
+	for k, a := range l.Path {
+		if k == 0 {
+			buf = append(buf, ".$"...)
+		}
 		buf = append(buf, '.')
 		buf = a.append(buf)
 	}
-	return string(buf)
+	return buf
 }
 
 // String is the canonical text of an accessor: "name", "[7]" or "[i]".
