@@ -1,0 +1,394 @@
+package services
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Everywhere is the scope of services that every scope sees, such as the built-in functions.
+const Everywhere = ""
+
+// Kind is the kind of a service.
+type Kind string
+
+// The kinds of services.
+const (
+	Builtin Kind = "builtin"
+	Service Kind = "service"
+	Spell   Kind = "spell"
+)
+
+// What may be wrong with ids and aliases.
+var (
+	ErrNotFound = errors.New("service not found")
+	ErrExists   = errors.New("service exists")
+	ErrIsID     = errors.New("alias is the id of a service")
+)
+
+// defaultQueueLimit bounds the calls that wait for one instance. At 1 ms per call the last one
+// waits a second; a deadline of some seconds is out of reach far beyond it.
+const defaultQueueLimit = 1024
+
+// Config configures a Registry.
+type Config struct {
+	Host       string   // peer id of the host scope
+	Management []string // peers that may do what the host may
+
+	QueueLimit int // calls waiting for one instance; 0 is 1024
+
+	// Observe is told about each finished call, by the goroutine that made it.
+	Observe func(Observation)
+	// Changed is told when a service or its aliases changed, so that they can be stored.
+	Changed func(scope, id string)
+}
+
+// A Registry knows the services of a peer, in all its scopes. It is safe for concurrent use.
+type Registry struct {
+	config     Config
+	management map[string]bool
+
+	mu     sync.RWMutex
+	scopes map[string]*scope
+}
+
+type scope struct {
+	services map[string]*instance
+	aliases  map[string]string // to service id
+}
+
+// An instance is a registered service. All but info.Aliases is fixed at registration.
+type instance struct {
+	info      Info
+	handler   Handler
+	functions map[string]bool // nil: answers every function
+	queue     *queue          // nil: concurrent
+	counters  counters
+}
+
+// Info describes a registered service.
+type Info struct {
+	ID        string
+	Scope     string
+	Kind      Kind
+	Blueprint string // id of what it was made from
+	Owner     string // peer id
+	Aliases   []string
+	Functions []string // sorted; empty when the service does not tell
+	Handler   Handler
+}
+
+// An Option describes a service at registration.
+type Option func(*Registry, *instance)
+
+// In puts the service in the scope of a peer; without it the service is [Everywhere].
+func In(scope string) Option { return func(_ *Registry, s *instance) { s.info.Scope = scope } }
+
+// Concurrent lets calls of the service run in parallel.
+func Concurrent() Option { return func(_ *Registry, s *instance) { s.queue = nil } }
+
+// Functions names the functions of the service. Handlers with a method Functions() []string
+// need not be told.
+func Functions(names ...string) Option {
+	return func(_ *Registry, s *instance) { s.info.Functions = names }
+}
+
+// OfKind sets the kind of the service. Without it a service is [Builtin] everywhere, and
+// [Service] in a scope.
+func OfKind(k Kind) Option { return func(_ *Registry, s *instance) { s.info.Kind = k } }
+
+// OwnedBy names the peer that created the service. Without it this is the host.
+func OwnedBy(peer string) Option { return func(_ *Registry, s *instance) { s.info.Owner = peer } }
+
+// FromBlueprint names what the service was made from.
+func FromBlueprint(id string) Option {
+	return func(_ *Registry, s *instance) { s.info.Blueprint = id }
+}
+
+// New makes an empty registry.
+func New(c Config) *Registry {
+	if c.QueueLimit <= 0 {
+		c.QueueLimit = defaultQueueLimit
+	}
+	r := &Registry{config: c, management: map[string]bool{}, scopes: map[string]*scope{}}
+	for _, peer := range c.Management {
+		r.management[peer] = true
+	}
+	return r
+}
+
+// Host is the peer id of the host scope.
+func (r *Registry) Host() string { return r.config.Host }
+
+// Register adds a service. Its id must be free in its scope, also as an alias.
+func (r *Registry) Register(id string, h Handler, opts ...Option) error {
+	s := r.newInstance(id, h, opts)
+	if err := r.add(s); err != nil {
+		return fmt.Errorf("register service %q on %s: %w", id, r.ScopeName(s.info.Scope), err)
+	}
+	r.changed(s.info.Scope, id)
+	return nil
+}
+
+func (r *Registry) newInstance(id string, h Handler, opts []Option) *instance {
+	s := &instance{info: Info{ID: id, Owner: r.config.Host, Handler: h}, handler: h}
+	s.queue = &queue{limit: r.config.QueueLimit}
+	s.counters.functions = map[string]*FunctionStats{}
+	if l, ok := h.(interface{ Functions() []string }); ok {
+		s.info.Functions = l.Functions()
+	}
+	for _, opt := range opts {
+		opt(r, s)
+	}
+	if s.info.Kind == "" {
+		s.info.Kind = Service
+		if s.info.Scope == Everywhere {
+			s.info.Kind = Builtin
+		}
+	}
+	if s.info.Functions != nil {
+		s.info.Functions = slices.Sorted(slices.Values(s.info.Functions))
+		s.functions = map[string]bool{}
+		for _, f := range s.info.Functions {
+			s.functions[f] = true
+		}
+	}
+	return s
+}
+
+func (r *Registry) add(s *instance) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sc := r.scopes[s.info.Scope]
+	if sc == nil {
+		sc = &scope{services: map[string]*instance{}, aliases: map[string]string{}}
+		r.scopes[s.info.Scope] = sc
+	}
+	if sc.services[s.info.ID] != nil || sc.aliases[s.info.ID] != "" {
+		return ErrExists
+	}
+	sc.services[s.info.ID] = s
+	return nil
+}
+
+// Unregister removes a service and its aliases. Calls that wait or run are still answered by it.
+func (r *Registry) Unregister(scope, id string) error {
+	if !r.drop(scope, id) {
+		return fmt.Errorf("unregister service %q on %s: %w", id, r.ScopeName(scope), ErrNotFound)
+	}
+	r.changed(scope, id)
+	return nil
+}
+
+func (r *Registry) drop(scope, id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sc := r.scopes[scope]
+	if sc == nil || sc.services[id] == nil {
+		return false
+	}
+	delete(sc.services, id)
+	maps.DeleteFunc(sc.aliases, func(_, to string) bool { return to == id })
+	return true
+}
+
+// AddAlias gives a service of the scope another name. An alias in use moves to the service.
+func (r *Registry) AddAlias(scope, alias, id string) error {
+	old, err := r.setAlias(scope, alias, id)
+	if err != nil {
+		return fmt.Errorf("alias %q of service %q on %s: %w", alias, id, r.ScopeName(scope), err)
+	}
+	if old != "" && old != id {
+		r.changed(scope, old)
+	}
+	r.changed(scope, id)
+	return nil
+}
+
+func (r *Registry) setAlias(scope, alias, id string) (old string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sc := r.scopes[scope]
+	switch {
+	case sc == nil || sc.services[id] == nil:
+		return "", ErrNotFound
+	case sc.services[alias] != nil:
+		return "", ErrIsID
+	}
+	old = sc.aliases[alias]
+	sc.aliases[alias] = id
+	return old, nil
+}
+
+// RemoveAlias takes an alias away.
+func (r *Registry) RemoveAlias(scope, alias string) error {
+	id, ok := r.Alias(scope, alias)
+	if !ok {
+		return fmt.Errorf("alias %q on %s: %w", alias, r.ScopeName(scope), ErrNotFound)
+	}
+	r.mu.Lock()
+	delete(r.scopes[scope].aliases, alias)
+	r.mu.Unlock()
+	r.changed(scope, id)
+	return nil
+}
+
+// Alias is the id of the service that has the alias in the scope.
+func (r *Registry) Alias(scope, alias string) (id string, ok bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if sc := r.scopes[scope]; sc != nil {
+		id, ok = sc.aliases[alias]
+	}
+	return id, ok
+}
+
+// Lookup finds a service of the scope by its id or alias.
+func (r *Registry) Lookup(scope, idOrAlias string) (Info, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	sc := r.scopes[scope]
+	if sc == nil {
+		return Info{}, false
+	}
+	s := sc.find(idOrAlias)
+	if s == nil {
+		return Info{}, false
+	}
+	return sc.describe(s), true
+}
+
+// List describes the services of the scope, by id.
+func (r *Registry) List(scope string) []Info {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	sc := r.scopes[scope]
+	if sc == nil {
+		return nil
+	}
+	var infos []Info
+	for _, id := range slices.Sorted(maps.Keys(sc.services)) {
+		infos = append(infos, sc.describe(sc.services[id]))
+	}
+	return infos
+}
+
+// Stats are the counters of all services, by scope and id.
+func (r *Registry) Stats() []Stats {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var all []Stats
+	for _, sc := range r.scopes {
+		for _, s := range sc.services {
+			all = append(all, s.snapshot())
+		}
+	}
+	slices.SortFunc(all, func(a, b Stats) int {
+		return cmp.Or(cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.ID, b.ID))
+	})
+	return all
+}
+
+// ServiceStats are the counters of one service: of all its calls and of each function called.
+func (r *Registry) ServiceStats(scope, idOrAlias string) (total FunctionStats, functions []FunctionStats, ok bool) {
+	r.mu.RLock()
+	var s *instance
+	if sc := r.scopes[scope]; sc != nil {
+		s = sc.find(idOrAlias)
+	}
+	r.mu.RUnlock()
+	if s == nil {
+		return total, nil, false
+	}
+	s.counters.mu.Lock()
+	defer s.counters.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(s.counters.functions)) {
+		functions = append(functions, s.counters.functions[name].clone())
+	}
+	return s.counters.total.clone(), functions, true
+}
+
+// ScopeName is the scope as error texts show it.
+func (r *Registry) ScopeName(scope string) string {
+	switch scope {
+	case Everywhere:
+		return "every scope"
+	case r.config.Host:
+		return "Host"
+	}
+	return fmt.Sprintf("WorkerId(WorkerId(PeerId(%q)))", scope)
+}
+
+func (r *Registry) changed(scope, id string) {
+	if r.config.Changed != nil {
+		r.config.Changed(scope, id)
+	}
+}
+
+// resolve finds who answers a call; see the package comment.
+func (r *Registry) resolve(c *Call) *instance {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if sc := r.scopes[Everywhere]; sc != nil {
+		if s := sc.services[c.Service]; s != nil && s.knows(c.Function) {
+			return s
+		}
+	}
+	sc := r.scopes[c.HostPeerID]
+	if sc == nil || c.HostPeerID == Everywhere {
+		return nil
+	}
+	if s := sc.find(c.Service); s != nil {
+		return s
+	}
+	if id, ok := ownSpell(c); ok {
+		return sc.services[id]
+	}
+	return nil
+}
+
+// ownSpell is the service behind the names "spell" and "self" in a spell's own particles,
+// whose ids are spell_<spell id>_<counter>.
+func ownSpell(c *Call) (id string, ok bool) {
+	if c.Service != "spell" && c.Service != "self" || !strings.HasPrefix(c.ParticleID, "spell") {
+		return "", false
+	}
+	_, rest, ok := strings.Cut(c.ParticleID, "_")
+	id, _, _ = strings.Cut(rest, "_")
+	return id, ok
+}
+
+func (sc *scope) find(idOrAlias string) *instance {
+	if s := sc.services[idOrAlias]; s != nil {
+		return s
+	}
+	return sc.services[sc.aliases[idOrAlias]]
+}
+
+func (sc *scope) describe(s *instance) Info {
+	info := s.info
+	for alias, id := range sc.aliases {
+		if id == info.ID {
+			info.Aliases = append(info.Aliases, alias)
+		}
+	}
+	slices.Sort(info.Aliases)
+	return info
+}
+
+func (s *instance) knows(function string) bool { return s.functions == nil || s.functions[function] }
+
+func (s *instance) snapshot() Stats {
+	s.counters.mu.Lock()
+	defer s.counters.mu.Unlock()
+	stats := s.counters.stats
+	stats.Scope, stats.ID, stats.Kind = s.info.Scope, s.info.ID, s.info.Kind
+	if s.queue != nil {
+		stats.Queue = s.queue.length()
+	}
+	return stats
+}

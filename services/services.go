@@ -1,0 +1,119 @@
+// Package services runs the service calls of a peer.
+//
+// The interpreter turns (call peer ("service" "function") [args] out) into a call request.
+// The node makes a [Call] of it and hands it to the [Registry], which finds the service,
+// waits for its turn, runs it and gives back a [Result] for the interpreter:
+//
+//	r := services.New(services.Config{Host: hostPeerID})
+//	r.Register("greeter", services.HandlerFunc(greet), services.In(hostPeerID))
+//	result := r.Invoke(ctx, call)
+//
+// # Which service answers
+//
+//  1. a service of every scope ([Everywhere], the built-in functions) that knows the function;
+//  2. a service of the call's scope, by id, then by alias;
+//  3. the call's own Closure, if the embedding program gave one;
+//  4. nobody: "Service with id 's' not found (function f)".
+//
+// A scope is the host or one worker, named by its peer id; scopes do not see each other's
+// services and aliases. Since rule 1 asks for the function too, a service may take the id or
+// alias of a built-in one and gets the calls that the built-in service does not know.
+//
+// # Order and parallelism
+//
+// One instance does one job at a time, in the order of arrival; scripts may rely on it.
+// Different services run in parallel. [Registry.Enqueue] takes the place in the queue at once,
+// so that a caller can fix the order before it starts goroutines; [Registry.Invoke] does both.
+// Services without state are registered as [Concurrent] and are not queued.
+//
+// # Deadlines
+//
+// The caller's context carries what is left of the particle's life. A waiting call leaves the
+// queue when it ends; a running one is told through its context. Invoke returns only after the
+// handler has returned, so the registry needs no goroutine and leaks none; a handler that
+// ignores its context holds its instance and its caller.
+//
+// # Errors
+//
+// A handler's error becomes return code 1 and the JSON string of its text. An [Error] chooses
+// another code or a JSON body. A panic is an error of that one call: it is logged with its
+// stack and counted.
+package services
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aquanode/aquanode/interpreter/value"
+)
+
+// A Call is one call request of a particle, as a service sees it.
+type Call struct {
+	ParticleID string
+	InitPeerID string
+	HostPeerID string // peer id of the scope the call runs in: the host's or a worker's
+	Timestamp  uint64 // ms since the epoch, as the init peer wrote it
+	TTL        uint32 // ms
+	Signature  []byte // of the particle
+
+	Service  string // id or alias, as the script wrote it
+	Function string
+	Args     []value.Value
+	// Tetraplets tell for each argument where it came from: one for a scalar, one per
+	// element for a canonicalised stream.
+	Tetraplets [][]value.Tetraplet
+
+	// Closure answers what no service does. It serves programs that embed a peer and bind
+	// functions to a particle of their own; calls to it are not queued.
+	Closure Handler
+}
+
+// A Result is what the interpreter is told: RetCode 0 and a JSON value, or another code and
+// the JSON text of an error.
+type Result struct {
+	RetCode int32
+	Result  string
+}
+
+// A Handler answers calls. It may be called by several goroutines at once only when it was
+// registered as [Concurrent].
+type Handler interface {
+	Call(ctx context.Context, c *Call) (value.Value, error)
+}
+
+// HandlerFunc is a function that is a Handler.
+type HandlerFunc func(ctx context.Context, c *Call) (value.Value, error)
+
+// Call calls f.
+func (f HandlerFunc) Call(ctx context.Context, c *Call) (value.Value, error) { return f(ctx, c) }
+
+// An Error is a service error with more than a text.
+type Error struct {
+	RetCode int32  // 0 stands for 1
+	Message string // reported as a JSON string
+	JSON    string // reported instead of Message when not empty; JSON text
+}
+
+func (e *Error) Error() string {
+	if e.Message == "" {
+		return e.JSON
+	}
+	return e.Message
+}
+
+// result reports the error; text is its own or that of an error which wraps it.
+func (e *Error) result(text string) Result {
+	r := Result{RetCode: e.RetCode, Result: e.JSON}
+	if r.RetCode == 0 {
+		r.RetCode = 1
+	}
+	if r.Result == "" {
+		r.Result = value.Of(text).Text()
+	}
+	return r
+}
+
+// Errorf is an Error with return code 1 and a text.
+func Errorf(format string, args ...any) *Error {
+	return &Error{RetCode: 1, Message: fmt.Sprintf(format, args...)}
+}
