@@ -108,7 +108,7 @@ func (e *Error) result(text string) Result {
 		r.RetCode = 1
 	}
 	if r.Result == "" {
-		r.Result = value.Of(text).Text()
+		r.Result = value.String(text).Text()
 	}
 	return r
 }
