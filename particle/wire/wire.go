@@ -57,22 +57,34 @@ type Source interface {
 // returns io.EOF only before the first byte of a frame. Other errors of the source are
 // passed on, so that a deadline can be told from a stream that ends early.
 func ReadMessage(r Source, limit int) ([]byte, error) {
-	size, err := readLength(r)
+	size, err := ReadLength(r, limit)
 	if err != nil {
 		return nil, err
 	}
-	if size > uint64(limit) {
-		return nil, fmt.Errorf("%w: %d bytes of at most %d", ErrTooLong, size, limit)
+	return ReadBody(r, size)
+}
+
+// ReadLength reads the head of a frame, for those who ask for memory before they read on
+// with [ReadBody].
+func ReadLength(r io.ByteReader, limit int) (int, error) {
+	size, err := readLength(r)
+	if err == nil && size > uint64(limit) {
+		err = fmt.Errorf("%w: %d bytes of at most %d", ErrTooLong, size, limit)
 	}
-	buf := make([]byte, min(int(size), firstRead))
+	return int(size), err
+}
+
+// ReadBody reads a message of the given size.
+func ReadBody(r io.Reader, size int) ([]byte, error) {
+	buf := make([]byte, min(size, firstRead))
 	for filled := 0; ; {
 		if _, err := io.ReadFull(r, buf[filled:]); err != nil {
 			return nil, early(err)
 		}
-		if filled = len(buf); filled == int(size) {
+		if filled = len(buf); filled == size {
 			return buf, nil
 		}
-		grown := make([]byte, min(int(size), 2*filled))
+		grown := make([]byte, min(size, 2*filled))
 		copy(grown, buf)
 		buf = grown
 	}

@@ -286,7 +286,7 @@ func FuzzDecode(f *testing.F) {
 	p := sample()
 	f.Add(Frame(p))
 	f.Add(clientFrame(p))
-	f.Add([]byte("\x0a\x81\x04\x81\xa6action\xa7Upgrade"))
+	f.Add([]byte("\x12\x81\x04\x81\xa6action\xa7Upgrade"))
 	f.Add([]byte("\x80\x80\x04\x81\x04"))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		message, err := ReadMessage(bufio.NewReader(bytes.NewReader(frame)), 1<<20)

@@ -1,0 +1,305 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+
+	"github.com/aquanode/aquanode/node/journal"
+)
+
+// dialTimeout bounds finding and dialling a peer that a particle goes to next.
+const dialTimeout = 15 * time.Second
+
+// connect gives the newest connection to a peer, or makes one. The newest, because a
+// client that comes back may have left an old one behind that nobody reads.
+func (h *Host) connect(id peer.ID, deadline time.Time) (network.Conn, error) {
+	if c := h.newest(id); c != nil {
+		return c, nil
+	}
+	ctx, cancel := context.WithDeadline(h.ctx, deadline)
+	defer cancel()
+	ctx, cancel = context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if len(h.host.Peerstore().Addrs(id)) == 0 {
+		if err := h.find(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	c, err := h.host.Network().DialPeer(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", journal.DialFailed, err)
+	}
+	return c, nil
+}
+
+func (h *Host) find(ctx context.Context, id peer.ID) error {
+	if h.kad == nil {
+		return journal.NotConnected
+	}
+	return h.kad.find(ctx, id)
+}
+
+func (h *Host) newest(id peer.ID) network.Conn {
+	for _, c := range slices.Backward(h.host.Network().ConnsToPeer(id)) {
+		if !c.IsClosed() {
+			return c
+		}
+	}
+	return nil
+}
+
+// Connect dials a peer at the given addresses, which may be with or without its id.
+func (h *Host) Connect(ctx context.Context, id string, addrs []string) error {
+	target, err := peer.Decode(id)
+	if err != nil {
+		return fmt.Errorf("%w: %q: %w", journal.BadPeerID, id, err)
+	}
+	info := peer.AddrInfo{ID: target}
+	for i, a := range addrs {
+		addrs[i] = strings.TrimSuffix(a, "/p2p/"+id)
+	}
+	if info.Addrs, err = parseAddrs(addrs); err != nil {
+		return err
+	}
+	if len(info.Addrs) == 0 && h.newest(target) == nil && len(h.host.Peerstore().Addrs(target)) == 0 {
+		return journal.NotConnected
+	}
+	if err := h.host.Connect(ctx, info); err != nil {
+		return fmt.Errorf("%w: %w", journal.DialFailed, err)
+	}
+	return nil
+}
+
+// Dial connects to a full address and says which peer is there.
+func (h *Host) Dial(ctx context.Context, addr string) (string, error) {
+	info, err := parseFullAddr(addr)
+	if err != nil {
+		return "", err
+	}
+	h.clearBackoff(info.ID)
+	if err := h.host.Connect(ctx, *info); err != nil {
+		return "", fmt.Errorf("%w: %s: %w", journal.DialFailed, addr, err)
+	}
+	return info.ID.String(), nil
+}
+
+// clearBackoff lets a caller with patience of its own dial again at once.
+func (h *Host) clearBackoff(id peer.ID) {
+	if s, ok := h.host.Network().(*swarm.Swarm); ok {
+		s.Backoff().Clear(id)
+	}
+}
+
+func parseFullAddr(addr string) (*peer.AddrInfo, error) {
+	info, err := peer.AddrInfoFromString(addr)
+	if err != nil {
+		return nil, fmt.Errorf("address %q: %w (a full address ends in /p2p/<peer id>)", addr, err)
+	}
+	return info, nil
+}
+
+// IsConnected reports whether there is a connection to a peer.
+func (h *Host) IsConnected(id string) (bool, error) {
+	target, err := peer.Decode(id)
+	if err != nil {
+		return false, fmt.Errorf("%w: %q: %w", journal.BadPeerID, id, err)
+	}
+	return h.newest(target) != nil, nil
+}
+
+// Contact gives the addresses at which a connected peer can be found; known is false
+// when there is no connection.
+func (h *Host) Contact(id string) (addrs []string, known bool) {
+	target, err := peer.Decode(id)
+	if err != nil || h.newest(target) == nil {
+		return nil, false
+	}
+	addrs = []string{}
+	for _, a := range h.host.Peerstore().Addrs(target) {
+		addrs = append(addrs, a.String())
+	}
+	slices.Sort(addrs)
+	return addrs, true
+}
+
+// Pauses between attempts to reach a kept address. The first comes at once; a relay
+// that restarts is back within its first seconds.
+const (
+	keepPauseMin = 250 * time.Millisecond
+	keepPauseMax = 60 * time.Second
+)
+
+// Keep connects to a full address and does so again whenever the connection is lost,
+// until Close.
+func (h *Host) Keep(addr string) error {
+	info, err := parseFullAddr(addr)
+	if err != nil {
+		return err
+	}
+	if info.ID == h.host.ID() {
+		return nil // one list of bootstrap addresses serves all peers of a network
+	}
+	h.host.Peerstore().AddAddrs(info.ID, info.Addrs, peerstore.PermanentAddrTTL)
+	h.work.start(func() { h.keep(*info) })
+	return nil
+}
+
+func (h *Host) keep(info peer.AddrInfo) {
+	for pause := keepPauseMin; h.ctx.Err() == nil; {
+		if h.keepOnce(info) {
+			pause = keepPauseMin
+		}
+		sleep(h.ctx, pause/2+rand.N(pause/2))
+		pause = min(2*pause, keepPauseMax)
+	}
+}
+
+// keepOnce dials once and, if that succeeds, waits until the connection is gone.
+func (h *Host) keepOnce(info peer.AddrInfo) bool {
+	ctx, cancel := context.WithTimeout(h.ctx, dialTimeout)
+	defer cancel()
+	h.clearBackoff(info.ID)
+	if err := h.host.Connect(ctx, info); err != nil {
+		log.Infow("cannot reach bootstrap peer", "peer", info.ID, "error", err)
+		return false
+	}
+	if h.kad != nil {
+		h.kad.joined()
+	}
+	select {
+	case <-h.gone(info.ID):
+	case <-h.ctx.Done():
+	}
+	return true
+}
+
+// gone is closed when no connection to the peer is left.
+func (h *Host) gone(id peer.ID) <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := make(chan struct{})
+	if h.newest(id) == nil {
+		close(c)
+	} else {
+		h.waiters[id] = append(h.waiters[id], c)
+	}
+	return c
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+func (h *Host) disconnected(_ network.Network, c network.Conn) {
+	id := c.RemotePeer()
+	if h.newest(id) != nil {
+		return
+	}
+	h.conns.Unprotect(id, protectTag)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, w := range h.waiters[id] {
+		close(w)
+	}
+	delete(h.waiters, id)
+	if b := h.outboxes[id]; b != nil && !b.sending {
+		if b.kept != nil {
+			b.kept.Reset()
+		}
+		delete(h.outboxes, id)
+	}
+}
+
+// watchIdentify lets go of remotes that do not speak the particle protocol and protects
+// the others from the connection manager.
+func (h *Host) watchIdentify() error {
+	sub, err := h.host.EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted), eventbus.BufSize(256))
+	if err != nil {
+		return err
+	}
+	h.work.start(func() {
+		defer sub.Close()
+		for {
+			select {
+			case e, ok := <-sub.Out():
+				if !ok {
+					return
+				}
+				h.known(e.(event.EvtPeerIdentificationCompleted))
+			case <-h.ctx.Done():
+				return
+			}
+		}
+	})
+	return nil
+}
+
+func (h *Host) known(e event.EvtPeerIdentificationCompleted) {
+	if slices.Contains(e.Protocols, particleProtocol) {
+		h.conns.Protect(e.Peer, protectTag)
+		return
+	}
+	h.cfg.Refused(e.Peer.String(), fmt.Errorf("%w: agent %q", journal.NoParticles, e.AgentVersion))
+	if err := h.host.Network().ClosePeer(e.Peer); err != nil && !errors.Is(err, context.Canceled) {
+		log.Debugw("closing a connection", "peer", e.Peer, "error", err)
+	}
+}
+
+// PeerInfo is what is known of a connected peer.
+type PeerInfo struct {
+	ID       string   `json:"peerId"`
+	Addrs    []string `json:"addrs"` // remote ends of the connections
+	Inbound  bool     `json:"inbound"`
+	Agent    string   `json:"agent,omitempty"`
+	Protocol string   `json:"protocol,omitempty"`
+	Waiting  int      `json:"waiting"` // frames in the send queue
+	Streams  int      `json:"streams"`
+}
+
+// Peers lists the connected peers.
+func (h *Host) Peers() []PeerInfo {
+	var out []PeerInfo
+	for _, id := range h.host.Network().Peers() {
+		out = append(out, h.peerInfo(id))
+	}
+	slices.SortFunc(out, func(a, b PeerInfo) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+func (h *Host) peerInfo(id peer.ID) PeerInfo {
+	info := PeerInfo{ID: id.String(), Addrs: []string{}}
+	for _, c := range h.host.Network().ConnsToPeer(id) {
+		info.Addrs = append(info.Addrs, c.RemoteMultiaddr().String())
+		info.Inbound = c.Stat().Direction == network.DirInbound
+		info.Streams += c.Stat().NumStreams
+	}
+	text := func(key string) string {
+		v, _ := h.host.Peerstore().Get(id, key)
+		s, _ := v.(string)
+		return s
+	}
+	info.Agent, info.Protocol = text("AgentVersion"), text("ProtocolVersion")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if b := h.outboxes[id]; b != nil {
+		info.Waiting = len(b.waiting)
+	}
+	return info
+}

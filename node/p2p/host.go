@@ -1,0 +1,312 @@
+// Package p2p carries particles between peers over libp2p. It is the only part of a
+// node that knows libp2p; everything it hands up or takes is particles and peer ids as
+// text.
+//
+// # Transports
+//
+// TCP, WebSocket and QUIC (v1), Noise, yamux. Identify tells the protocol version of the
+// network, [wire.ProtocolID], and the agent version; ping is answered. A remote that
+// does not speak the particle protocol is disconnected after identify.
+//
+// # Receiving
+//
+// One stream may carry one frame, as the protocol's first implementation sends them, or
+// many. Each frame must be complete [Config.FrameTimeout] after its first byte. Frames
+// that do not decode are refused and the stream goes on; when the framing itself is
+// broken the stream is reset. The connection lives on in any case. Our side of an
+// inbound stream is closed as soon as the remote has closed its own, since clients count
+// what is half open.
+//
+// # Sending
+//
+// [Host.Send] puts a frame in the queue of its peer, which is bounded in frames and
+// bytes, and never waits. What becomes of it is told to [Config.Sent]. How frames
+// travel depends on the remote:
+//
+//	aquanode       one kept stream of [KeptProtocol], many frames
+//	other peers    a stream per frame; they read exactly one
+//	clients        one kept stream of the particle protocol: a client never closes its side
+//	               of an inbound stream and refuses more after 1000; frames of at most 4 MiB
+//
+// Peers are told from clients by the protocol version in their identify message. A kept
+// stream that fails is opened once more for the same frames before they count as lost.
+//
+// # Goroutines
+//
+// Host owns one goroutine per inbound stream, one per peer with frames to send (it ends
+// when the queue is empty), one per kept address ([Host.Keep]), and one that watches
+// identify. Close ends them all and waits.
+package p2p
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	logging "github.com/ipfs/go-log/v2"
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/gologshim"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/aquanode/aquanode/particle"
+	"github.com/aquanode/aquanode/particle/wire"
+)
+
+var log = logging.Logger("p2p")
+
+func init() { gologshim.SetDefaultHandler(logging.SlogHandler()) }
+
+// The protocols that carry particles. KeptProtocol has the same frames; supporting it
+// says that a stream may be kept and carry any number of them.
+const (
+	particleProtocol protocol.ID = wire.ProtocolID
+	KeptProtocol     protocol.ID = "/aquanode/particle/1.0.0"
+)
+
+// Config configures a Host. Receive, Refused and Sent are called from many goroutines.
+type Config struct {
+	Key          ed25519.PrivateKey
+	Listen       []string // multiaddrs; none makes a peer that only dials
+	External     []string // addresses to announce besides the ones listened on
+	AgentVersion string
+
+	// Client makes the host look like a client: it runs no discovery and never answers
+	// for others.
+	Client bool
+	// Network names the Kademlia network; empty turns discovery off.
+	Network string
+	// AllowLocal lets addresses of private networks and loopback into the address book.
+	AllowLocal bool
+
+	MaxMessage   int           // largest message accepted; 0 is wire.MaxMessage
+	MaxInFlight  int64         // bytes of large frames being read at once; 0 is 512 MiB
+	FrameTimeout time.Duration // for reading or writing a frame; 0 is 20 s
+	QueueFrames  int           // frames waiting for one peer; 0 is 4096
+	QueueBytes   int           // bytes waiting for one peer; 0 is 128 MiB
+
+	// Receive gets each decoded particle, signature and expiry unchecked.
+	Receive func(from string, p *particle.Particle)
+	// Refused is told why a frame or a connection was not taken.
+	Refused func(from string, err error)
+	// Sent is told what became of a frame given to Send.
+	Sent func(to string, m Outgoing, err error)
+}
+
+func (c *Config) setDefaults() {
+	c.MaxMessage = or(c.MaxMessage, wire.MaxMessage)
+	c.MaxInFlight = or(c.MaxInFlight, 512<<20)
+	c.FrameTimeout = or(c.FrameTimeout, 20*time.Second)
+	c.QueueFrames = or(c.QueueFrames, 4096)
+	c.QueueBytes = or(c.QueueBytes, 128<<20)
+	c.AgentVersion = or(c.AgentVersion, "aquanode")
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+// Host is a peer's presence on the network.
+type Host struct {
+	cfg      Config
+	host     host.Host
+	conns    *connmgr.BasicConnMgr
+	kad      *discovery // nil without discovery
+	inFlight atomic.Int64
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	work   group
+
+	mu       sync.Mutex
+	outboxes map[peer.ID]*outbox
+	waiters  map[peer.ID][]chan struct{} // closed when the peer's last connection is gone
+}
+
+// New starts listening. It returns before any peer is dialled.
+func New(cfg Config) (*Host, error) {
+	cfg.setDefaults()
+	h := &Host{cfg: cfg, outboxes: make(map[peer.ID]*outbox), waiters: make(map[peer.ID][]chan struct{})}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	if err := h.start(); err != nil {
+		h.cancel()
+		if h.host != nil {
+			h.host.Close()
+		}
+		return nil, fmt.Errorf("p2p: %w", err)
+	}
+	return h, nil
+}
+
+func (h *Host) start() error {
+	opts, err := h.options()
+	if err != nil {
+		return err
+	}
+	if h.host, err = libp2p.New(opts...); err != nil {
+		return err
+	}
+	if h.cfg.Network != "" && !h.cfg.Client {
+		if h.kad, err = newDiscovery(h); err != nil {
+			return err
+		}
+	}
+	h.host.Network().Notify(&network.NotifyBundle{DisconnectedF: h.disconnected})
+	if err := h.watchIdentify(); err != nil {
+		return err
+	}
+	h.host.SetStreamHandler(particleProtocol, h.handleStream)
+	h.host.SetStreamHandler(KeptProtocol, h.handleStream)
+	return nil
+}
+
+func (h *Host) options() ([]libp2p.Option, error) {
+	key, err := crypto.UnmarshalEd25519PrivateKey(h.cfg.Key)
+	if err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	external, err := parseAddrs(h.cfg.External)
+	if err != nil {
+		return nil, err
+	}
+	resources, err := newResourceManager()
+	if err != nil {
+		return nil, err
+	}
+	if h.conns, err = connmgr.NewConnManager(connsLow, connsHigh); err != nil {
+		return nil, err
+	}
+	listen := libp2p.NoListenAddrs
+	if len(h.cfg.Listen) > 0 {
+		listen = libp2p.ListenAddrStrings(h.cfg.Listen...)
+	}
+	return []libp2p.Option{
+		libp2p.Identity(key),
+		listen,
+		libp2p.AddrsFactory(func(own []ma.Multiaddr) []ma.Multiaddr { return append(external, own...) }),
+		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.Transport(websocket.New),
+		libp2p.Transport(quic.NewTransport),
+		libp2p.Security(noise.ID, noise.New),
+		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
+		libp2p.ProtocolVersion(h.protocolVersion()),
+		libp2p.UserAgent(h.cfg.AgentVersion),
+		libp2p.ResourceManager(resources),
+		libp2p.ConnectionManager(h.conns),
+		libp2p.DisableRelay(),
+		libp2p.DisableMetrics(),
+		libp2p.DisableIdentifyAddressDiscovery(),
+	}, nil
+}
+
+// protocolVersion marks peers; clients keep libp2p's own.
+func (h *Host) protocolVersion() string {
+	if h.cfg.Client {
+		return "ipfs/0.1.0"
+	}
+	return wire.ProtocolID
+}
+
+// Close ends all connections and goroutines. Frames still queued are reported as lost.
+func (h *Host) Close() error {
+	h.host.RemoveStreamHandler(particleProtocol)
+	h.host.RemoveStreamHandler(KeptProtocol)
+	h.work.stop()
+	h.cancel()
+	var err error
+	if h.kad != nil {
+		err = h.kad.close()
+	}
+	err = errors.Join(err, h.host.Close())
+	h.work.wait()
+	h.dropQueues()
+	return err
+}
+
+// ID is the peer id.
+func (h *Host) ID() string { return h.host.ID().String() }
+
+// Addrs are the addresses others can dial, each with the peer id, unspecified ones
+// resolved to those of the machine's interfaces.
+func (h *Host) Addrs() []string {
+	addrs, err := h.host.Network().InterfaceListenAddresses()
+	if err != nil {
+		addrs = h.host.Addrs()
+	}
+	external, _ := parseAddrs(h.cfg.External) // checked by New
+	addrs = append(external, addrs...)
+	out := make([]string, 0, len(addrs))
+	for _, a := range addrs {
+		out = append(out, a.String()+"/p2p/"+h.ID())
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func parseAddrs(texts []string) ([]ma.Multiaddr, error) {
+	var out []ma.Multiaddr
+	for _, text := range texts {
+		a, err := ma.NewMultiaddr(text)
+		if err != nil {
+			return nil, fmt.Errorf("address %q: %w", text, err)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// group counts goroutines and refuses new ones once stopped, so that Close can wait.
+type group struct {
+	mu      sync.Mutex
+	stopped bool
+	count   sync.WaitGroup
+}
+
+// enter counts the calling goroutine; it has to leave when enter reports true.
+func (g *group) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopped {
+		return false
+	}
+	g.count.Add(1)
+	return true
+}
+
+func (g *group) leave() { g.count.Done() }
+
+// start runs f on a goroutine of the group.
+func (g *group) start(f func()) bool {
+	if !g.enter() {
+		return false
+	}
+	go func() { defer g.leave(); f() }()
+	return true
+}
+
+func (g *group) stop() {
+	g.mu.Lock()
+	g.stopped = true
+	g.mu.Unlock()
+}
+
+func (g *group) wait() { g.count.Wait() }

@@ -1,0 +1,595 @@
+package p2p
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"go.uber.org/goleak"
+
+	"github.com/aquanode/aquanode/node/journal"
+	"github.com/aquanode/aquanode/particle"
+	"github.com/aquanode/aquanode/particle/wire"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// go-log and opencensus-like helpers of libp2p that live as long as the process
+		goleak.IgnoreTopFunction("github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem.(*memoryAddrBook).background"),
+	)
+}
+
+func testKey(n byte) ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{n}, ed25519.SeedSize))
+}
+
+// node is a host whose callbacks are recorded.
+type node struct {
+	*Host
+	t        testing.TB
+	received chan *particle.Particle
+	refused  chan error
+	sent     chan error
+}
+
+func newNode(t testing.TB, n byte, change func(*Config)) *node {
+	t.Helper()
+	x := &node{t: t, received: make(chan *particle.Particle, 5000), refused: make(chan error, 5000), sent: make(chan error, 5000)}
+	cfg := Config{
+		Key:        testKey(n),
+		Listen:     []string{"/ip4/127.0.0.1/tcp/0"},
+		AllowLocal: true,
+		Receive:    func(_ string, p *particle.Particle) { x.received <- p },
+		Refused:    func(_ string, err error) { x.refused <- err },
+		Sent:       func(_ string, _ Outgoing, err error) { x.sent <- err },
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	h, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.Host = h
+	t.Cleanup(func() { h.Close() })
+	return x
+}
+
+func (x *node) dial(to *node) {
+	x.t.Helper()
+	if _, err := x.Dial(context.Background(), to.Addrs()[0]); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+func outgoing(size int) Outgoing {
+	p := particle.New(testKey(99), "(null)", time.Minute, time.Now())
+	p.Data = make([]byte, size)
+	return Outgoing{Particle: p.ID, Frame: wire.Frame(p), Deadline: time.Now().Add(time.Minute)}
+}
+
+func wait[T any](t testing.TB, c <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(20 * time.Second):
+		t.Fatalf("waited too long for %s", what)
+		panic("unreachable")
+	}
+}
+
+func (x *node) wantReceived(m Outgoing) {
+	x.t.Helper()
+	if p := wait(x.t, x.received, "a particle"); p.ID != m.Particle {
+		x.t.Errorf("want particle %s, got %s", m.Particle, p.ID)
+	}
+}
+
+func (x *node) wantSent(want journal.Reason) {
+	x.t.Helper()
+	wantReason(x.t, wait(x.t, x.sent, "the fate of a frame"), want)
+}
+
+func wantReason(t testing.TB, err error, want journal.Reason) {
+	t.Helper()
+	got := journal.Reason("")
+	if err != nil {
+		got = journal.ReasonOf(err)
+	}
+	if got != want {
+		t.Errorf("want reason %q, got %q (%v)", want, got, err)
+	}
+}
+
+func TestTransports(t *testing.T) {
+	for _, listen := range []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0/ws", "/ip4/127.0.0.1/udp/0/quic-v1", "/ip6/::1/tcp/0"} {
+		t.Run(listen, func(t *testing.T) {
+			a := newNode(t, 1, nil)
+			b := newNode(t, 2, func(c *Config) { c.Listen = []string{listen} })
+			a.dial(b)
+			for _, size := range []int{0, 3000, 1 << 20} {
+				m := outgoing(size)
+				a.Send(b.ID(), m)
+				b.wantReceived(m)
+				a.wantSent("")
+				b.Send(a.ID(), m) // over the same connection
+				a.wantReceived(m)
+				b.wantSent("")
+			}
+		})
+	}
+}
+
+func TestOrderIsKept(t *testing.T) {
+	a, b := newNode(t, 1, nil), newNode(t, 2, nil)
+	a.dial(b)
+	var all []Outgoing
+	for range 500 {
+		all = append(all, outgoing(500))
+		a.Send(b.ID(), all[len(all)-1])
+	}
+	for _, m := range all {
+		b.wantReceived(m)
+	}
+}
+
+// strange is a host that is not ours. onStream handles what it receives.
+func strange(t *testing.T, version string, onStream func(network.Stream)) host.Host {
+	t.Helper()
+	key, err := crypto.UnmarshalEd25519PrivateKey(testKey(50))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := libp2p.New(libp2p.Identity(key), libp2p.NoListenAddrs, libp2p.ProtocolVersion(version), libp2p.DisableRelay(), libp2p.DisableMetrics())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	if onStream != nil {
+		h.SetStreamHandler(particleProtocol, onStream)
+	}
+	return h
+}
+
+func connectTo(t *testing.T, h host.Host, to *node) {
+	t.Helper()
+	info, err := peer.AddrInfoFromString(to.Addrs()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Connect(context.Background(), *info); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A client never closes its side of a stream and would refuse the 1001st.
+func TestClientGetsOneStream(t *testing.T) {
+	const n = 1300
+	var mu sync.Mutex
+	streams, got := 0, make(chan string, n)
+	client := strange(t, "ipfs/0.1.0", func(s network.Stream) {
+		mu.Lock()
+		streams++
+		mu.Unlock()
+		r := bufio.NewReader(s)
+		for {
+			message, err := wire.ReadMessage(r, wire.MaxClientMessage)
+			if err != nil {
+				return
+			}
+			p, err := wire.Decode(message)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			got <- p.ID
+		}
+	})
+	relay := newNode(t, 1, nil)
+	connectTo(t, client, relay)
+	for range n {
+		m := outgoing(100)
+		relay.Send(client.ID().String(), m)
+		if id := wait(t, got, "a particle at the client"); id != m.Particle {
+			t.Fatalf("want %s, got %s", m.Particle, id)
+		}
+		relay.wantSent("")
+	}
+	if streams != 1 {
+		t.Errorf("want one stream, got %d", streams)
+	}
+	relay.Send(client.ID().String(), outgoing(wire.MaxClientMessage))
+	relay.wantSent(journal.TooBig)
+	m := outgoing(1 << 20)
+	relay.Send(client.ID().String(), m)
+	if id := wait(t, got, "a particle after one that was too big"); id != m.Particle {
+		t.Errorf("want %s, got %s", m.Particle, id)
+	}
+}
+
+// A client that resets the kept stream gets a new one.
+func TestKeptStreamIsReopened(t *testing.T) {
+	got := make(chan string, 10)
+	client := strange(t, "ipfs/0.1.0", func(s network.Stream) {
+		message, err := wire.ReadMessage(bufio.NewReader(s), wire.MaxClientMessage)
+		s.Reset()
+		if err != nil {
+			return
+		}
+		p, _ := wire.Decode(message)
+		got <- p.ID
+	})
+	relay := newNode(t, 1, nil)
+	connectTo(t, client, relay)
+	for range 20 {
+		m := outgoing(10)
+		relay.Send(client.ID().String(), m)
+		relay.wantSent("")
+		for id := ""; id != m.Particle; {
+			select {
+			case id = <-got:
+			case <-time.After(100 * time.Millisecond): // written before the reset came in: lost, as on any broken link
+				relay.Send(client.ID().String(), m)
+				relay.wantSent("")
+			}
+		}
+	}
+}
+
+// A peer of another implementation reads exactly one frame of each stream.
+func TestOtherPeersGetAStreamPerFrame(t *testing.T) {
+	const n = 300
+	got := make(chan string, n)
+	other := strange(t, wire.ProtocolID, func(s network.Stream) {
+		message, err := wire.ReadMessage(bufio.NewReader(s), wire.MaxMessage)
+		s.Close()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		p, err := wire.Decode(message)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		got <- p.ID
+	})
+	x := newNode(t, 1, nil)
+	connectTo(t, other, x)
+	want := map[string]bool{}
+	for range n {
+		m := outgoing(1000)
+		want[m.Particle] = true
+		x.Send(other.ID().String(), m)
+		x.wantSent("")
+	}
+	for range n {
+		delete(want, wait(t, got, "a particle"))
+	}
+	if len(want) != 0 {
+		t.Errorf("%d particles missing", len(want))
+	}
+}
+
+func TestRemoteWithoutParticlesIsLetGo(t *testing.T) {
+	x := newNode(t, 1, nil)
+	h := strange(t, "ipfs/0.1.0", nil)
+	connectTo(t, h, x)
+	wantReason(t, wait(t, x.refused, "a refusal"), journal.NoParticles)
+	for h.Network().Connectedness(x.host.ID()) == network.Connected {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// What breaks a frame or a stream leaves a reason and the connection.
+func TestBadFrames(t *testing.T) {
+	good := outgoing(10).Frame
+	slow := 300 * time.Millisecond
+	for _, c := range []struct {
+		name   string
+		bytes  string
+		hang   bool // leave the stream open
+		reason journal.Reason
+	}{
+		{"too long", "\xff\xff\xff\xff\x7f", true, journal.BadFrame},
+		{"endless length", strings.Repeat("\xff", 20), true, journal.BadFrame},
+		{"cut short", string(good[:100]), false, journal.BadFrame},
+		{"only half a length", "\x80", false, journal.BadFrame},
+		{"never completed", string(good[:100]), true, journal.BadFrame},
+		{"nothing at all", "", true, journal.BadFrame},
+		{"not message pack", "\x05hello", false, journal.BadMessage},
+		{"JSON", "\x04\x80\x04{}", false, journal.BadMessage},
+		{"no particle", "\x03\x81\x04\x80", false, journal.BadMessage},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := newNode(t, 1, func(cfg *Config) { cfg.FrameTimeout = slow; cfg.MaxMessage = 1 << 20 })
+			h := strange(t, "ipfs/0.1.0", func(s network.Stream) { s.Close() })
+			connectTo(t, h, x)
+			s, err := h.NewStream(context.Background(), x.host.ID(), particleProtocol)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Write([]byte(c.bytes)); err != nil {
+				t.Fatal(err)
+			}
+			if !c.hang {
+				s.CloseWrite()
+			}
+			wantReason(t, wait(t, x.refused, "a refusal"), c.reason)
+			wantGoodOne(t, h, x)
+			if len(x.refused) != 0 {
+				t.Errorf("one more refusal: %v", <-x.refused)
+			}
+		})
+	}
+}
+
+// wantGoodOne sends a good frame on a new stream, over the same connection, and expects
+// our side to be closed after it.
+func wantGoodOne(t *testing.T, h host.Host, x *node) {
+	t.Helper()
+	if n := len(h.Network().Conns()); n != 1 {
+		t.Fatalf("want one connection, got %d", n)
+	}
+	s, err := h.NewStream(context.Background(), x.host.ID(), particleProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := outgoing(10)
+	if _, err := s.Write(m.Frame); err != nil {
+		t.Fatal(err)
+	}
+	s.CloseWrite()
+	x.wantReceived(m)
+	s.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := io.ReadAll(s); err != nil {
+		t.Errorf("stream is not closed after the remote's end: %v", err)
+	}
+}
+
+// A bad message in the middle of a stream does not cost those after it.
+func TestBadMessageAmongGoodOnes(t *testing.T) {
+	x := newNode(t, 1, nil)
+	h := strange(t, "ipfs/0.1.0", func(s network.Stream) { s.Close() })
+	connectTo(t, h, x)
+	s, err := h.NewStream(context.Background(), x.host.ID(), particleProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := outgoing(10)
+	s.Write(m.Frame)
+	s.Write([]byte("\x05hello\x12\x81\x04\x81\xa6action\xa7Upgrade"))
+	s.Write(m.Frame)
+	s.CloseWrite()
+	x.wantReceived(m)
+	x.wantReceived(m)
+	wantReason(t, wait(t, x.refused, "a refusal"), journal.BadMessage)
+}
+
+func TestSendFailures(t *testing.T) {
+	x := newNode(t, 1, func(c *Config) { c.QueueFrames = 2 })
+	x.Send("nobody", outgoing(0))
+	x.wantSent(journal.BadPeerID)
+	absent := particle.PeerID(testKey(7).Public().(ed25519.PublicKey))
+	x.Send(absent, outgoing(0))
+	x.wantSent(journal.NotConnected)
+
+	late := outgoing(0)
+	late.Deadline = time.Now().Add(-time.Second)
+	x.Send(absent, late)
+	x.wantSent(journal.TooLate)
+
+	// A stalled reader: the queue fills up while the write hangs.
+	stalled := strange(t, "ipfs/0.1.0", func(s network.Stream) { <-x.ctx.Done() })
+	connectTo(t, stalled, x)
+	for full := false; !full; {
+		x.Send(stalled.ID().String(), outgoing(1<<20))
+		select {
+		case err := <-x.sent:
+			full = err != nil
+			if full {
+				wantReason(t, err, journal.QueueFull)
+			}
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// A reader that stalls costs its own frames only, and a new stream is tried for the next.
+func TestStalledStreamIsGivenUp(t *testing.T) {
+	x := newNode(t, 1, func(c *Config) { c.FrameTimeout = 200 * time.Millisecond })
+	first := true
+	got := make(chan string, 10)
+	h := strange(t, "ipfs/0.1.0", func(s network.Stream) {
+		if first {
+			first = false
+			<-x.ctx.Done()
+			return
+		}
+		if message, err := wire.ReadMessage(bufio.NewReader(s), wire.MaxMessage); err == nil {
+			p, _ := wire.Decode(message)
+			got <- p.ID
+		}
+	})
+	connectTo(t, h, x)
+	for {
+		x.Send(h.ID().String(), outgoing(3<<20))
+		if err := wait(t, x.sent, "the fate of a frame"); err != nil {
+			wantReason(t, err, journal.WriteFailed)
+			break
+		}
+	}
+	m := outgoing(10)
+	x.Send(h.ID().String(), m)
+	if id := wait(t, got, "a particle"); id != m.Particle {
+		t.Errorf("want %s, got %s", m.Particle, id)
+	}
+}
+
+func TestCloseReportsWhatWaits(t *testing.T) {
+	x := newNode(t, 1, nil)
+	stalled := strange(t, "ipfs/0.1.0", func(s network.Stream) { <-x.ctx.Done() })
+	connectTo(t, stalled, x)
+	const n = 40
+	for range n {
+		x.Send(stalled.ID().String(), outgoing(3<<20))
+	}
+	x.Close()
+	for range n {
+		wait(t, x.sent, "the fate of every frame")
+	}
+	x.Send(stalled.ID().String(), outgoing(0))
+	x.wantSent(journal.ShuttingDown)
+}
+
+func TestKeepComesBack(t *testing.T) {
+	relay := newNode(t, 1, nil)
+	client := newNode(t, 2, func(c *Config) { c.Client = true; c.Listen = nil })
+	addr := relay.Addrs()[0]
+	if err := client.Keep(addr); err != nil {
+		t.Fatal(err)
+	}
+	arrives := func(from *node) {
+		t.Helper()
+		for m := outgoing(0); ; {
+			from.Send(relay.ID(), m)
+			select {
+			case <-relay.received:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}
+	arrives(client)
+	relay.Close()
+	listen := strings.Split(addr, "/p2p/")[0]
+	relay = newNode(t, 1, func(c *Config) { c.Listen = []string{listen} })
+	for {
+		if ok, _ := client.IsConnected(relay.ID()); ok {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	arrives(client)
+	if err := client.Keep("/ip4/127.0.0.1/tcp/1"); err == nil || !strings.Contains(err.Error(), "/p2p/") {
+		t.Errorf("an address without peer id: want an error that says so, got %v", err)
+	}
+}
+
+// Peers that know nothing but one bootstrap peer find each other.
+func TestDiscovery(t *testing.T) {
+	kad := func(c *Config) { c.Network = "dar" }
+	boot := newNode(t, 1, kad)
+	a, b := newNode(t, 2, kad), newNode(t, 3, kad)
+	for _, x := range []*node{a, b} {
+		if err := x.Keep(boot.Addrs()[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for len(boot.Peers()) < 2 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	for m := outgoing(0); ; {
+		a.Send(b.ID(), m)
+		if wait(t, a.sent, "the fate of a frame") == nil {
+			b.wantReceived(m)
+			break
+		}
+		time.Sleep(50 * time.Millisecond) // b is still introducing itself to boot
+	}
+	absent := particle.PeerID(testKey(77).Public().(ed25519.PublicKey))
+	a.Send(absent, outgoing(0))
+	a.wantSent(journal.NotConnected)
+}
+
+func TestContactAndPeers(t *testing.T) {
+	a, b := newNode(t, 1, nil), newNode(t, 2, func(c *Config) { c.AgentVersion = "1.2.3" })
+	if ok, err := a.IsConnected(b.ID()); ok || err != nil {
+		t.Errorf("before: want not connected, got %v, %v", ok, err)
+	}
+	if err := a.Connect(context.Background(), b.ID(), b.Addrs()); err != nil {
+		t.Fatal(err)
+	}
+	if ok, _ := a.IsConnected(b.ID()); !ok {
+		t.Error("after: not connected")
+	}
+	if _, err := a.IsConnected("x"); err == nil {
+		t.Error("want an error for a bad peer id")
+	}
+	addrs, known := a.Contact(b.ID())
+	if !known || len(addrs) == 0 || addrs[0]+"/p2p/"+b.ID() != b.Addrs()[0] {
+		t.Errorf("contact: want %v, got %v", b.Addrs(), addrs)
+	}
+	a.identified(a.newest(b.host.ID()))
+	peers := a.Peers()
+	if len(peers) != 1 || peers[0].Agent != "1.2.3" || peers[0].Protocol != wire.ProtocolID || peers[0].Inbound {
+		t.Errorf("unexpected peers %+v", peers)
+	}
+	if err := a.Connect(context.Background(), particle.PeerID(testKey(9).Public().(ed25519.PublicKey)), nil); err == nil {
+		t.Error("want an error for a peer without addresses")
+	}
+}
+
+// 900 streams at once from one client are more than libp2p's own limits allow, and a
+// client does not try again.
+func TestBurstOfStreams(t *testing.T) {
+	const n = 900
+	x := newNode(t, 1, nil)
+	client := newNode(t, 2, func(c *Config) { c.Client = true; c.Listen = nil })
+	client.dial(x)
+	conn := client.newest(x.host.ID())
+	var streams []network.Stream
+	for range n {
+		s, err := client.openStream(conn, keptByClient)
+		if err != nil {
+			t.Fatalf("stream %d: %v", len(streams), err)
+		}
+		streams = append(streams, s)
+	}
+	for _, s := range streams {
+		s.Write(outgoing(10).Frame)
+		s.CloseWrite()
+	}
+	for range n {
+		wait(t, x.received, "a particle of the burst")
+	}
+}
+
+func BenchmarkSend(b *testing.B) {
+	x, y := newNode(b, 1, nil), newNode(b, 2, nil)
+	x.dial(y)
+	m := outgoing(1500)
+	b.Run("round trip", func(b *testing.B) {
+		for b.Loop() {
+			x.Send(y.ID(), m)
+			<-x.sent
+			<-y.received
+			y.Send(x.ID(), m)
+			<-y.sent
+			<-x.received
+		}
+	})
+	b.Run("one way", func(b *testing.B) {
+		go func() {
+			for range b.N {
+				x.Send(y.ID(), m)
+				<-x.sent
+			}
+		}()
+		for range b.N {
+			<-y.received
+		}
+	})
+}

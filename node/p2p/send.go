@@ -1,0 +1,316 @@
+package p2p
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
+	"github.com/multiformats/go-multistream"
+
+	"github.com/aquanode/aquanode/node/journal"
+	"github.com/aquanode/aquanode/particle/wire"
+)
+
+// Outgoing is a frame on its way to one peer.
+type Outgoing struct {
+	Particle string // its id, for whoever reads the journal
+	Frame    []byte // shared, not written to
+	Deadline time.Time
+}
+
+// An outbox holds what waits for one peer. It is guarded by Host.mu, except for kept,
+// which belongs to the goroutine that sends.
+type outbox struct {
+	to      peer.ID
+	waiting []Outgoing
+	bytes   int
+	sending bool
+	kept    network.Stream
+}
+
+// batchBytes is up to how much goes into one write of a kept stream. Frames of 2 kB
+// written one by one cost a packet, a Noise record and a wake-up each.
+const batchBytes = 64 << 10
+
+// Send queues a frame for a peer. It never waits; Config.Sent hears how it went.
+func (h *Host) Send(to string, m Outgoing) {
+	id, err := peer.Decode(to)
+	if err != nil {
+		h.cfg.Sent(to, m, fmt.Errorf("%w: %q: %w", journal.BadPeerID, to, err))
+		return
+	}
+	if err := h.enqueue(id, m); err != nil {
+		h.cfg.Sent(to, m, err)
+	}
+}
+
+func (h *Host) enqueue(id peer.ID, m Outgoing) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b := h.outboxes[id]
+	if b == nil {
+		b = &outbox{to: id}
+		h.outboxes[id] = b
+	}
+	if len(b.waiting) >= h.cfg.QueueFrames || b.bytes+len(m.Frame) > max(h.cfg.QueueBytes, len(m.Frame)) {
+		return fmt.Errorf("%w: %d frames, %d bytes", journal.QueueFull, len(b.waiting), b.bytes)
+	}
+	if !b.sending && !h.work.start(func() { h.drain(b) }) {
+		return journal.ShuttingDown
+	}
+	b.sending = true
+	b.waiting = append(b.waiting, m)
+	b.bytes += len(m.Frame)
+	return nil
+}
+
+// drain sends until nothing waits.
+func (h *Host) drain(b *outbox) {
+	for {
+		batch := h.take(b)
+		if batch == nil {
+			return
+		}
+		h.deliver(b, batch)
+	}
+}
+
+// take removes all that waits, or ends the sending.
+func (h *Host) take(b *outbox) []Outgoing {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	batch := b.waiting
+	b.waiting, b.bytes = nil, 0
+	if len(batch) > 0 && h.ctx.Err() == nil {
+		return batch
+	}
+	b.waiting = batch
+	b.sending = false
+	if b.kept == nil && len(b.waiting) == 0 {
+		delete(h.outboxes, b.to)
+	}
+	return nil
+}
+
+// dropQueues reports what Close left in the queues.
+func (h *Host) dropQueues() {
+	for _, b := range h.outboxes {
+		for _, m := range b.waiting {
+			h.cfg.Sent(b.to.String(), m, journal.ShuttingDown)
+		}
+	}
+}
+
+func (h *Host) deliver(b *outbox, batch []Outgoing) {
+	batch = slices.DeleteFunc(batch, func(m Outgoing) bool {
+		late := time.Now().After(m.Deadline)
+		if late {
+			h.cfg.Sent(b.to.String(), m, fmt.Errorf("%w before it was sent", journal.TooLate))
+		}
+		return late
+	})
+	if len(batch) == 0 {
+		return
+	}
+	conn, err := h.connect(b.to, latest(batch))
+	if err != nil {
+		h.report(b, batch, err)
+		return
+	}
+	switch way := h.wayTo(conn); way {
+	case onePerStream:
+		for i := range batch {
+			h.report(b, batch[i:i+1], h.sendSingle(conn, batch[i]))
+		}
+	default:
+		h.sendKept(b, way, conn, batch)
+	}
+}
+
+func latest(batch []Outgoing) time.Time {
+	return slices.MaxFunc(batch, func(a, b Outgoing) int { return a.Deadline.Compare(b.Deadline) }).Deadline
+}
+
+func (h *Host) report(b *outbox, batch []Outgoing, err error) {
+	for _, m := range batch {
+		h.cfg.Sent(b.to.String(), m, err)
+	}
+}
+
+// way is how frames travel to a remote.
+type way uint8
+
+const (
+	keptByPeer   way = iota // aquanode
+	keptByClient            // a client
+	onePerStream            // another implementation's peer
+)
+
+// protocols are what kept streams are offered as.
+var protocols = map[way][]protocol.ID{
+	keptByPeer:   {KeptProtocol, particleProtocol},
+	keptByClient: {particleProtocol},
+}
+
+// wayTo decides by the remote's identify message, for which it waits.
+func (h *Host) wayTo(conn network.Conn) way {
+	h.identified(conn)
+	remote := conn.RemotePeer()
+	if both, _ := h.host.Peerstore().SupportsProtocols(remote, KeptProtocol); len(both) > 0 {
+		return keptByPeer
+	}
+	if v, _ := h.host.Peerstore().Get(remote, "ProtocolVersion"); v == wire.ProtocolID {
+		return onePerStream
+	}
+	return keptByClient
+}
+
+// identified waits until the remote has told about itself, or has failed to.
+func (h *Host) identified(conn network.Conn) {
+	ids := h.host.(interface{ IDService() identify.IDService }).IDService()
+	select {
+	case <-ids.IdentifyWait(conn):
+	case <-time.After(h.cfg.FrameTimeout):
+	case <-h.ctx.Done():
+	}
+}
+
+// sendSingle sends one frame on a stream of its own. It closes its own side, for a
+// reset would lose what is still in flight, and leaves it to a goroutine to wait for the
+// remote's answer to the negotiation.
+func (h *Host) sendSingle(conn network.Conn, m Outgoing) error {
+	ctx, cancel := context.WithTimeout(h.ctx, h.cfg.FrameTimeout)
+	defer cancel()
+	s, err := conn.NewStream(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", journal.WriteFailed, err)
+	}
+	s.SetDeadline(time.Now().Add(h.cfg.FrameTimeout))
+	lazy := multistream.NewMSSelect(s, particleProtocol)
+	if _, err = lazy.Write(m.Frame); err == nil {
+		err = errors.Join(s.SetProtocol(particleProtocol), s.CloseWrite())
+	}
+	finish := func() {
+		if _, err := io.Copy(io.Discard, lazy); err != nil {
+			s.Reset()
+		}
+		s.Close()
+	}
+	if err != nil || !h.work.start(finish) {
+		s.Reset()
+		return fmt.Errorf("%w: %w", journal.WriteFailed, cmp.Or(err, error(journal.ShuttingDown)))
+	}
+	return nil
+}
+
+func (h *Host) sendKept(b *outbox, way way, conn network.Conn, batch []Outgoing) {
+	limit := wire.MaxMessage
+	if way == keptByClient {
+		limit = wire.MaxClientMessage
+	}
+	batch = slices.DeleteFunc(batch, func(m Outgoing) bool {
+		big := len(m.Frame) > limit
+		if big {
+			h.report(b, []Outgoing{m}, fmt.Errorf("%w: %d bytes, the remote takes %d", journal.TooBig, len(m.Frame), limit))
+		}
+		return big
+	})
+	for len(batch) > 0 {
+		n := batchLen(batch)
+		h.report(b, batch[:n], h.writeKept(b, way, conn, batch[:n]))
+		batch = batch[n:]
+	}
+}
+
+// batchLen is how many of the frames are written at once.
+func batchLen(batch []Outgoing) int {
+	size := 0
+	for i, m := range batch {
+		if size += len(m.Frame); size > batchBytes {
+			return max(i, 1)
+		}
+	}
+	return len(batch)
+}
+
+// writeKept writes to the kept stream, and once more to a new one when the old one
+// turns out to be gone. A stalled stream is given up, but not tried again: the remote
+// has stopped reading, for instance because of a frame beyond its limits.
+func (h *Host) writeKept(b *outbox, way way, conn network.Conn, batch []Outgoing) error {
+	frames := batch[0].Frame
+	if len(batch) > 1 {
+		frames = join(batch)
+	}
+	fresh := b.kept == nil || b.kept.Conn() != conn
+	for {
+		if fresh {
+			if err := h.openKept(b, way, conn); err != nil {
+				return err
+			}
+		}
+		b.kept.SetWriteDeadline(time.Now().Add(h.cfg.FrameTimeout))
+		_, err := b.kept.Write(frames)
+		if err == nil {
+			return nil
+		}
+		b.kept.Reset()
+		b.kept = nil
+		var t interface{ Timeout() bool }
+		if fresh || errors.As(err, &t) && t.Timeout() {
+			return fmt.Errorf("%w: %w", journal.WriteFailed, err)
+		}
+		fresh = true
+	}
+}
+
+func join(batch []Outgoing) []byte {
+	var all bytes.Buffer
+	for _, m := range batch {
+		all.Write(m.Frame)
+	}
+	return all.Bytes()
+}
+
+// openKept replaces the kept stream.
+func (h *Host) openKept(b *outbox, way way, conn network.Conn) error {
+	if b.kept != nil {
+		b.kept.Close()
+		b.kept = nil
+	}
+	s, err := h.openStream(conn, way)
+	if err == nil {
+		b.kept = s
+	}
+	return err
+}
+
+// openStream negotiates the stream's protocol. For kept streams this costs a round trip
+// once; a stream for a single frame does not wait for the answer.
+func (h *Host) openStream(conn network.Conn, way way) (network.Stream, error) {
+	ctx, cancel := context.WithTimeout(h.ctx, h.cfg.FrameTimeout)
+	defer cancel()
+	s, err := conn.NewStream(ctx)
+	if err == nil {
+		s.SetDeadline(time.Now().Add(h.cfg.FrameTimeout))
+		var chosen protocol.ID
+		if chosen, err = multistream.SelectOneOf(protocols[way], s); err == nil {
+			err = s.SetProtocol(chosen)
+		}
+		if err != nil {
+			s.Reset()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", journal.WriteFailed, err)
+	}
+	return s, nil
+}
