@@ -1,9 +1,7 @@
 package air
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 )
 
 // checker does the checks that a grammar cannot: it is shown every instruction as it
@@ -238,7 +236,7 @@ func (c *checker) report(at Span, label, hint string) {
 	c.errs = append(c.errs, Diagnostic{Span: at, Label: label, Hint: hint})
 }
 
-// finish returns everything found, in the order of the text.
+// finish returns everything found.
 func (c *checker) finish() []Diagnostic {
 	for k := range c.names {
 		n := &c.names[k]
@@ -249,7 +247,6 @@ func (c *checker) finish() []Diagnostic {
 			c.report(at, fmt.Sprintf("iterable '%s' wasn't defined", n.name), "(next) names the iterator of a fold around it")
 		}
 	}
-	slices.SortStableFunc(c.errs, func(a, b Diagnostic) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
 	return c.errs
 }
 

@@ -11,120 +11,194 @@ import (
 //	lens     = ".length" | ".$" accessor { accessor }
 //	accessor = [ "." ] "[" ( index | name ) "]" [ "!" ] | "." name [ "!" ]
 //
-// "!" has no effect. A refused text gives a label; its wording follows AquaVM
-// where that is one of its short forms.
+// "!" has no effect. A refused text gives a label, which shows, as AquaVM's does, the
+// state of the parser.
 func parseLens(text string) (Lens, string) {
-	if text == ".length" {
+	switch {
+	case text == ".length":
 		return Lens{Length: true}, ""
-	}
-	if !strings.HasPrefix(text, ".$") {
+	case !strings.HasPrefix(text, ".$"):
 		return Lens{}, unexpectedSymbol(0, len(text))
-	}
-	if text == ".$" {
+	case text == ".$":
 		return Lens{}, "provided lambda expression doesn't contain any accessor"
 	}
-	p := lensParser{text: text, pos: len(".$")}
-	lens := Lens{Path: make([]Accessor, 0, p.count())}
-	for p.pos < len(text) && p.label == "" {
-		lens.Path = append(lens.Path, p.accessor())
+	p := lensParser{text: text, end: len(".$"), state: lensStart}
+	p.path = make([]Accessor, 0, strings.Count(text, "[")+strings.Count(text, "."))
+	for p.next(); p.label == "" && p.tok != lensEnd; {
+		p.step()
 	}
-	return lens, p.label
+	if p.label == "" && !p.state.has(lensEnd) {
+		p.recover()
+	}
+	switch {
+	case p.label != "":
+		return Lens{}, p.label
+	case len(p.errs) > 0:
+		return Lens{}, "[" + strings.Join(p.errs, ", ") + "]"
+	}
+	return Lens{Path: p.path}, ""
 }
 
 func unexpectedSymbol(start, end int) string {
 	return fmt.Sprintf("User { error: UnexpectedSymbol(%d, %d) }", start, end)
 }
 
+// lensToken is a token of a lens; the order is that of AquaVM's lists.
+type lensToken uint8
+
+const (
+	lensFlatten lensToken = iota // !
+	lensDot                      // .
+	lensOpen                     // [
+	lensClose                    // ]
+	lensNumber
+	lensName
+	lensEnd
+)
+
+// lensNames are the tokens in lists of what is expected, lensShown as tokens found.
+var (
+	lensNames = [...]string{`"\"!\""`, `"\".\""`, `"\"[\""`, `"\"]\""`, `"number_accessor"`, `"string_accessor"`}
+	lensShown = [...]string{"FlatteningSign", "ValuePathSelector", "OpenSquareBracket", "CloseSquareBracket", "NumberAccessor(%s)", "StringAccessor(%q)"}
+)
+
+// lensState is the set of tokens that may follow.
+type lensState uint8
+
+func lensSet(tokens ...lensToken) lensState {
+	var s lensState
+	for _, t := range tokens {
+		s |= 1 << t
+	}
+	return s
+}
+
+func (s lensState) has(t lensToken) bool { return s>>t&1 != 0 }
+
+func (s lensState) String() string {
+	var names []string
+	for t, name := range lensNames {
+		if s.has(lensToken(t)) {
+			names = append(names, name)
+		}
+	}
+	return "[" + strings.Join(names, ", ") + "]"
+}
+
+var (
+	lensStart    = lensSet(lensDot, lensOpen)
+	lensField    = lensSet(lensOpen, lensName)
+	lensIndex    = lensSet(lensNumber, lensName)
+	lensClosing  = lensSet(lensClose)
+	lensAccessed = lensSet(lensFlatten, lensDot, lensOpen, lensEnd)
+	lensFlat     = lensSet(lensDot, lensOpen, lensEnd)
+)
+
 type lensParser struct {
-	text  string
-	pos   int
-	label string // why the text is refused
+	text       string
+	start, end int // of the current token
+	tok        lensToken
+	state      lensState
+	path       []Accessor
+	errs       []string // refused tokens
+	label      string   // a word that is no token ends everything
 }
 
-// count bounds the number of accessors from above: each has a dot or a bracket of its own.
-func (p *lensParser) count() int {
-	n := 0
-	for i := p.pos; i < len(p.text); i++ {
-		if c := p.text[i]; c == '[' || c == '.' && i+1 < len(p.text) && p.text[i+1] != '[' {
-			n++
-		}
+// next reads a token.
+func (p *lensParser) next() {
+	p.start = p.end
+	if p.start == len(p.text) {
+		p.tok = lensEnd
+		return
 	}
-	return n
+	c := p.text[p.start]
+	if k := strings.IndexByte("!.[]", c); k >= 0 {
+		p.tok = lensToken(k)
+		p.end++
+		return
+	}
+	p.tok = lensName
+	kind := uint8(inName)
+	if class[c]&inNumber != 0 {
+		p.tok, kind = lensNumber, inNumber
+	}
+	for p.end < len(p.text) && class[p.text[p.end]]&kind != 0 {
+		p.end++
+	}
+	if p.end == p.start {
+		p.label = unexpectedSymbol(p.start, p.start+1)
+	}
 }
 
-func (p *lensParser) accessor() Accessor {
-	dot := p.take('.')
-	var a Accessor
-	switch {
-	case p.take('['):
-		a = p.bracket()
-		if p.label == "" && !p.take(']') {
-			p.refuse(`"]"`)
-		}
-	case dot:
-		a = Accessor{Kind: ByField, Name: p.name()}
-		if a.Name == "" {
-			p.refuse(`"[" or a field name`)
-		}
-	default:
-		p.refuse(`"." or "["`)
+// step takes the current token.
+func (p *lensParser) step() {
+	if !p.state.has(p.tok) {
+		p.recover()
+		return
 	}
-	p.take('!')
-	return a
+	word := p.text[p.start:p.end]
+	switch p.tok {
+	case lensFlatten:
+		p.state = lensFlat
+	case lensDot:
+		p.state = lensField
+	case lensOpen:
+		p.state = lensIndex
+	case lensClose:
+		p.state = lensAccessed
+	case lensNumber:
+		p.index(word)
+		p.state = lensClosing
+	case lensName:
+		if p.state == lensField {
+			p.path = append(p.path, Accessor{Kind: ByField, Name: word})
+			p.state = lensAccessed
+		} else {
+			p.path = append(p.path, Accessor{Kind: ByScalar, Name: word})
+			p.state = lensClosing
+		}
+	}
+	p.next()
 }
 
-// bracket reads what stands between "[" and "]".
-func (p *lensParser) bracket() Accessor {
-	start := p.pos
-	for p.pos < len(p.text) && class[p.text[p.pos]]&inNumber != 0 {
-		p.pos++
+func (p *lensParser) index(word string) {
+	n, err := strconv.ParseUint(word, 10, 32)
+	if err != nil {
+		p.label = fmt.Sprintf("User { error: ParseIntError(%d, %d, ParseIntError { kind: PosOverflow }) }", p.start, p.end)
 	}
-	if start < p.pos {
-		n, err := strconv.ParseUint(p.text[start:p.pos], 10, 32)
-		if err != nil {
-			p.label = fmt.Sprintf("User { error: ParseIntError(%d, %d, ParseIntError { kind: PosOverflow }) }", start, p.pos)
-		}
-		return Accessor{Kind: ByIndex, Index: uint32(n)}
-	}
-	a := Accessor{Kind: ByScalar, Name: p.name()}
-	if a.Name == "" {
-		p.refuse("an index or a variable name")
-	}
-	return a
+	p.path = append(p.path, Accessor{Kind: ByIndex, Index: uint32(n)})
 }
 
-// name reads a field or variable name: it may not begin with a digit.
-func (p *lensParser) name() string {
-	start := p.pos
-	if start < len(p.text) && class[p.text[start]]&inNumber != 0 {
+// recover notes a refused token and drops tokens up to the beginning of an accessor.
+func (p *lensParser) recover() {
+	what := fmt.Sprintf("UnrecognizedToken { token: %s, expected: %s }", p.shown(), p.state)
+	if p.tok == lensEnd {
+		what = fmt.Sprintf("UnrecognizedEof { location: %d, expected: %s }", p.end, p.state)
+	}
+	var dropped []string
+	for p.state = lensFlat; !p.state.has(p.tok); p.next() {
+		dropped = append(dropped, p.shown())
+		if p.label != "" {
+			return
+		}
+	}
+	p.errs = append(p.errs, fmt.Sprintf("ErrorRecovery { error: %s, dropped_tokens: [%s] }", what, strings.Join(dropped, ", ")))
+}
+
+// shown is the current token as a debug dump shows it.
+func (p *lensParser) shown() string {
+	if p.tok == lensEnd {
 		return ""
 	}
-	for p.pos < len(p.text) && class[p.text[p.pos]]&inName != 0 {
-		p.pos++
+	name := lensShown[p.tok]
+	word := p.text[p.start:p.end]
+	switch p.tok {
+	case lensNumber:
+		name = fmt.Sprintf(name, strings.TrimLeft(word[:len(word)-1], "0")+word[len(word)-1:])
+	case lensName:
+		name = fmt.Sprintf(name, word)
 	}
-	return p.text[start:p.pos]
-}
-
-func (p *lensParser) take(c byte) bool {
-	if p.pos < len(p.text) && p.text[p.pos] == c {
-		p.pos++
-		return true
-	}
-	return false
-}
-
-// refuse sets the label for the character at the current position. AquaVM shows the
-// state of its parser where a known character stands in a wrong place; we say it in words.
-func (p *lensParser) refuse(expected string) {
-	switch {
-	case p.label != "":
-	case p.pos == len(p.text):
-		p.label = "the lens ends where " + expected + " is expected"
-	case class[p.text[p.pos]]&inName == 0 && !strings.ContainsRune(".[]!", rune(p.text[p.pos])):
-		p.label = unexpectedSymbol(p.pos, p.pos+1)
-	default:
-		p.label = fmt.Sprintf("%q stands in the lens where %s is expected", p.text[p.pos:p.pos+1], expected)
-	}
+	return fmt.Sprintf("(%d, %s, %d)", p.start, name, p.end)
 }
 
 // String is the canonical text of a lens, as it goes into tetraplets and messages:

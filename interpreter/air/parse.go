@@ -2,6 +2,7 @@ package air
 
 import (
 	"fmt"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -22,7 +23,7 @@ func Parse(src string) (*Script, error) {
 	p := parser{scanner: scanner{src: src}}
 	p.next()
 	root := p.script()
-	errs := append(p.errs, p.check.finish()...)
+	errs := slices.Concat(p.errs, p.check.finish())
 	if p.tok.kind == tokBad {
 		errs = []Diagnostic{p.bad} // AquaVM forgets everything else when it meets a bad word
 	}
@@ -127,7 +128,7 @@ func (p *parser) leaf(i Instr) {
 // unexpected records that the current token is none of those expected. A bad word, or
 // one that no rule takes anywhere, ends everything.
 func (p *parser) unexpected(expected kindSet) bool {
-	d := Diagnostic{Span: p.tok.Span, Label: "expected " + expected.String(), expected: expected, found: p.tok.kind}
+	d := Diagnostic{Span: p.tok.Span, Label: "expected " + expected.String(), expected: expected}
 	switch p.tok.kind {
 	case tokTagged:
 		p.tok.kind, p.bad = tokBad, d

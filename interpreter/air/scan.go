@@ -149,10 +149,11 @@ func init() {
 
 // next reads the next token into s.tok.
 func (s *scanner) next() {
+	end := s.pos
 	s.skip()
 	start := s.pos
 	if start == len(s.src) {
-		s.tok.kind, s.tok.Span = tokEOF, span(start, start)
+		s.tok.kind, s.tok.Span = tokEOF, span(end, end+1) // right after the last token
 		return
 	}
 	switch s.src[start] {
