@@ -53,8 +53,8 @@ type Data struct {
 	Values         Store[value.Value] // raw: texts are kept as they came
 	Tetraplets     Store[value.Tetraplet]
 	CanonElements  Store[CanonElement]
-	CanonResults   Store[CanonResult]
-	ServiceResults Store[ServiceResult]
+	CanonResults   Store[CanonAggregate]
+	ServiceResults Store[ServiceAggregate]
 
 	Signatures []Signature // of equal keys the last counts
 }
@@ -65,39 +65,40 @@ type Signature struct {
 	Signature string // 65 bytes
 }
 
-// ServiceResult is the result of a call: what came, of which arguments, from where.
-type ServiceResult struct {
-	Value        CID
+// ServiceAggregate is the result of a call: what came, for which arguments, from where.
+type ServiceAggregate struct {
+	ValueCID     CID
 	ArgumentHash CID
-	Tetraplet    CID
+	TetrapletCID CID
 }
 
-// CanonResult is a canonicalised stream or map.
-type CanonResult struct {
-	Tetraplet CID
-	Elements  []CID
+// CanonAggregate is a canonicalised stream or map.
+type CanonAggregate struct {
+	TetrapletCID CID
+	Elements     []CID
 }
 
 // CanonElement is one value of a canonicalised stream or map.
 type CanonElement struct {
-	Value      CID
-	Tetraplet  CID
-	Provenance Provenance
+	ValueCID     CID
+	TetrapletCID CID
+	Provenance   Provenance
 }
 
-// Origin tells where a value was born.
-type Origin uint8
+// ProvenanceKind tells where a value was born.
+type ProvenanceKind uint8
 
-// The origins: the script or the particle itself, a service, a canonicalised stream as a whole.
+// The kinds of provenance: the script or the particle itself, a service, a
+// canonicalised stream taken as a whole.
 const (
-	Literal Origin = iota
-	FromService
-	FromCanon
+	Literal ProvenanceKind = iota
+	ServiceResult
+	Canon
 )
 
-// Provenance is the origin of a value with the content id of its service result or canon
-// result, empty for literals.
+// Provenance is where a value was born, with the content id of the service result or canon
+// result, which literals have none of.
 type Provenance struct {
-	Origin Origin
-	CID    CID
+	Kind ProvenanceKind
+	CID  CID
 }
