@@ -1,6 +1,7 @@
 package data
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/zeebo/blake3"
@@ -10,7 +11,7 @@ import (
 
 // CID is the text of a content id. Those made here are CIDv1, codec json, BLAKE3-256, in lower-case base32:
 // 61 characters that begin with bagaaihra. Others occur in foreign data, and ids are compared as texts.
-type CID = string
+type CID string
 
 // cidPrefix is the multibase letter and the five bytes 01 8004 1e 20 (version, codec, hash
 // function, length), which fill eight base32 digits exactly.
@@ -18,6 +19,8 @@ const (
 	cidPrefix = "bagaaihra"
 	cidLen    = len(cidPrefix) + 52
 )
+
+func (c CID) clone() CID { return CID(strings.Clone(string(c))) }
 
 const base32Digits = "abcdefghijklmnopqrstuvwxyz234567"
 
@@ -93,7 +96,7 @@ func TetrapletCID(t value.Tetraplet) CID {
 }
 
 // ServiceResultCID is the content id of a service result.
-func ServiceResultCID(r ServiceAggregate) CID {
+func ServiceResultCID(r ServiceResult) CID {
 	var buf [512]byte
 	return cidOf(r.appendJSON(buf[:0]))
 }
@@ -105,7 +108,7 @@ func CanonElementCID(e CanonElement) CID {
 }
 
 // CanonResultCID is the content id of a canonicalised stream.
-func CanonResultCID(r CanonAggregate) CID {
+func CanonResultCID(r CanonResult) CID {
 	size := 256
 	if n := len(r.Elements) * (cidLen + 3); n > size {
 		size += n
@@ -113,39 +116,41 @@ func CanonResultCID(r CanonAggregate) CID {
 	return cidOf(r.appendJSON(make([]byte, 0, size)))
 }
 
-func (r ServiceAggregate) appendJSON(dst []byte) []byte {
-	dst = value.AppendQuoted(append(dst, `{"value_cid":`...), r.ValueCID)
-	dst = value.AppendQuoted(append(dst, `,"argument_hash":`...), r.ArgumentHash)
-	dst = value.AppendQuoted(append(dst, `,"tetraplet_cid":`...), r.TetrapletCID)
+func (c CID) appendJSON(dst []byte) []byte { return value.AppendQuoted(dst, string(c)) }
+
+func (r ServiceResult) appendJSON(dst []byte) []byte {
+	dst = r.Value.appendJSON(append(dst, `{"value_cid":`...))
+	dst = r.ArgumentHash.appendJSON(append(dst, `,"argument_hash":`...))
+	dst = r.Tetraplet.appendJSON(append(dst, `,"tetraplet_cid":`...))
 	return append(dst, '}')
 }
 
 func (e CanonElement) appendJSON(dst []byte) []byte {
-	dst = value.AppendQuoted(append(dst, `{"value":`...), e.ValueCID)
-	dst = value.AppendQuoted(append(dst, `,"tetraplet":`...), e.TetrapletCID)
+	dst = e.Value.appendJSON(append(dst, `{"value":`...))
+	dst = e.Tetraplet.appendJSON(append(dst, `,"tetraplet":`...))
 	dst = e.Provenance.appendJSON(append(dst, `,"provenance":`...))
 	return append(dst, '}')
 }
 
 func (p Provenance) appendJSON(dst []byte) []byte {
-	dst = append(append(dst, `{"type":"`...), provenanceNames[p.Kind]...)
-	if p.Kind != Literal {
-		dst = value.AppendQuoted(append(dst, `","cid":`...), p.CID)
+	dst = append(append(dst, `{"type":"`...), originNames[p.Origin]...)
+	if p.Origin != Literal {
+		dst = p.CID.appendJSON(append(dst, `","cid":`...))
 		return append(dst, '}')
 	}
 	return append(dst, `"}`...)
 }
 
-var provenanceNames = [...]string{Literal: "literal", ServiceResult: "service_result", Canon: "canon"}
+var originNames = [...]string{Literal: "literal", FromService: "service_result", FromCanon: "canon"}
 
-func (r CanonAggregate) appendJSON(dst []byte) []byte {
-	dst = value.AppendQuoted(append(dst, `{"tetraplet":`...), r.TetrapletCID)
+func (r CanonResult) appendJSON(dst []byte) []byte {
+	dst = r.Tetraplet.appendJSON(append(dst, `{"tetraplet":`...))
 	dst = append(dst, `,"values":[`...)
 	for i, e := range r.Elements {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = value.AppendQuoted(dst, e)
+		dst = e.appendJSON(dst)
 	}
 	return append(dst, `]}`...)
 }

@@ -53,8 +53,8 @@ type Data struct {
 	Values         Store[value.Value] // raw: texts are kept as they came
 	Tetraplets     Store[value.Tetraplet]
 	CanonElements  Store[CanonElement]
-	CanonResults   Store[CanonAggregate]
-	ServiceResults Store[ServiceAggregate]
+	CanonResults   Store[CanonResult]
+	ServiceResults Store[ServiceResult]
 
 	Signatures []Signature // of equal keys the last counts
 }
@@ -65,40 +65,39 @@ type Signature struct {
 	Signature string // 65 bytes
 }
 
-// ServiceAggregate is the result of a call: what came, for which arguments, from where.
-type ServiceAggregate struct {
-	ValueCID     CID
+// ServiceResult is the result of a call: what came, of which arguments, from where.
+type ServiceResult struct {
+	Value        CID
 	ArgumentHash CID
-	TetrapletCID CID
+	Tetraplet    CID
 }
 
-// CanonAggregate is a canonicalised stream or map.
-type CanonAggregate struct {
-	TetrapletCID CID
-	Elements     []CID
+// CanonResult is a canonicalised stream or map.
+type CanonResult struct {
+	Tetraplet CID
+	Elements  []CID
 }
 
 // CanonElement is one value of a canonicalised stream or map.
 type CanonElement struct {
-	ValueCID     CID
-	TetrapletCID CID
-	Provenance   Provenance
+	Value      CID
+	Tetraplet  CID
+	Provenance Provenance
 }
 
-// ProvenanceKind tells where a value was born.
-type ProvenanceKind uint8
+// Origin tells where a value was born.
+type Origin uint8
 
-// The kinds of provenance: the script or the particle itself, a service, a
-// canonicalised stream taken as a whole.
+// The origins: the script or the particle itself, a service, a canonicalised stream as a whole.
 const (
-	Literal ProvenanceKind = iota
-	ServiceResult
-	Canon
+	Literal Origin = iota
+	FromService
+	FromCanon
 )
 
-// Provenance is where a value was born, with the content id of the service result or canon
-// result, which literals have none of.
+// Provenance is the origin of a value with the content id of its service result or canon
+// result, empty for literals.
 type Provenance struct {
-	Kind ProvenanceKind
-	CID  CID
+	Origin Origin
+	CID    CID
 }

@@ -7,137 +7,125 @@ type Kind uint8
 
 // The kinds, with the fields that each uses.
 const (
-	NoState          Kind = iota
+	None             Kind = iota
 	Par                   // Left, Right
 	CallRequestSent       // Peer; CallID if HasCallID
-	CallScalar            // CID of a service result
-	CallStream            // CID of a service result; Generation
-	CallUnused            // CID of a value that is in no store
+	CallExecuted          // Output, CID (of a service result; of a value for Unused); Generation for Stream
 	CallFailed            // CID of a service result
 	Fold                  // Lore
-	Ap                    // ApGenerations
+	Ap                    // Generation
 	CanonRequestSent      // Peer
 	CanonExecuted         // CID of a canon result
 )
 
-// State is one executed state of a trace. It is one flat struct, not an interface with ten implementations, since
+// Output is what an executed call puts its value into.
+type Output uint8
+
+// The outputs.
+const (
+	Scalar Output = iota
+	Stream
+	Unused
+)
+
+// State is one executed state of a trace. It is one flat struct of 64 bytes, not an interface with nine implementations, since
 // traces are long and merging compares states all the time.
 type State struct {
 	Kind       Kind
+	Output     Output
 	HasCallID  bool
 	Left       uint32 // number of states in the left branch of a par
-	Right      uint32 // and in the right one
+	Right      uint32
 	CallID     uint32
 	Generation uint32
-	Peer       string // the peer that sent a request
+	Peer       string // the peer a request was sent by
 	CID        CID
-	// Lore is the lore of a fold. In an ap it is nil unless the data has another number of generations than the
-	// one it should have; then it holds them as positions, so that the data survives.
-	Lore []FoldLore
+	rare       *rare // what few states have
+}
+
+// rare is what a fold and a malformed ap have.
+type rare struct {
+	lore        []FoldLore
+	generations []uint32
 }
 
 // FoldLore says which states of the trace one visited element of a fold produced.
 type FoldLore struct {
-	ValuePos uint32 // position of the element's own state
-	pair     [2]SubTrace
-	odd      []SubTrace // instead of pair in malformed data, where there are not two
+	ValuePos uint32   // position of the element's own state
+	Before   SubTrace // by the body before its next
+	After    SubTrace // after it
+	// Parts is the number of sub-traces in the data. It is 2 in all sound data and then they are
+	// Before and After; the merge refuses other numbers, and of more than 2 only the first are kept.
+	Parts uint32
 }
 
 // SubTrace is a run of states in a trace.
 type SubTrace struct{ Begin, Len uint32 }
 
-// NewFoldLore is the lore of the element whose state is at valuePos: the states made by the body before
-// its next, and those made after it.
-func NewFoldLore(valuePos uint32, before, after SubTrace) FoldLore {
-	return FoldLore{ValuePos: valuePos, pair: [2]SubTrace{before, after}}
-}
+// ParState is the state of a par with so many states in its branches.
+func ParState(left, right uint32) State { return State{Kind: Par, Left: left, Right: right} }
 
-// Before is the first sub-trace, After the second.
-func (l *FoldLore) Before() SubTrace { return l.pair[0] }
+// CallSent is the state of a call that peer sent on towards where it is to run.
+func CallSent(peer string) State { return State{Kind: CallRequestSent, Peer: peer} }
 
-// After is the second sub-trace.
-func (l *FoldLore) After() SubTrace { return l.pair[1] }
-
-// SubTraces are all sub-traces: two, unless the data is malformed.
-func (l *FoldLore) SubTraces() []SubTrace {
-	if l.odd != nil {
-		return l.odd
-	}
-	return l.pair[:]
-}
-
-// ParOf is the state of a par with so many states in its branches.
-func ParOf(left, right uint32) State { return State{Kind: Par, Left: left, Right: right} }
-
-// SentBy is the state of a call that peer sent on towards where it is to run.
-func SentBy(peer string) State { return State{Kind: CallRequestSent, Peer: peer} }
-
-// SentByWithID is the state of a call that waits for what peer's own services answer to its request.
-func SentByWithID(peer string, id uint32) State {
+// CallPending is the state of a call that waits for the result of a request of peer to its own services.
+func CallPending(peer string, id uint32) State {
 	return State{Kind: CallRequestSent, Peer: peer, CallID: id, HasCallID: true}
 }
 
-// Scalar is the state of a call that set a scalar.
-func Scalar(result CID) State { return State{Kind: CallScalar, CID: result} }
-
-// Stream is the state of a call that appended to a stream.
-func Stream(result CID, generation uint32) State {
-	return State{Kind: CallStream, CID: result, Generation: generation}
+// CallDone is the state of a call that gave a result.
+func CallDone(out Output, cid CID, generation uint32) State {
+	return State{Kind: CallExecuted, Output: out, CID: cid, Generation: generation}
 }
 
-// Unused is the state of a call whose value went nowhere.
-func Unused(value CID) State { return State{Kind: CallUnused, CID: value} }
+// CallFailure is the state of a call whose service reported an error.
+func CallFailure(cid CID) State { return State{Kind: CallFailed, CID: cid} }
 
-// Failed is the state of a call whose service reported an error.
-func Failed(result CID) State { return State{Kind: CallFailed, CID: result} }
-
-// FoldOf is the state of a fold over a stream.
-func FoldOf(lore []FoldLore) State { return State{Kind: Fold, Lore: lore} }
-
-// ApTo is the state of an ap into a stream.
-func ApTo(generation uint32) State { return State{Kind: Ap, Generation: generation} }
-
-// CanonSentBy is the state of a canon that peer sent on towards where it is to be made.
-func CanonSentBy(peer string) State { return State{Kind: CanonRequestSent, Peer: peer} }
+// CanonSent is the state of a canon that peer sent on towards where it is to be made.
+func CanonSent(peer string) State { return State{Kind: CanonRequestSent, Peer: peer} }
 
 // CanonDone is the state of a canon that was made.
-func CanonDone(result CID) State { return State{Kind: CanonExecuted, CID: result} }
+func CanonDone(cid CID) State { return State{Kind: CanonExecuted, CID: cid} }
 
-// apOf keeps whatever list of generations the data has.
-func apOf(generations []uint32) State {
+// FoldState is the state of a fold over a stream.
+func FoldState(lore []FoldLore) State { return State{Kind: Fold, rare: &rare{lore: lore}} }
+
+// ApState is the state of an ap into a stream.
+func ApState(generation uint32) State { return State{Kind: Ap, Generation: generation} }
+
+// apStateOf keeps whatever list of generations the data has.
+func apStateOf(generations []uint32) State {
 	if len(generations) == 1 {
-		return ApTo(generations[0])
+		return ApState(generations[0])
 	}
-	odd := make([]FoldLore, len(generations))
-	for i, g := range generations {
-		odd[i].ValuePos = g
-	}
-	return State{Kind: Ap, Lore: odd}
+	return State{Kind: Ap, rare: &rare{generations: generations}}
 }
 
-// ApCount is the number of generations of an ap: one in sound data.
-func (s *State) ApCount() int {
-	if s.Lore == nil {
-		return 1
+// Lore is the lore of a fold.
+func (s *State) Lore() []FoldLore {
+	if s.rare == nil {
+		return nil
 	}
-	return len(s.Lore)
+	return s.rare.lore
 }
 
-// ApGenerations lists the generations of an ap.
-func (s *State) ApGenerations() []uint32 {
-	if s.Lore == nil {
-		return []uint32{s.Generation}
+// Generations is the list of generations of an ap. Sound data has exactly one.
+func (s *State) Generations() []uint32 {
+	switch {
+	case s.Kind != Ap:
+		return nil
+	case s.rare != nil:
+		return s.rare.generations
 	}
-	generations := make([]uint32, len(s.Lore))
-	for i := range s.Lore {
-		generations[i] = s.Lore[i].ValuePos
-	}
-	return generations
+	return []uint32{s.Generation}
 }
+
+// HasOneGeneration reports whether an ap has the one generation it should have.
+func (s *State) HasOneGeneration() bool { return s.Kind == Ap && s.rare == nil }
 
 // Clone copies the strings of a state out of the bytes it was decoded from.
 func (s State) Clone() State {
 	s.Peer = strings.Clone(s.Peer)
-	s.CID = strings.Clone(s.CID)
+	s.CID = s.CID.clone()
 	return s
 }

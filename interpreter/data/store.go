@@ -57,7 +57,7 @@ func (s *Store[V]) Held(cid CID) CID {
 	if i := s.find(cid); i >= 0 {
 		return s.keys[i]
 	}
-	return strings.Clone(cid)
+	return cid.clone()
 }
 
 // Put adds an entry, or replaces that of the same content id.
@@ -88,7 +88,7 @@ func (s *Store[V]) find(cid CID) int {
 // slot is where the entry of a content id is, or would be put.
 func (s *Store[V]) slot(cid CID) int {
 	mask := len(s.index) - 1
-	i := int(maphash.String(storeSeed, cid)) & mask
+	i := int(maphash.String(storeSeed, string(cid))) & mask
 	for s.index[i] != 0 && s.keys[s.index[i]-1] != cid {
 		i = (i + 1) & mask
 	}
@@ -122,8 +122,8 @@ func (d *Data) Merge(current *Data) {
 	mergeStore(&d.Values, &current.Values, sameText, cloneValue)
 	mergeStore(&d.Tetraplets, &current.Tetraplets, same, cloneTetraplet)
 	mergeStore(&d.CanonElements, &current.CanonElements, same, CanonElement.clone)
-	mergeStore(&d.CanonResults, &current.CanonResults, sameCanon, CanonAggregate.clone)
-	mergeStore(&d.ServiceResults, &current.ServiceResults, same, ServiceAggregate.clone)
+	mergeStore(&d.CanonResults, &current.CanonResults, sameCanon, CanonResult.clone)
+	mergeStore(&d.ServiceResults, &current.ServiceResults, same, ServiceResult.clone)
 }
 
 func mergeStore[V any](dst, src *Store[V], same func(a, b V) bool, clone func(V) V) {
@@ -131,7 +131,7 @@ func mergeStore[V any](dst, src *Store[V], same func(a, b V) bool, clone func(V)
 		held := dst.find(key)
 		switch {
 		case held < 0:
-			dst.Put(strings.Clone(key), clone(src.values[i]))
+			dst.Put(key.clone(), clone(src.values[i]))
 		case !same(dst.values[held], src.values[i]):
 			dst.values[held] = clone(src.values[i])
 		}
@@ -142,8 +142,8 @@ func same[V comparable](a, b V) bool { return a == b }
 
 func sameText(a, b value.Value) bool { return a.Text() == b.Text() }
 
-func sameCanon(a, b CanonAggregate) bool {
-	return a.TetrapletCID == b.TetrapletCID && slices.Equal(a.Elements, b.Elements)
+func sameCanon(a, b CanonResult) bool {
+	return a.Tetraplet == b.Tetraplet && slices.Equal(a.Elements, b.Elements)
 }
 
 func cloneValue(v value.Value) value.Value { return value.Raw(strings.Clone(v.Text())) }
@@ -157,19 +157,19 @@ func cloneTetraplet(t value.Tetraplet) value.Tetraplet {
 	}
 }
 
-func (r ServiceAggregate) clone() ServiceAggregate {
-	return ServiceAggregate{strings.Clone(r.ValueCID), strings.Clone(r.ArgumentHash), strings.Clone(r.TetrapletCID)}
+func (r ServiceResult) clone() ServiceResult {
+	return ServiceResult{r.Value.clone(), r.ArgumentHash.clone(), r.Tetraplet.clone()}
 }
 
 func (e CanonElement) clone() CanonElement {
-	p := Provenance{e.Provenance.Kind, strings.Clone(e.Provenance.CID)}
-	return CanonElement{strings.Clone(e.ValueCID), strings.Clone(e.TetrapletCID), p}
+	p := Provenance{e.Provenance.Origin, e.Provenance.CID.clone()}
+	return CanonElement{e.Value.clone(), e.Tetraplet.clone(), p}
 }
 
-func (r CanonAggregate) clone() CanonAggregate {
+func (r CanonResult) clone() CanonResult {
 	elements := make([]CID, len(r.Elements))
 	for i, e := range r.Elements {
-		elements[i] = strings.Clone(e)
+		elements[i] = e.clone()
 	}
-	return CanonAggregate{strings.Clone(r.TetrapletCID), elements}
+	return CanonResult{r.Tetraplet.clone(), elements}
 }
