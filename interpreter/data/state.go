@@ -59,6 +59,9 @@ type FoldLore struct {
 	Parts uint32
 }
 
+// kept is the number of sub-traces that are here.
+func (l *FoldLore) kept() int { return int(min(l.Parts, 2)) }
+
 // SubTrace is a run of states in a trace.
 type SubTrace struct{ Begin, Len uint32 }
 

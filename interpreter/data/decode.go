@@ -1,0 +1,199 @@
+package data
+
+import (
+	"encoding/binary"
+	"slices"
+	"unsafe"
+
+	"github.com/aquanode/aquanode/interpreter/value"
+)
+
+// Decode reads data. No bytes are the data of a particle nothing happened to. The strings of the result are
+// views of b.
+func Decode(b []byte) (*Data, error) {
+	if len(b) == 0 {
+		return &Data{}, nil
+	}
+	e, err := openEnvelope(b)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkArchive(e.archive); err != nil {
+		return nil, archiveError(err)
+	}
+	d := reader{b: e.archive}.data()
+	d.Version, d.InterpreterVersion = e.version, e.interpreterVersion
+	return d, nil
+}
+
+// reader reads an archive that checkArchive has passed. Its methods take the offset of a record.
+type reader struct {
+	b []byte
+	// canons are the canon results read so far by offset, so that entries that share one share its list as well:
+	// n entries that point at a list of n would take n² otherwise.
+	canons map[int]CanonResult
+}
+
+func (r reader) u32(at int) uint32 { return binary.BigEndian.Uint32(r.b[at:]) }
+
+func (r reader) rel(at int) int { return at + int(int32(r.u32(at))) }
+
+// view is the text of n bytes at at, without a copy.
+func (r reader) view(at, n int) string {
+	return unsafe.String(unsafe.SliceData(r.b[at:at+n]), n)
+}
+
+func (r reader) text(at int) string { return r.view(r.rel(at), int(r.u32(at+4))) }
+
+func (r reader) cid(at int) CID { return CID(r.text(at)) }
+
+func (r reader) string(at int) string {
+	if n := r.b[at+stringSize-1]; n&0x80 == 0 {
+		return r.view(at, int(n))
+	}
+	return r.view(at+stringOffset(r.b, at), int(r.u32(at)))
+}
+
+func (r reader) data() *Data {
+	root := len(r.b) - rootSize
+	d := &Data{
+		Trace:      readVec(r, root, stateSize, reader.state),
+		LastCallID: r.u32(root + 8),
+		Signatures: readVec(r, root+52, signatureSize, reader.signature),
+	}
+	r.canons = make(map[int]CanonResult)
+	readStore(r, root+12, &d.Values, reader.value)
+	readStore(r, root+20, &d.Tetraplets, reader.tetraplet)
+	readStore(r, root+28, &d.CanonElements, reader.canonElement)
+	readStore(r, root+36, &d.CanonResults, reader.canonResult)
+	readStore(r, root+44, &d.ServiceResults, reader.serviceResult)
+	return d
+}
+
+func readVec[T any](r reader, at, size int, read func(r reader, at int) T) []T {
+	first, n := r.rel(at), int(r.u32(at+4))
+	if n == 0 {
+		return nil
+	}
+	list := make([]T, n)
+	for i := range list {
+		list[i] = read(r, first+i*size)
+	}
+	return list
+}
+
+// readStore reads the entries of a store; of equal keys the last one stays.
+func readStore[V any](r reader, at int, s *Store[V], read func(r reader, at int) V) {
+	first, n := r.rel(at), int(r.u32(at+4))
+	s.reserve(n)
+	for i := range n {
+		e := first + i*entrySize
+		s.Put(r.cid(e), read(r, r.rel(e+8)))
+	}
+}
+
+// readState reads a state. Its layout, with tags in the first byte of each four:
+//
+//	par               0, left u32 4, right u32 8
+//	call sent         1, 0 at 4, 0 or (with an id) 1 at 8, peer shared string 12, id u32 16
+//	call executed     1, 1 at 4, output at 8, id of the result 12, generation u32 20
+//	call failed       1, 2 at 4, id of the result 8
+//	fold              2, vec of lore 4
+//	ap                3, vec of u32 4
+//	canon sent        4, 0 at 4, peer 8
+//	canon executed    4, 1 at 4, id of the result 8
+func (r reader) state(at int) State {
+	switch r.b[at] {
+	case tagPar:
+		return ParState(r.u32(at+4), r.u32(at+8))
+	case tagFold:
+		return FoldState(readVec(r, at+4, loreSize, reader.lore))
+	case tagAp:
+		return apStateOf(readVec(r, at+4, generationSize, reader.u32))
+	case tagCall:
+		return r.call(at)
+	}
+	if r.b[at+4] == tagSent {
+		return CanonSent(r.string(r.rel(at + 8)))
+	}
+	return CanonDone(r.cid(at + 8))
+}
+
+func (r reader) call(at int) State {
+	switch r.b[at+4] {
+	case tagFailed:
+		return CallFailure(r.cid(at + 8))
+	case tagExecuted:
+		s := CallDone(Output(r.b[at+8]), r.cid(at+12), 0)
+		if s.Output == Stream {
+			s.Generation = r.u32(at + 20)
+		}
+		return s
+	}
+	peer := r.string(r.rel(at + 12))
+	if r.b[at+8] == 0 {
+		return CallSent(peer)
+	}
+	return CallPending(peer, r.u32(at+16))
+}
+
+func (r reader) lore(at int) FoldLore {
+	l := FoldLore{ValuePos: r.u32(at), Parts: r.u32(at + 8)}
+	first := r.rel(at + 4)
+	if l.Parts > 0 {
+		l.Before = r.subTrace(first)
+	}
+	if l.Parts > 1 {
+		l.After = r.subTrace(first + subTraceSize)
+	}
+	return l
+}
+
+func (r reader) subTrace(at int) SubTrace { return SubTrace{r.u32(at), r.u32(at + 4)} }
+
+func (r reader) signature(at int) Signature { return Signature{r.text(at), r.text(at + 8)} }
+
+func (r reader) value(at int) value.Value { return value.Raw(r.text(at)) }
+
+func (r reader) tetraplet(at int) value.Tetraplet {
+	return value.Tetraplet{
+		PeerPK:       r.string(at),
+		ServiceID:    r.string(at + 8),
+		FunctionName: r.string(at + 16),
+		Lens:         r.string(at + 24),
+	}
+}
+
+func (r reader) canonElement(at int) CanonElement {
+	e := CanonElement{Value: r.cid(at), Tetraplet: r.cid(at + 8)}
+	if origin := Origin(r.b[at+16]); origin != Literal {
+		e.Provenance = Provenance{origin, r.cid(at + 20)}
+	}
+	return e
+}
+
+func (r reader) canonResult(at int) CanonResult {
+	if c, ok := r.canons[at]; ok {
+		return c
+	}
+	c := CanonResult{r.cid(at), readVec(r, at+8, fatSize, reader.cid)}
+	r.canons[at] = c
+	return c
+}
+
+func (r reader) serviceResult(at int) ServiceResult {
+	return ServiceResult{r.cid(at), r.cid(at + 8), r.cid(at + 16)}
+}
+
+// Clone copies the data so that changes of the copy do not show. The strings stay shared.
+func (d *Data) Clone() *Data {
+	c := *d
+	c.Trace = slices.Clone(d.Trace)
+	c.Signatures = slices.Clone(d.Signatures)
+	c.Values = d.Values.Clone()
+	c.Tetraplets = d.Tetraplets.Clone()
+	c.CanonElements = d.CanonElements.Clone()
+	c.CanonResults = d.CanonResults.Clone()
+	c.ServiceResults = d.ServiceResults.Clone()
+	return &c
+}

@@ -1,0 +1,193 @@
+package data
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/mod/semver"
+)
+
+// envelope is the outer layer of data: a MessagePack map with these three fields, in any order and
+// with others to ignore; bytes after the map are ignored as well.
+type envelope struct {
+	version            string
+	interpreterVersion string
+	archive            []byte
+}
+
+// The field names.
+const (
+	fieldVersion     = "version"
+	fieldInterpreter = "interpreter_version"
+	fieldArchive     = "inner_data"
+)
+
+// openEnvelope reads an envelope. A fault of the archive field still lets the versions through, and the error
+// names them.
+func openEnvelope(b []byte) (e envelope, err error) {
+	r := envelopeReader{in: packed{b}, seen: make(map[string]bool, 3)}
+	if err := r.read(); err != nil {
+		return e, envelopeError(err.Error())
+	}
+	if r.archiveFault == nil && !r.seen[fieldArchive] {
+		r.archiveFault = missingField(fieldArchive)
+	}
+	if r.archiveFault != nil {
+		return e, noArchiveError(r.archiveFault.Error(), &r.envelope)
+	}
+	return r.envelope, nil
+}
+
+type envelopeReader struct {
+	envelope
+	in           packed
+	seen         map[string]bool
+	archiveFault error
+}
+
+func missingField(name string) error { return fmt.Errorf("missing field `%s`", name) }
+
+func (r *envelopeReader) read() error {
+	it, err := r.in.head()
+	if err != nil {
+		return err
+	}
+	if it.family != packMap {
+		return fmt.Errorf("%v where a map is expected", it.family)
+	}
+	for range it.size {
+		if err := r.field(); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{fieldVersion, fieldInterpreter} {
+		if !r.seen[name] {
+			return missingField(name)
+		}
+	}
+	return nil
+}
+
+func (r *envelopeReader) field() error {
+	it, err := r.in.head()
+	if err != nil {
+		return err
+	}
+	switch it.family {
+	case packArray, packMap, packExt:
+		return fmt.Errorf("%v as the name of a field", it.family)
+	case packStr, packBin:
+	default:
+		return r.in.skip() // a number as a name is odd but not wrong
+	}
+	switch name := string(r.in.content(it)); name {
+	case fieldVersion:
+		return r.versionField(name, &r.version)
+	case fieldInterpreter:
+		return r.versionField(name, &r.interpreterVersion)
+	case fieldArchive:
+		return r.archiveField()
+	}
+	return r.in.skip()
+}
+
+func (r *envelopeReader) again(name string) error {
+	if r.seen[name] {
+		return fmt.Errorf("duplicate field `%s`", name)
+	}
+	r.seen[name] = true
+	return nil
+}
+
+func (r *envelopeReader) versionField(name string, to *string) error {
+	err := r.again(name)
+	if err == nil {
+		*to, err = r.in.text(packStr)
+	}
+	if err == nil && !isVersion(*to) {
+		err = fmt.Errorf("%q is no semantic version", *to)
+	}
+	return err
+}
+
+// archiveField keeps its own faults apart from those of the envelope as a whole.
+func (r *envelopeReader) archiveField() error {
+	start := r.in
+	if err := r.in.skip(); err != nil {
+		return err
+	}
+	err := r.again(fieldArchive)
+	if err == nil {
+		r.archive, err = start.byteRun()
+	}
+	if r.archiveFault == nil {
+		r.archiveFault = err
+	}
+	return nil
+}
+
+// byteRun takes bytes: a bin, a str, or an array of integers.
+func (p *packed) byteRun() ([]byte, error) {
+	it, err := p.head()
+	if err != nil {
+		return nil, err
+	}
+	switch it.family {
+	case packBin, packStr:
+		return p.content(it), nil
+	case packArray:
+		return p.byteArray(it.size)
+	}
+	return nil, fmt.Errorf("%v where bytes are expected", it.family)
+}
+
+func (p *packed) byteArray(n int) ([]byte, error) {
+	b := make([]byte, n)
+	for i := range b {
+		it, err := p.head()
+		if err != nil {
+			return nil, err
+		}
+		if it.family != packInt || it.bits > 0xff {
+			return nil, fmt.Errorf("%v (%d) where a byte is expected", it.family, it.bits)
+		}
+		b[i] = byte(it.bits)
+	}
+	return b, nil
+}
+
+// isVersion reports whether s is a semantic version in full: three numbers of 64 bits and perhaps more.
+func isVersion(s string) bool {
+	core := s
+	if i := strings.IndexAny(s, "-+"); i >= 0 {
+		core = s[:i]
+	}
+	numbers := strings.Split(core, ".")
+	for _, n := range numbers {
+		if _, err := strconv.ParseUint(n, 10, 64); err != nil {
+			return false
+		}
+	}
+	return len(numbers) == 3 && utf8.ValidString(s) && semver.IsValid("v"+s)
+}
+
+// CheckVersion refuses data made by an interpreter that is too old. It is for arriving data; a peer
+// trusts its own. Empty data has no version and passes.
+func CheckVersion(d *Data) error {
+	v := d.InterpreterVersion
+	if v == "" || semver.Compare("v"+v, "v"+MinInterpreterVersion) >= 0 {
+		return nil
+	}
+	return &Error{CodeVersion, fmt.Sprintf("supplied data was produced by `%s` version of interpreter, "+
+		"but minimum `%s` version is required", v, MinInterpreterVersion)}
+}
+
+// envelopeHead is what every envelope written here begins with; the size and bytes of the archive follow.
+var envelopeHead = func() []byte {
+	head := appendPackedCount(nil, 3, 0x80, 0xde)
+	head = appendPackedStr(appendPackedStr(head, fieldVersion), Version)
+	head = appendPackedStr(appendPackedStr(head, fieldInterpreter), InterpreterVersion)
+	return appendPackedStr(head, fieldArchive)
+}()
