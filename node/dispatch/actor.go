@@ -1,0 +1,339 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/node/journal"
+	"github.com/aquanode/aquanode/particle"
+	"github.com/aquanode/aquanode/services"
+)
+
+// An actor owns one particle in one scope.
+type actor struct {
+	d       *Dispatcher
+	key     key
+	p       particle.Particle // without data
+	scope   Scope
+	closure services.Handler
+	ctx     context.Context // ends at the deadline or with the dispatcher
+	cancel  context.CancelFunc
+
+	mailbox mailbox
+
+	// What follows belongs to the goroutine that runs, see mailbox.running.
+	machine Machine // nil before the first step and while the state is kept as bytes
+	prev    []byte  // the state as bytes, when machine is nil
+	waited  []interpreter.Wait
+	broken  error // why there will never be a machine
+}
+
+// A mailbox holds what an actor has to do.
+type mailbox struct {
+	mu       sync.Mutex
+	arrivals [][]byte
+	bytes    int
+	results  map[uint32]interpreter.CallResult
+	calls    map[uint32]string // running, by call id: "service.function"
+	fresh    bool              // not stepped yet: there is something to do even without data
+	running  bool              // a goroutine owns the actor's state
+	ended    bool
+}
+
+func (m *mailbox) pending() bool { return m.fresh || len(m.arrivals) > 0 || len(m.results) > 0 }
+
+func newActor(d *Dispatcher, k key, p *particle.Particle, scope Scope, closure services.Handler) *actor {
+	a := &actor{d: d, key: k, p: *p, scope: scope, closure: closure}
+	a.p.Data = nil
+	a.p.Signature = []byte(k.signature) // not the frame that the first arrival came in
+	a.mailbox.fresh = true
+	// The deadline itself still belongs to the particle's life.
+	left := p.Left(time.Now()) + d.cfg.Skew + time.Millisecond
+	a.ctx, a.cancel = context.WithTimeout(d.ctx, left)
+	context.AfterFunc(a.ctx, a.expire)
+	return a
+}
+
+// same reports whether p is the particle that was verified when the actor was made.
+func (a *actor) same(p *particle.Particle) bool {
+	return a.p.ID == p.ID && a.p.InitPeerID == p.InitPeerID && a.p.Timestamp == p.Timestamp &&
+		a.p.TTL == p.TTL && a.p.Script == p.Script
+}
+
+// arrive puts data in the mailbox.
+func (a *actor) arrive(data []byte) error {
+	m := &a.mailbox
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch limits := &a.d.cfg.Limits; {
+	case m.ended:
+		return particle.ErrExpired
+	case len(data) == 0:
+		return a.wake()
+	case len(m.arrivals) >= limits.Mailbox || m.bytes+len(data) > max(limits.MailboxBytes, len(data)):
+		return fmt.Errorf("%w: %d arrivals, %d bytes", journal.MailboxFull, len(m.arrivals), m.bytes)
+	}
+	m.arrivals = append(m.arrivals, data)
+	m.bytes += len(data)
+	return a.wake()
+}
+
+// answer puts the result of a call in the mailbox. There is always room: calls are
+// bounded where they begin. A call that ends with the particle is still one that did not
+// return in time.
+func (a *actor) answer(id uint32, r interpreter.CallResult) {
+	m := &a.mailbox
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a.ctx.Err() != nil {
+		return
+	}
+	delete(m.calls, id)
+	if m.results == nil {
+		m.results = make(map[uint32]interpreter.CallResult)
+	}
+	m.results[id] = r
+	a.wake()
+}
+
+// wake starts the actor's goroutine if there is work and none runs. The mailbox is locked.
+func (a *actor) wake() error {
+	m := &a.mailbox
+	if m.running || !m.pending() {
+		return nil
+	}
+	m.running = a.d.begin(a.run)
+	if !m.running {
+		return journal.ShuttingDown
+	}
+	return nil
+}
+
+// input is what one step folds in.
+type input struct {
+	arrivals [][]byte
+	results  map[uint32]interpreter.CallResult
+}
+
+// run steps until the mailbox is empty.
+func (a *actor) run() {
+	size := int64(0)
+	for {
+		in, ok := a.take()
+		if !ok {
+			break
+		}
+		a.work(in)
+		size = a.size()
+	}
+	a.d.rest(a, size)
+}
+
+// take empties the mailbox. When there is nothing in it the goroutine no longer owns the
+// actor.
+func (a *actor) take() (in input, ok bool) {
+	m := &a.mailbox
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended || !m.pending() {
+		m.running = false
+		if m.ended {
+			a.bury()
+		}
+		return input{}, false
+	}
+	in = input{m.arrivals, m.results}
+	m.arrivals, m.bytes, m.results, m.fresh = nil, 0, nil, false
+	return in, true
+}
+
+// work does one step and what follows from it.
+func (a *actor) work(in input) {
+	if !a.d.slots.acquire(a.ctx, a.p.InitPeerID) {
+		return // expired while waiting for a slot
+	}
+	began := time.Now()
+	out, data := a.step(in)
+	took := time.Since(began)
+	a.d.slots.release()
+
+	a.book(began, took, out)
+	if a.d.cfg.Stepped != nil {
+		a.d.cfg.Stepped(&a.p, a.scope, &out)
+	}
+	a.call(out.CallRequests)
+	a.send(out.NextPeers, data)
+}
+
+// step runs the machine. Data is encoded here too, as long as the slot is held, but only
+// when somebody is to get it.
+func (a *actor) step(in input) (out interpreter.Outcome, data []byte) {
+	if err := a.open(); err != nil {
+		return interpreter.Outcome{RetCode: 1, ErrorMessage: err.Error()}, nil
+	}
+	out = a.machine.Step(a.ctx, in.arrivals, in.results)
+	if len(out.NextPeers) > 0 {
+		data = a.machine.Data()
+	}
+	return out, data
+}
+
+func (a *actor) open() error {
+	if a.machine != nil || a.broken != nil {
+		return a.broken
+	}
+	a.machine, a.broken = a.d.cfg.Open(&a.p, a.scope, a.prev)
+	if a.broken != nil {
+		a.machine = nil
+	}
+	a.prev = nil
+	return a.broken
+}
+
+// book writes what a step did into the journal.
+func (a *actor) book(began time.Time, took time.Duration, out interpreter.Outcome) {
+	j := a.d.cfg.Journal
+	e := journal.Entry{At: began, Took: took, Kind: journal.Stepped, Particle: a.p.ID, Code: out.RetCode}
+	if out.RetCode != 0 {
+		e.Kind, e.Reason, e.Detail = journal.Failed, journal.Interpreter, out.ErrorMessage
+	}
+	j.Add(e)
+	for _, r := range out.Refused {
+		j.Add(journal.Entry{At: began, Kind: journal.Refused, Particle: a.p.ID, Code: r.Code, Reason: journal.Interpreter, Detail: r.Message})
+	}
+}
+
+// call starts service calls. Places in the queues are taken in the order of the script.
+func (a *actor) call(requests []interpreter.CallRequest) {
+	for _, r := range requests {
+		if !a.countCall(&r) {
+			a.answer(r.ID, refusal(fmt.Sprintf("too many calls at once: at most %d per particle", a.d.cfg.Calls)))
+			continue
+		}
+		began := time.Now()
+		result := a.d.cfg.Enqueue(a.ctx, a.callOf(&r))
+		if !a.d.begin(func() { a.finish(&r, began, result()) }) {
+			result() // gives the place back; the context has ended
+		}
+	}
+}
+
+// countCall notes a call that begins, unless there are too many.
+func (a *actor) countCall(r *interpreter.CallRequest) bool {
+	m := &a.mailbox
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.calls) >= a.d.cfg.Calls {
+		return false
+	}
+	if m.calls == nil {
+		m.calls = make(map[uint32]string)
+	}
+	m.calls[r.ID] = r.ServiceID + "." + r.FunctionName
+	return true
+}
+
+func refusal(text string) interpreter.CallResult {
+	return interpreter.CallResult{RetCode: 1, Result: fmt.Sprintf("%q", text)}
+}
+
+func (a *actor) callOf(r *interpreter.CallRequest) *services.Call {
+	return &services.Call{
+		ParticleID: a.p.ID,
+		InitPeerID: a.p.InitPeerID,
+		HostPeerID: a.scope.Peer,
+		Timestamp:  a.p.Timestamp,
+		TTL:        a.p.TTL,
+		Signature:  a.p.Signature,
+		Service:    r.ServiceID,
+		Function:   r.FunctionName,
+		Args:       r.Arguments,
+		Tetraplets: r.Tetraplets,
+		Closure:    a.closure,
+	}
+}
+
+func (a *actor) finish(r *interpreter.CallRequest, began time.Time, result services.Result) {
+	e := journal.Entry{
+		At: began, Took: time.Since(began), Kind: journal.Called, Particle: a.p.ID,
+		Service: r.ServiceID, Function: r.FunctionName, Code: int64(result.RetCode),
+	}
+	if result.RetCode != 0 {
+		e.Reason, e.Detail = journal.ServiceFailed, result.Result
+	}
+	a.d.cfg.Journal.Add(e)
+	a.answer(r.ID, interpreter.CallResult(result))
+}
+
+// send passes the particle on. Peers that live on this host get it without a network.
+func (a *actor) send(to []string, data []byte) {
+	if len(to) == 0 {
+		return
+	}
+	p := a.p
+	p.Data = data
+	var remote []string
+	for _, peer := range to {
+		if scope, ok := a.local(peer); ok {
+			a.d.deliver(a.scope.Peer, &p, scope, nil)
+		} else {
+			remote = append(remote, peer)
+		}
+	}
+	if len(remote) > 0 {
+		a.d.cfg.Send(&p, remote)
+	}
+}
+
+func (a *actor) local(peer string) (Scope, bool) {
+	switch {
+	case peer == a.d.cfg.Host.Peer:
+		return a.d.cfg.Host, true
+	case a.d.cfg.Local == nil:
+		return Scope{}, false
+	}
+	return a.d.cfg.Local(peer)
+}
+
+// expire ends the actor at its deadline or with the dispatcher.
+func (a *actor) expire() {
+	a.cancel()
+	m := &a.mailbox
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ended = true
+	if !m.running {
+		a.bury()
+	}
+}
+
+// bury forgets the particle. It is called once, by whoever owns the state at the end, with
+// the mailbox locked.
+func (a *actor) bury() {
+	a.d.remove(a)
+	e := journal.Entry{At: time.Now(), Kind: journal.Expired, Particle: a.p.ID}
+	waiting := a.waiting()
+	for _, call := range a.mailbox.calls {
+		waiting = append(waiting, interpreter.Wait{Instruction: call, Reason: "did not return in time"})
+	}
+	if len(waiting) > 0 {
+		e.Reason, e.Detail = journal.Unfinished, describe(waiting)
+	}
+	a.d.cfg.Journal.Add(e)
+	if a.d.cfg.Ended != nil {
+		a.d.cfg.Ended(&a.p, a.scope, waiting)
+	}
+	a.machine, a.prev = nil, nil
+}
+
+func describe(waiting []interpreter.Wait) string {
+	var parts []string
+	for _, w := range waiting {
+		parts = append(parts, w.Instruction+": "+w.Reason)
+	}
+	return strings.Join(parts, "; ")
+}

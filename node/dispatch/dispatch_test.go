@@ -1,0 +1,472 @@
+package dispatch
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/node/journal"
+	"github.com/aquanode/aquanode/particle"
+	"github.com/aquanode/aquanode/services"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func testKey(n byte) ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{n}, ed25519.SeedSize))
+}
+
+func peerOf(n byte) string { return particle.PeerID(testKey(n).Public().(ed25519.PublicKey)) }
+
+func newParticle(n byte, data string) *particle.Particle {
+	p := particle.New(testKey(n), "(null)", 10*time.Second, time.Now())
+	p.Data = []byte(data)
+	return p
+}
+
+// plan is a Machine that does what the test says, in virtual time.
+type plan struct {
+	t     *testing.T
+	prev  []byte
+	step  func(in string) interpreter.Outcome
+	waits []interpreter.Wait
+	seen  []string
+}
+
+// Step describes its input as "a b | 1=x" to the test's function.
+func (m *plan) Step(_ context.Context, arrivals [][]byte, results map[uint32]interpreter.CallResult) interpreter.Outcome {
+	var parts []string
+	for id, r := range results {
+		parts = append(parts, fmt.Sprintf("%d=%s", id, r.Result))
+	}
+	slices.Sort(parts)
+	in := strings.TrimSpace(string(bytes.Join(arrivals, []byte(" "))) + " | " + strings.Join(parts, " "))
+	m.seen = append(m.seen, in)
+	if m.step == nil {
+		return interpreter.Outcome{}
+	}
+	return m.step(in)
+}
+
+func (m *plan) Data() []byte                { return []byte("data of " + strings.Join(m.seen, ", ")) }
+func (m *plan) MemSize() int                { return 1000 }
+func (m *plan) Waiting() []interpreter.Wait { return m.waits }
+
+// host is a dispatcher whose particles run plans.
+type host struct {
+	*Dispatcher
+	t *testing.T
+
+	mu    sync.Mutex
+	plans []*plan // opened, in order
+	sent  []string
+	ended []string
+	calls map[string]func(context.Context) services.Result
+}
+
+func newHost(t *testing.T, step func(in string) interpreter.Outcome, change func(*Config)) *host {
+	h := &host{t: t, calls: map[string]func(context.Context) services.Result{}}
+	cfg := Config{
+		Host:    Scope{Peer: peerOf(1), Key: testKey(1)},
+		Journal: journal.New(peerOf(1), 0),
+		Open: func(p *particle.Particle, _ Scope, prev []byte) (Machine, error) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			m := &plan{t: t, prev: prev, step: step}
+			h.plans = append(h.plans, m)
+			return m, nil
+		},
+		Enqueue: func(ctx context.Context, c *services.Call) func() services.Result {
+			f := h.calls[c.Function]
+			return func() services.Result { return f(ctx) }
+		},
+		Send: func(p *particle.Particle, to []string) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.sent = append(h.sent, fmt.Sprintf("%s to %s", p.Data, strings.Join(to, ",")))
+		},
+		Ended: func(p *particle.Particle, _ Scope, _ []interpreter.Wait) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.ended = append(h.ended, p.ID)
+		},
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	h.Dispatcher = New(cfg)
+	return h
+}
+
+func (h *host) journal() *journal.Journal { return h.cfg.Journal }
+
+func (h *host) wantRefused(p *particle.Particle, want journal.Reason) {
+	h.t.Helper()
+	before := h.journal().Count(journal.Refused, want)
+	h.Deliver("somebody", p)
+	if h.journal().Count(journal.Refused, want) != before+1 {
+		h.t.Errorf("want a refusal with reason %q, journal has %+v", want, h.journal().Recent(3, nil))
+	}
+}
+
+func (h *host) wantSeen(i int, want ...string) {
+	h.t.Helper()
+	if len(h.plans) <= i {
+		h.t.Fatalf("want %d machines, got %d", i+1, len(h.plans))
+	}
+	if diff := cmp.Diff(want, h.plans[i].seen); diff != "" {
+		h.t.Errorf("steps (-want +got):\n%s", diff)
+	}
+}
+
+func call(names ...string) (out interpreter.Outcome) {
+	for i, name := range names {
+		out.CallRequests = append(out.CallRequests, interpreter.CallRequest{ID: uint32(i + 1), ServiceID: "s", FunctionName: name})
+	}
+	return out
+}
+
+func result(after time.Duration, text string) func(context.Context) services.Result {
+	return func(ctx context.Context) services.Result {
+		select {
+		case <-time.After(after):
+			return services.Result{Result: text}
+		case <-ctx.Done():
+			return services.Result{RetCode: 1, Result: `"stopped"`}
+		}
+	}
+}
+
+// pass lets virtual time go by, and then everything happen that is due.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// All that waits is folded into one step.
+func TestFold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, func(in string) interpreter.Outcome {
+			time.Sleep(100 * time.Millisecond)
+			if in == "a |" {
+				return call("f", "g")
+			}
+			return interpreter.Outcome{}
+		}, nil)
+		h.calls["f"], h.calls["g"] = result(0, "x"), result(20*time.Millisecond, "y")
+		p := newParticle(2, "a")
+		h.Deliver("r", p)
+		pass(150 * time.Millisecond) // the result of f is being stepped
+		for _, data := range []string{"b", "c", "", "d"} {
+			again := *p
+			again.Data = []byte(data)
+			h.Deliver("r", &again)
+		}
+		pass(time.Second)
+		h.wantSeen(0, "a |", "| 1=x", "b c d | 2=y")
+		h.Close()
+	})
+}
+
+// A particle without data is stepped once; its duplicates bring nothing new.
+func TestEmptyData(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, nil)
+		p := newParticle(2, "")
+		for range 3 {
+			h.Deliver("r", p)
+			synctest.Wait()
+		}
+		h.wantSeen(0, "|")
+		if h.Live() != 1 {
+			t.Errorf("want 1 live particle, got %d", h.Live())
+		}
+		h.Close()
+	})
+}
+
+func TestCallsRunInParallel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, func(in string) interpreter.Outcome {
+			if in == "|" {
+				return call("f", "g")
+			}
+			return interpreter.Outcome{NextPeers: []string{"p2", "p3"}}
+		}, nil)
+		h.calls["f"], h.calls["g"] = result(300*time.Millisecond, "x"), result(300*time.Millisecond, "y")
+		h.Deliver("r", newParticle(2, ""))
+		pass(310 * time.Millisecond)
+		if len(h.plans[0].seen) < 2 {
+			t.Fatal("no result after 310 ms: the calls ran one after the other")
+		}
+		calls := h.journal().Recent(10, func(e *journal.Entry) bool { return e.Kind == journal.Called })
+		if len(calls) != 2 || calls[0].Took != 300*time.Millisecond || !calls[0].At.Equal(calls[1].At) {
+			t.Errorf("want two calls from the same moment on, got %+v", calls)
+		}
+		if len(h.sent) == 0 || !strings.HasSuffix(h.sent[0], " to p2,p3") {
+			t.Errorf("want a particle for p2 and p3, got %v", h.sent)
+		}
+		h.Close()
+	})
+}
+
+func TestExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, func(in string) interpreter.Outcome { return call("slow") }, nil)
+		h.calls["slow"] = result(time.Hour, "never")
+		p := newParticle(2, "")
+		h.Deliver("r", p)
+		synctest.Wait()
+		h.plans[0].waits = []interpreter.Wait{{Instruction: "call x", Reason: "y has no value"}}
+		pass(10 * time.Second)
+		if h.Live() != 1 {
+			t.Error("the particle ended before its deadline was over")
+		}
+		pass(2 * time.Millisecond)
+		synctest.Wait()
+		if h.Live() != 0 || len(h.ended) != 1 {
+			t.Errorf("want the particle gone and told of once, got %d live, ended %v", h.Live(), h.ended)
+		}
+		e := h.journal().Recent(1, func(e *journal.Entry) bool { return e.Kind == journal.Expired })
+		if len(e) != 1 || e[0].Reason != journal.Unfinished || !strings.Contains(e[0].Detail, "y has no value; s.slow: did not return in time") {
+			t.Errorf("want an entry that says what was waited for, got %+v", e)
+		}
+		h.wantRefused(p, journal.TooLate)
+		if len(h.plans[0].seen) != 1 {
+			t.Errorf("stepped after the end: %v", h.plans[0].seen)
+		}
+		h.Close()
+	})
+}
+
+func TestRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		h := newHost(t, func(string) interpreter.Outcome { <-release; return interpreter.Outcome{} }, func(c *Config) {
+			c.MaxTTL = 15 * time.Second
+			c.Mailbox, c.MailboxBytes = 3, 10
+			c.Particles, c.ParticlesPerPeer = 3, 2
+		})
+		p := newParticle(2, "a")
+		unsigned := *p
+		unsigned.Signature = nil
+		h.wantRefused(&unsigned, journal.BadSignature)
+		wrong := *p
+		wrong.InitPeerID = peerOf(3)
+		h.wantRefused(&wrong, journal.BadSignature)
+		nobody := *p
+		nobody.InitPeerID = "nobody"
+		h.wantRefused(&nobody, journal.BadSignature)
+		old := *p
+		old.Timestamp -= 20_000
+		h.wantRefused(&old, journal.TooLate)
+		overflow := *p
+		overflow.Timestamp = ^uint64(0)
+		h.wantRefused(&overflow, journal.TooLate)
+		future := *p
+		future.Timestamp += 3_600_000
+		future.Sign(testKey(2))
+		h.wantRefused(&future, journal.TTLTooLong)
+
+		h.Deliver("r", p)
+		synctest.Wait()
+		forged := *p
+		forged.Script = "(never)"
+		h.wantRefused(&forged, journal.BadSignature) // in spite of a known signature
+
+		full := *p
+		full.Data = []byte("12345")
+		h.Deliver("r", &full)
+		h.Deliver("r", &full)
+		h.wantRefused(p, journal.MailboxFull)
+
+		h.Deliver("r", newParticle(2, ""))
+		h.wantRefused(newParticle(2, ""), journal.TooMany)
+		h.Deliver("r", newParticle(3, ""))
+		h.wantRefused(newParticle(4, ""), journal.TooMany)
+		if h.Live() != 3 {
+			t.Errorf("want 3 live particles, got %d", h.Live())
+		}
+		close(release)
+		h.Close()
+		h.wantRefused(newParticle(5, ""), journal.ShuttingDown)
+	})
+}
+
+// An init peer with many particles gets its turns, not all of them.
+func TestFairness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var order []string
+		h := newHost(t, func(in string) interpreter.Outcome {
+			order = append(order, in[:1])
+			time.Sleep(time.Millisecond)
+			return interpreter.Outcome{}
+		}, func(c *Config) { c.Parallel = 1 })
+		for range 50 {
+			h.Deliver("r", newParticle(2, "many"))
+		}
+		synctest.Wait()
+		h.Deliver("r", newParticle(3, "one"))
+		pass(time.Second)
+		if at := slices.Index(order, "o"); at < 0 || at > 3 {
+			t.Errorf("the single particle came as number %d", at)
+		}
+		h.Close()
+	})
+}
+
+// Beyond the budget the states at rest are kept as bytes, and go on from them.
+func TestStatesAreFrozen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, func(c *Config) { c.StateBytes = 2500 })
+		var all []*particle.Particle
+		for i := range 4 {
+			p := newParticle(2, fmt.Sprint(i))
+			all = append(all, p)
+			h.Deliver("r", p)
+			synctest.Wait()
+		}
+		frozen := 0
+		for _, a := range h.actors {
+			if a.machine == nil {
+				frozen++
+			}
+		}
+		if frozen != 2 || h.states.bytes != 2000 {
+			t.Errorf("want 2 frozen and 2000 bytes held, got %d and %d", frozen, h.states.bytes)
+		}
+		again := *all[0]
+		again.Data = []byte("more")
+		h.Deliver("r", &again)
+		synctest.Wait()
+		h.wantSeen(4, "more |")
+		if got := string(h.plans[4].prev); got != "data of 0 |" {
+			t.Errorf("want to go on from the old data, got %q", got)
+		}
+		h.Close()
+		if h.states.bytes != 0 || len(h.states.of) != 0 {
+			t.Errorf("%d bytes still on the account", h.states.bytes)
+		}
+	})
+}
+
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, func(in string) interpreter.Outcome {
+			if in == "|" {
+				return call("f")
+			}
+			return interpreter.Outcome{}
+		}, nil)
+		h.calls["f"] = result(2*time.Second, "x")
+		h.Deliver("r", newParticle(2, ""))
+		began := time.Now()
+		h.Drain(context.Background())
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("want to wait for the call, 2 s; waited %s", took)
+		}
+		h.wantSeen(0, "|", "| 1=x")
+		h.wantRefused(newParticle(2, ""), journal.ShuttingDown)
+		h.Close()
+
+		h = newHost(t, func(string) interpreter.Outcome { return call("f") }, nil)
+		h.calls["f"] = result(time.Hour, "x")
+		h.Deliver("r", newParticle(2, ""))
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		h.Drain(ctx) // gives up with the context
+		h.Close()    // and this cancels the call
+		if n := h.journal().Count(journal.Called, journal.ServiceFailed); n != 1 {
+			t.Errorf("want the call cancelled, got %d", n)
+		}
+	})
+}
+
+func TestBrokenScript(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var heard []string
+		h := newHost(t, nil, func(c *Config) {
+			c.Open = func(*particle.Particle, Scope, []byte) (Machine, error) {
+				return nil, errors.New("line 1: no such thing")
+			}
+			c.Stepped = func(_ *particle.Particle, _ Scope, out *interpreter.Outcome) { heard = append(heard, out.ErrorMessage) }
+		})
+		p := newParticle(2, "a")
+		h.Deliver("r", p)
+		synctest.Wait()
+		h.Deliver("r", p)
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"line 1: no such thing", "line 1: no such thing"}, heard); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+		if n := h.journal().Count(journal.Failed, journal.Interpreter); n != 2 {
+			t.Errorf("want 2 failures in the journal, got %d", n)
+		}
+		h.Close()
+	})
+}
+
+// A next peer that lives on this host gets the particle without a network.
+func TestLocalScope(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		worker := peerOf(9)
+		h := newHost(t, func(in string) interpreter.Outcome {
+			if in == "a |" {
+				return interpreter.Outcome{NextPeers: []string{worker, "remote"}}
+			}
+			return interpreter.Outcome{}
+		}, func(c *Config) {
+			c.Local = func(peer string) (Scope, bool) { return Scope{Peer: peer, Key: testKey(9)}, peer == worker }
+		})
+		h.Deliver("r", newParticle(2, "a"))
+		synctest.Wait()
+		h.wantSeen(1, "data of a | |")
+		if diff := cmp.Diff([]string{"data of a | to remote"}, h.sent); diff != "" {
+			t.Errorf("sent (-want +got):\n%s", diff)
+		}
+		h.Close()
+	})
+}
+
+func TestTooManyCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, func(in string) interpreter.Outcome {
+			if in == "|" {
+				return call("f", "g", "f")
+			}
+			return interpreter.Outcome{}
+		}, func(c *Config) { c.Calls = 2 })
+		h.calls["f"], h.calls["g"] = result(time.Second, "x"), result(2*time.Second, "y")
+		h.Deliver("r", newParticle(2, ""))
+		pass(3 * time.Second)
+		h.wantSeen(0, "|", `| 3="too many calls at once: at most 2 per particle"`, "| 1=x", "| 2=y")
+		h.Close()
+	})
+}
+
+func BenchmarkDeliver(b *testing.B) {
+	d := New(Config{
+		Host: Scope{Peer: peerOf(1)}, Journal: journal.New("", 0),
+		Open: func(*particle.Particle, Scope, []byte) (Machine, error) { return &plan{}, nil },
+	})
+	defer d.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		p := newParticle(2, "")
+		b.StartTimer()
+		d.Deliver("r", p)
+	}
+}
