@@ -219,7 +219,7 @@ func (h *Host) disconnected(_ network.Network, c network.Conn) {
 		close(w)
 	}
 	delete(h.waiters, id)
-	if b := h.outboxes[id]; b != nil && !b.sending {
+	if b := h.outboxes[id]; b != nil && !b.sending && len(b.waiting) == 0 {
 		if b.kept != nil {
 			b.kept.Reset()
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	dht "github.com/libp2p/go-libp2p-kad-dht"
+	kbucket "github.com/libp2p/go-libp2p-kbucket"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
@@ -67,6 +68,19 @@ func (d *discovery) close() error { return d.dht.Close() }
 // joined refreshes the routing table in the background after a bootstrap peer was
 // reached.
 func (d *discovery) joined() { d.dht.RefreshRoutingTable() }
+
+// Nearest lists at most count peers of the routing table, those closest to the SHA-256
+// of key first.
+func (h *Host) Nearest(key []byte, count int) []string {
+	if h.kad == nil {
+		return nil
+	}
+	var out []string
+	for _, id := range h.kad.dht.RoutingTable().NearestPeers(kbucket.ConvertKey(string(key)), count) {
+		out = append(out, id.String())
+	}
+	return out
+}
 
 // find looks for a peer's addresses and puts them in the address book.
 func (d *discovery) find(ctx context.Context, id peer.ID) error {

@@ -142,40 +142,57 @@ type Host struct {
 	waiters  map[peer.ID][]chan struct{} // closed when the peer's last connection is gone
 }
 
-// New starts listening. It returns before any peer is dialled.
+// New makes a host that neither listens nor answers before Start.
 func New(cfg Config) (*Host, error) {
 	cfg.setDefaults()
 	h := &Host{cfg: cfg, outboxes: make(map[peer.ID]*outbox), waiters: make(map[peer.ID][]chan struct{})}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	if err := h.start(); err != nil {
+	opts, err := h.options()
+	if err == nil {
+		h.host, err = libp2p.New(opts...)
+	}
+	if err != nil {
 		h.cancel()
-		if h.host != nil {
-			h.host.Close()
-		}
 		return nil, fmt.Errorf("p2p: %w", err)
 	}
 	return h, nil
 }
 
-func (h *Host) start() error {
-	opts, err := h.options()
-	if err != nil {
-		return err
+// Start begins to listen and to answer. It returns before any peer is dialled. After an
+// error the host has to be closed.
+func (h *Host) Start() error {
+	if err := h.start(); err != nil {
+		return fmt.Errorf("p2p: %w", err)
 	}
-	if h.host, err = libp2p.New(opts...); err != nil {
-		return err
-	}
-	if h.cfg.Network != "" && !h.cfg.Client {
-		if h.kad, err = newDiscovery(h); err != nil {
-			return err
-		}
-	}
+	return nil
+}
+
+func (h *Host) start() (err error) {
 	h.host.Network().Notify(&network.NotifyBundle{DisconnectedF: h.disconnected})
 	if err := h.watchIdentify(); err != nil {
 		return err
 	}
 	h.host.SetStreamHandler(particleProtocol, h.handleStream)
 	h.host.SetStreamHandler(KeptProtocol, h.handleStream)
+	if h.cfg.Network != "" && !h.cfg.Client {
+		if h.kad, err = newDiscovery(h); err != nil {
+			return err
+		}
+	}
+	listen, err := parseAddrs(h.cfg.Listen)
+	if err != nil {
+		return err
+	}
+	return h.listen(listen)
+}
+
+// listen opens every address or none: a peer that is deaf on one of them is a puzzle.
+func (h *Host) listen(addrs []ma.Multiaddr) error {
+	for _, a := range addrs {
+		if err := h.host.Network().Listen(a); err != nil {
+			return fmt.Errorf("listen on %s: %w", a, err)
+		}
+	}
 	return nil
 }
 
@@ -195,13 +212,9 @@ func (h *Host) options() ([]libp2p.Option, error) {
 	if h.conns, err = connmgr.NewConnManager(connsLow, connsHigh); err != nil {
 		return nil, err
 	}
-	listen := libp2p.NoListenAddrs
-	if len(h.cfg.Listen) > 0 {
-		listen = libp2p.ListenAddrStrings(h.cfg.Listen...)
-	}
 	return []libp2p.Option{
 		libp2p.Identity(key),
-		listen,
+		libp2p.NoListenAddrs, // see Start
 		libp2p.AddrsFactory(func(own []ma.Multiaddr) []ma.Multiaddr { return append(external, own...) }),
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(websocket.New),

@@ -63,6 +63,9 @@ func newNode(t testing.TB, n byte, change func(*Config)) *node {
 	}
 	x.Host = h
 	t.Cleanup(func() { h.Close() })
+	if err := h.Start(); err != nil {
+		t.Fatal(err)
+	}
 	return x
 }
 
