@@ -17,7 +17,9 @@ import (
 // their parent, siblings in order, and nothing is used twice, except that a shared target, once visited, may be
 // pointed at again from anywhere as the same kind of thing.
 //
-// Every byte is visited at most once, so the time is bounded by the size.
+// Every byte is visited at most once, so the time is bounded by the size. One thing is refused that the
+// reference lets through: shared texts, which are ids and peers, of more than maxShared bytes. A pointer of a few bytes
+// could stand for megabytes otherwise, once for each reader of the text.
 func checkArchive(b []byte) error {
 	root := len(b) - rootSize
 	if root < 0 {
@@ -36,6 +38,8 @@ func checkArchive(b []byte) error {
 	c.vec(root+52, signatureSize, c.signature)
 	return c.err
 }
+
+const maxShared = 300 // an id in base 2, the longest spelling, has 289
 
 // checker visits the records of an archive. After the first error nothing is visited any more. The methods that visit
 // take the offset of the record.
@@ -128,6 +132,8 @@ func (c *checker) sharedText(at int) {
 	target, size := c.rel(at), c.u32(at+4)
 	v := c.visits.at(target)
 	switch {
+	case size > maxShared:
+		c.fail(at, "an id of %d bytes", size)
 	case v.kind == 0:
 		if c.run(at, target, size, true) {
 			*v = visit{target, sharedText, size}
@@ -188,7 +194,13 @@ func (c *checker) tag(at, n int) int {
 	return tag
 }
 
-func (c *checker) peer(at int) { c.record(at, sharedPeer, stringSize, c.string) }
+func (c *checker) peer(at int) { c.record(at, sharedPeer, stringSize, c.peerName) }
+
+func (c *checker) peerName(at int) {
+	if c.string(at); c.b[at+stringSize-1]&0x80 != 0 && c.u32(at) > maxShared {
+		c.fail(at, "a peer id of %d bytes", c.u32(at))
+	}
+}
 
 func (c *checker) state(at int) {
 	switch c.tag(at, tagCanon+1) {

@@ -2,6 +2,7 @@ package data
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"unsafe"
 
@@ -11,26 +12,48 @@ import (
 // Decode reads data. No bytes are the data of a particle nothing happened to. The strings of the result are
 // views of b.
 func Decode(b []byte) (*Data, error) {
-	if len(b) == 0 {
-		return &Data{}, nil
-	}
-	e, err := openEnvelope(b)
+	e, err := Open(b)
 	if err != nil {
 		return nil, err
+	}
+	return e.Decode()
+}
+
+// Decode reads what is in the envelope. The strings of the result are views of the bytes it was
+// opened from.
+func (e Envelope) Decode() (*Data, error) {
+	if e.Version == "" {
+		return &Data{}, nil
 	}
 	if err := checkArchive(e.archive); err != nil {
 		return nil, archiveError(err)
 	}
 	d := reader{b: e.archive}.data()
-	d.Version, d.InterpreterVersion = e.version, e.interpreterVersion
+	if err := checkSharing(d, len(e.archive)); err != nil {
+		return nil, archiveError(err)
+	}
+	d.Version, d.InterpreterVersion = e.Version, e.InterpreterVersion
 	return d, nil
+}
+
+// checkSharing refuses canon results that share their lists of elements. Nobody has a reason to write that, as
+// different ids mean different lists, and n entries that share a list of n would stand for n² elements.
+func checkSharing(d *Data, size int) error {
+	elements := 0
+	for _, c := range d.CanonResults.values {
+		elements += len(c.Elements)
+	}
+	if elements > size/fatSize {
+		return fmt.Errorf("%d elements of canon results in %d bytes", elements, size)
+	}
+	return nil
 }
 
 // reader reads an archive that checkArchive has passed. Its methods take the offset of a record.
 type reader struct {
 	b []byte
-	// canons are the canon results read so far by offset, so that entries that share one share its list as well:
-	// n entries that point at a list of n would take n² otherwise.
+	// canons are the canon results read so far by offset, so that entries that share one share its
+	// list as well (see checkSharing).
 	canons map[int]CanonResult
 }
 

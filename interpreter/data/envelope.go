@@ -9,11 +9,11 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// envelope is the outer layer of data: a MessagePack map with these three fields, in any order and
-// with others to ignore; bytes after the map are ignored as well.
-type envelope struct {
-	version            string
-	interpreterVersion string
+// Envelope is the outer layer of data: a MessagePack map with these three fields, in any order and
+// with others to ignore; bytes after the map are ignored as well. The zero Envelope is that of no bytes at all.
+type Envelope struct {
+	Version            string
+	InterpreterVersion string
 	archive            []byte
 }
 
@@ -24,24 +24,38 @@ const (
 	fieldArchive     = "inner_data"
 )
 
-// openEnvelope reads an envelope. A fault of the archive field still lets the versions through, and the error
-// names them.
-func openEnvelope(b []byte) (e envelope, err error) {
+// Open reads the envelope of data. What is in it is looked at by Decode; a run needs the two
+// apart, as its checks have an order.
+func Open(b []byte) (Envelope, error) {
+	if len(b) == 0 {
+		return Envelope{}, nil
+	}
 	r := envelopeReader{in: packed{b}, seen: make(map[string]bool, 3)}
 	if err := r.read(); err != nil {
-		return e, envelopeError(err.Error())
+		return Envelope{}, envelopeError(err.Error())
 	}
 	if r.archiveFault == nil && !r.seen[fieldArchive] {
 		r.archiveFault = missingField(fieldArchive)
 	}
-	if r.archiveFault != nil {
-		return e, noArchiveError(r.archiveFault.Error(), &r.envelope)
+	if r.archiveFault != nil { // the versions can be read, so the error names them
+		return Envelope{}, noArchiveError(r.archiveFault.Error(), &r.Envelope)
 	}
-	return r.envelope, nil
+	return r.Envelope, nil
+}
+
+// CheckVersion refuses data made by an interpreter that is too old. It is for arriving data; a peer
+// trusts its own. No data has no version and passes.
+func (e Envelope) CheckVersion() error {
+	v := e.InterpreterVersion
+	if v == "" || semver.Compare("v"+v, "v"+MinInterpreterVersion) >= 0 {
+		return nil
+	}
+	return &Error{CodeVersion, fmt.Sprintf("supplied data was produced by `%s` version of interpreter, "+
+		"but minimum `%s` version is required", v, MinInterpreterVersion)}
 }
 
 type envelopeReader struct {
-	envelope
+	Envelope
 	in           packed
 	seen         map[string]bool
 	archiveFault error
@@ -84,9 +98,9 @@ func (r *envelopeReader) field() error {
 	}
 	switch name := string(r.in.content(it)); name {
 	case fieldVersion:
-		return r.versionField(name, &r.version)
+		return r.versionField(name, &r.Version)
 	case fieldInterpreter:
-		return r.versionField(name, &r.interpreterVersion)
+		return r.versionField(name, &r.InterpreterVersion)
 	case fieldArchive:
 		return r.archiveField()
 	}
@@ -171,17 +185,6 @@ func isVersion(s string) bool {
 		}
 	}
 	return len(numbers) == 3 && utf8.ValidString(s) && semver.IsValid("v"+s)
-}
-
-// CheckVersion refuses data made by an interpreter that is too old. It is for arriving data; a peer
-// trusts its own. Empty data has no version and passes.
-func CheckVersion(d *Data) error {
-	v := d.InterpreterVersion
-	if v == "" || semver.Compare("v"+v, "v"+MinInterpreterVersion) >= 0 {
-		return nil
-	}
-	return &Error{CodeVersion, fmt.Sprintf("supplied data was produced by `%s` version of interpreter, "+
-		"but minimum `%s` version is required", v, MinInterpreterVersion)}
 }
 
 // envelopeHead is what every envelope written here begins with; the size and bytes of the archive follow.

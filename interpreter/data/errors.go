@@ -34,11 +34,11 @@ func envelopeError(reason string) error {
 		"an error occurred while envelope deserialization: Envelope(%s).\n%s", reason, expectedVersion)}
 }
 
-func noArchiveError(reason string, e *envelope) error {
+func noArchiveError(reason string, e *Envelope) error {
 	return &Error{CodeNoArchive, fmt.Sprintf("an error occurred while data deserialization: Envelope(%s).\n"+
 		"AquaVM's version is %s and it expects data of %s version.\n"+
 		"Supplied data version is %s, it's produced by AquaVM of %s version.",
-		reason, InterpreterVersion, Version, e.version, e.interpreterVersion)}
+		reason, InterpreterVersion, Version, e.Version, e.InterpreterVersion)}
 }
 
 func storeError(format string, args ...any) error {

@@ -37,7 +37,7 @@ func (f family) String() string { return familyNames[f] }
 type item struct {
 	family family
 	size   int    // bytes of str, bin, ext; elements of array; pairs of map
-	bits   uint64 // of an integer (two's complement if signed) or a float
+	bits   uint64 // of an integer (two's complement if signed) or a 64-bit float
 	signed bool   // a negative integer
 }
 
@@ -74,8 +74,12 @@ func (p *packed) longHead(c byte) (item, error) {
 		return p.counted(packBin, 1<<(c-0xc4), 1)
 	case 0xc7, 0xc8, 0xc9:
 		return p.extension(1<<(c-0xc7), 0)
-	case 0xca, 0xcb:
-		bits, err := p.number(4 << (c - 0xca))
+	case 0xca:
+		bits, err := p.number(4)
+		wide := float64(math.Float32frombits(uint32(bits)))
+		return item{family: packFloat, bits: math.Float64bits(wide)}, err
+	case 0xcb:
+		bits, err := p.number(8)
 		return item{family: packFloat, bits: bits}, err
 	case 0xcc, 0xcd, 0xce, 0xcf:
 		bits, err := p.number(1 << (c - 0xcc))

@@ -1,0 +1,442 @@
+package data
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/multiformats/go-varint"
+
+	"github.com/aquanode/aquanode/interpreter/value"
+)
+
+// CallRequest asks the host for a call to one of its services.
+type CallRequest struct {
+	ID           uint32
+	ServiceID    string
+	FunctionName string
+	Arguments    []value.Value
+	Tetraplets   [][]value.Tetraplet // a list for each argument: canonicalised streams have one for each element
+}
+
+// CallResult is the host's answer. Result is JSON text if RetCode is 0, else any text.
+type CallResult struct {
+	RetCode int32
+	Result  string
+}
+
+// CallResults are the answers of a host to a particle.
+type CallResults struct {
+	ByID map[uint32]CallResult
+	// Strays are those under keys that no request has, such as "01" or "x".
+	Strays map[string]CallResult
+}
+
+// codecMessagePack is the multicodec that stands before both encodings, as a varint.
+const (
+	codecMessagePack = 0x0201
+	callsHead        = "\x81\x04"
+)
+
+// The field names of requests and results.
+const (
+	fieldService    = "service_id"
+	fieldFunction   = "function_name"
+	fieldArguments  = "arguments"
+	fieldTetraplets = "tetraplets"
+	fieldPeer       = "peer_pk"
+	fieldLens       = "lens"
+	fieldRetCode    = "ret_code"
+	fieldResult     = "result"
+)
+
+// EncodeCallRequests writes requests in the order of their ids, as a map from ids to requests.
+func EncodeCallRequests(requests []CallRequest) []byte {
+	if !slices.IsSortedFunc(requests, compareIDs) {
+		requests = slices.Clone(requests)
+		slices.SortFunc(requests, compareIDs)
+	}
+	b := appendPackedCount([]byte(callsHead), len(requests), 0x80, 0xde)
+	var packed []byte
+	for _, r := range requests {
+		b = appendPackedCount(appendPackedUint(b, r.ID), 4, 0x80, 0xde)
+		b = appendPackedStr(appendPackedStr(b, fieldService), r.ServiceID)
+		b = appendPackedStr(appendPackedStr(b, fieldFunction), r.FunctionName)
+		packed = appendArguments(packed[:0], r.Arguments)
+		b = appendPackedBin(appendPackedStr(b, fieldArguments), packed)
+		packed = appendTetraplets(packed[:0], r.Tetraplets)
+		b = appendPackedBin(appendPackedStr(b, fieldTetraplets), packed)
+	}
+	return b
+}
+
+func compareIDs(a, b CallRequest) int { return cmp.Compare(a.ID, b.ID) }
+
+func appendArguments(dst []byte, args []value.Value) []byte {
+	dst = appendPackedCount(dst, len(args), 0x90, 0xdc)
+	for _, a := range args {
+		dst = value.AppendMsgpack(dst, a)
+	}
+	return dst
+}
+
+func appendTetraplets(dst []byte, lists [][]value.Tetraplet) []byte {
+	dst = appendPackedCount(dst, len(lists), 0x90, 0xdc)
+	for _, list := range lists {
+		dst = appendPackedCount(dst, len(list), 0x90, 0xdc)
+		for _, t := range list {
+			dst = appendPackedCount(dst, 4, 0x80, 0xde)
+			dst = appendPackedStr(appendPackedStr(dst, fieldPeer), t.PeerPK)
+			dst = appendPackedStr(appendPackedStr(dst, fieldService), t.ServiceID)
+			dst = appendPackedStr(appendPackedStr(dst, fieldFunction), t.FunctionName)
+			dst = appendPackedStr(appendPackedStr(dst, fieldLens), t.Lens)
+		}
+	}
+	return dst
+}
+
+// EncodeCallResults writes results in the order of their ids, as a map from ids in decimal to results.
+func EncodeCallResults(results map[uint32]CallResult) []byte {
+	ids := make([]uint32, 0, len(results))
+	for id := range results {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	b := appendPackedCount([]byte(callsHead), len(ids), 0x80, 0xde)
+	for _, id := range ids {
+		b = appendPackedStr(b, strconv.FormatUint(uint64(id), 10))
+		b = appendPackedCount(b, 2, 0x80, 0xde)
+		b = appendPackedInt(appendPackedStr(b, fieldRetCode), results[id].RetCode)
+		b = appendPackedStr(appendPackedStr(b, fieldResult), results[id].Result)
+	}
+	return b
+}
+
+// DecodeCallResults reads results from a host. Unlike data, results are never empty: no results are a
+// map of none.
+func DecodeCallResults(b []byte) (CallResults, error) {
+	results := CallResults{ByID: make(map[uint32]CallResult)}
+	p, n, err := openCalls(b)
+	for ; n > 0 && err == nil; n-- {
+		err = results.read(&p)
+	}
+	if err != nil {
+		return CallResults{}, &Error{CodeCallResults,
+			fmt.Sprintf("error occurred while deserialize call results: %v.", err)}
+	}
+	return results, nil
+}
+
+// openCalls takes the prefix and the head of the map that follows.
+func openCalls(b []byte) (p packed, n int, err error) {
+	codec, size, err := varint.FromUvarint(b)
+	if err != nil {
+		return p, 0, fmt.Errorf("VarInt(%w)", err)
+	}
+	if codec != codecMessagePack {
+		return p, 0, fmt.Errorf("Codec(%d)", codec)
+	}
+	p.rest = b[size:]
+	it, err := p.head()
+	if err == nil && it.family != packMap {
+		err = fmt.Errorf("%v where a map is expected", it.family)
+	}
+	return p, it.size, err
+}
+
+func (r *CallResults) read(p *packed) error {
+	key, err := p.utf8()
+	if err != nil {
+		return err
+	}
+	result, err := p.callResult()
+	if err != nil {
+		return fmt.Errorf("result %q: %w", key, err)
+	}
+	if id, err := strconv.ParseUint(key, 10, 32); err == nil && strconv.FormatUint(id, 10) == key {
+		r.ByID[uint32(id)] = result
+		return nil
+	}
+	if r.Strays == nil {
+		r.Strays = make(map[string]CallResult)
+	}
+	r.Strays[key] = result
+	return nil
+}
+
+// callResult takes a result: a map with at least the two fields, or an array of exactly both.
+func (p *packed) callResult() (CallResult, error) {
+	it, err := p.head()
+	if err != nil {
+		return CallResult{}, err
+	}
+	switch {
+	case it.family == packMap:
+		return p.callResultMap(it.size)
+	case it.family == packArray && it.size == 2:
+		var r CallResult
+		if r.RetCode, err = p.int32(); err == nil {
+			r.Result, err = p.utf8()
+		}
+		return r, err
+	}
+	return CallResult{}, fmt.Errorf("%v where a map of 2 is expected", it.family)
+}
+
+func (p *packed) callResultMap(n int) (r CallResult, err error) {
+	seen := make(map[string]bool, 2)
+	for range n {
+		name, err := p.fieldName(fieldRetCode, fieldResult)
+		if err != nil {
+			return r, err
+		}
+		if seen[name] && name != "" {
+			return r, fmt.Errorf("duplicate field `%s`", name)
+		}
+		seen[name] = true
+		switch name {
+		case fieldRetCode:
+			r.RetCode, err = p.int32()
+		case fieldResult:
+			r.Result, err = p.utf8()
+		default:
+			err = p.skip()
+		}
+		if err != nil {
+			return r, err
+		}
+	}
+	for _, name := range []string{fieldRetCode, fieldResult} {
+		if !seen[name] {
+			return r, missingField(name)
+		}
+	}
+	return r, nil
+}
+
+// fieldName takes the name of a field, or its number; it is "" for names that are not among those given.
+func (p *packed) fieldName(names ...string) (string, error) {
+	it, err := p.head()
+	if err != nil {
+		return "", err
+	}
+	switch it.family {
+	case packStr, packBin:
+		if i := slices.Index(names, string(p.content(it))); i >= 0 {
+			return names[i], nil
+		}
+	case packInt:
+		if it.bits < uint64(len(names)) {
+			return names[it.bits], nil
+		}
+	default:
+		return "", fmt.Errorf("%v as the name of a field", it.family)
+	}
+	return "", nil
+}
+
+func (p *packed) int32() (int32, error) {
+	it, err := p.head()
+	if err != nil {
+		return 0, err
+	}
+	n := int64(it.bits)
+	if it.family != packInt || !it.signed && it.bits > math.MaxInt32 || n < math.MinInt32 {
+		return 0, fmt.Errorf("%v where one of 32 bits is expected", it.family)
+	}
+	return int32(n), nil
+}
+
+// utf8 takes a text.
+func (p *packed) utf8() (string, error) {
+	s, err := p.text(packStr, packBin)
+	if err == nil && !utf8.ValidString(s) {
+		err = errors.New("a text is not UTF-8")
+	}
+	return s, err
+}
+
+// DecodeCallRequests reads requests in the order they stand. It is the host's side, and strict: the
+// fields that EncodeCallRequests and the reference write, in any order.
+func DecodeCallRequests(b []byte) ([]CallRequest, error) {
+	p, n, err := openCalls(b)
+	var requests []CallRequest
+	for ; n > 0 && err == nil; n-- {
+		var r CallRequest
+		r, err = p.callRequest()
+		requests = append(requests, r)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("call requests: %w", err)
+	}
+	return requests, nil
+}
+
+func (p *packed) callRequest() (r CallRequest, err error) {
+	id, err := p.head()
+	if err != nil {
+		return r, err
+	}
+	if id.family != packInt || id.bits > math.MaxUint32 {
+		return r, fmt.Errorf("%v as the id of a call", id.family)
+	}
+	r.ID = uint32(id.bits)
+	err = p.record(
+		field{fieldService, func() (err error) { r.ServiceID, err = p.utf8(); return }},
+		field{fieldFunction, func() (err error) { r.FunctionName, err = p.utf8(); return }},
+		field{fieldArguments, func() (err error) { r.Arguments, err = nested(p, (*packed).argument); return }},
+		field{fieldTetraplets, func() (err error) { r.Tetraplets, err = nested(p, (*packed).tetraplets); return }})
+	return r, err
+}
+
+// field is a field of a record to be read.
+type field struct {
+	name string
+	read func() error
+}
+
+// record takes a map that has each of the given fields once and no others.
+func (p *packed) record(fields ...field) error {
+	it, err := p.head()
+	if err != nil {
+		return err
+	}
+	if it.family != packMap || it.size != len(fields) {
+		return fmt.Errorf("%v of %d where a map of %d is expected", it.family, it.size, len(fields))
+	}
+	for range it.size {
+		name, err := p.utf8()
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
+		if i < 0 {
+			return fmt.Errorf("unexpected field `%s`", name)
+		}
+		if err := fields[i].read(); err != nil {
+			return fmt.Errorf("field `%s`: %w", name, err)
+		}
+		fields = slices.Delete(fields, i, i+1)
+	}
+	return nil
+}
+
+// nested takes a bin that holds an array.
+func nested[T any](p *packed, read func(*packed) (T, error)) ([]T, error) {
+	b, err := p.byteRun()
+	if err != nil {
+		return nil, err
+	}
+	in := packed{b}
+	list, err := array(&in, read)
+	if err == nil && len(in.rest) > 0 {
+		err = fmt.Errorf("%d bytes too many", len(in.rest))
+	}
+	return list, err
+}
+
+func array[T any](p *packed, read func(*packed) (T, error)) ([]T, error) {
+	it, err := p.head()
+	if err != nil {
+		return nil, err
+	}
+	if it.family != packArray {
+		return nil, fmt.Errorf("%v where an array is expected", it.family)
+	}
+	list := make([]T, 0, min(it.size, 64))
+	for range it.size {
+		x, err := read(p)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, x)
+	}
+	return list, nil
+}
+
+func (p *packed) tetraplets() ([]value.Tetraplet, error) { return array(p, (*packed).tetraplet) }
+
+func (p *packed) tetraplet() (t value.Tetraplet, err error) {
+	err = p.record(
+		field{fieldPeer, func() (err error) { t.PeerPK, err = p.utf8(); return }},
+		field{fieldService, func() (err error) { t.ServiceID, err = p.utf8(); return }},
+		field{fieldFunction, func() (err error) { t.FunctionName, err = p.utf8(); return }},
+		field{fieldLens, func() (err error) { t.Lens, err = p.utf8(); return }})
+	return t, err
+}
+
+// maxArgumentDepth is how deep arguments may nest. Values that scripts put together can be a
+// little deeper than those that services give.
+const maxArgumentDepth = 1024
+
+func (p *packed) argument() (value.Value, error) { return p.argumentAt(maxArgumentDepth) }
+
+// argumentAt takes a value that nests no deeper than depth.
+func (p *packed) argumentAt(depth int) (value.Value, error) {
+	it, err := p.head()
+	if err != nil {
+		return value.Value{}, err
+	}
+	switch it.family {
+	case packArray, packMap:
+		if depth == 0 {
+			return value.Value{}, errors.New("arguments nest too deep")
+		}
+		if it.family == packArray {
+			return p.argumentList(it.size, depth-1)
+		}
+		return p.argumentMap(it.size, depth-1)
+	case packStr:
+		return value.String(string(p.content(it))), nil
+	case packBin, packExt:
+		return value.Value{}, fmt.Errorf("%v in arguments", it.family)
+	}
+	return it.json(), nil
+}
+
+func (p *packed) argumentList(n, depth int) (value.Value, error) {
+	var elements []value.Value
+	for range n {
+		e, err := p.argumentAt(depth)
+		if err != nil {
+			return value.Value{}, err
+		}
+		elements = append(elements, e)
+	}
+	return value.Array(elements), nil
+}
+
+func (p *packed) argumentMap(n, depth int) (value.Value, error) {
+	var fields []value.Field
+	for range n {
+		key, err := p.text(packStr)
+		if err != nil {
+			return value.Value{}, err
+		}
+		v, err := p.argumentAt(depth)
+		if err != nil {
+			return value.Value{}, err
+		}
+		fields = append(fields, value.Field{Key: key, Value: v})
+	}
+	return value.Object(fields), nil
+}
+
+// json is a scalar item as a value.
+func (it item) json() value.Value {
+	switch {
+	case it.family == packBool:
+		return value.Bool(it.bits == 1)
+	case it.family == packFloat:
+		return value.Float(math.Float64frombits(it.bits))
+	case it.family == packInt && it.signed:
+		return value.Int(int64(it.bits))
+	case it.family == packInt:
+		return value.Uint(it.bits)
+	}
+	return value.Null
+}
