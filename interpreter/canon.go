@@ -1,0 +1,184 @@
+package interpreter
+
+import (
+	"github.com/aquanode/aquanode/interpreter/air"
+	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/trace"
+	"github.com/aquanode/aquanode/interpreter/value"
+)
+
+// canon freezes a stream on one peer. Its state is taken before the peer is
+// resolved: what was taken is lost when the peer has no value yet, on every peer alike.
+func (m *machine) canon(n *node) *fault {
+	e, err := m.trace.MeetCanon()
+	if err != nil {
+		return m.traceFault(n, err)
+	}
+	peer, f := m.text(&n.peer)
+	if f != nil {
+		m.unsteady = true
+		return m.waitFor(n, f)
+	}
+	self := m.st.params.CurrentPeerID
+	switch {
+	case e != nil && e.Kind == data.CanonExecuted:
+		return m.metCanon(n, e, peer)
+	case peer == self:
+		return m.makeCanon(n)
+	case e != nil:
+		m.complete = false
+		m.trace.Append(*e)
+		return nil
+	}
+	m.send(peer)
+	m.complete = false
+	m.trace.Append(trace.Entry{State: data.CanonSent(self)})
+	return nil
+}
+
+func (m *machine) metCanon(n *node, e *trace.Entry, peer string) *fault {
+	c, f := m.canonState(e)
+	if f != nil {
+		return f
+	}
+	want := value.Tetraplet{PeerPK: peer}
+	if c.tet != want {
+		return faultf(CodeParameters, "canon tetraplet doesn't match expected parameters: expected %s, got %s ", debugTetraplet(&want), debugTetraplet(&c.tet))
+	}
+	if f := m.bindCanon(n, c); f != nil {
+		return f
+	}
+	m.trace.Append(*e)
+	if peer == m.st.params.CurrentPeerID {
+		m.own = append(m.own, c.cid)
+	}
+	return nil
+}
+
+func (m *machine) canonState(e *trace.Entry) (*canon, *fault) {
+	if c, ok := e.Known.(*canon); ok {
+		return c, nil
+	}
+	c, f := m.st.canon(e.CID)
+	if f == nil {
+		e.Known = c
+	}
+	return c, f
+}
+
+func (m *machine) makeCanon(n *node) *fault {
+	peer := m.st.params.CurrentPeerID
+	c := &canon{peer: peer, tet: value.Tetraplet{PeerPK: peer}}
+	var last *frozenList
+	if s := m.streams.at(&n.from); s != nil {
+		c.items, last = s.items(), &s.frozen
+	}
+	if n.out.kind == air.Scalar {
+		ix, f := (&canon{items: c.items}).pairs()
+		if f != nil {
+			return f
+		}
+		last = nil
+		c.items = []*item{{val: ix.object(firstOf), tet: &value.Tetraplet{PeerPK: peer}}}
+	}
+	var f *fault
+	if c.cid, f = m.st.addCanon(c.items, last); f != nil {
+		return f
+	}
+	if f = m.bindCanon(n, c); f != nil {
+		return f
+	}
+	m.trace.Append(trace.Entry{State: data.CanonDone(c.cid), Known: c})
+	m.own = append(m.own, c.cid)
+	return nil
+}
+
+func (m *machine) bindCanon(n *node, c *canon) *fault {
+	out := &n.out
+	switch out.kind {
+	case air.CanonStream:
+		if f := m.canSet(m.canons.settable(&m.scopes, out.slot), out); f != nil {
+			return f
+		}
+		m.canons.put(&m.scopes, out.slot, c)
+		return nil
+	case air.CanonMap:
+		if _, f := c.pairs(); f != nil {
+			return f
+		}
+		if f := m.canSet(m.maps.settable(&m.scopes, out.slot), out); f != nil {
+			return f
+		}
+		m.maps.put(&m.scopes, out.slot, c)
+		return nil
+	}
+	if f := m.canOutput(out); f != nil {
+		return f
+	}
+	if len(c.items) == 0 {
+		return faultf(CodeMissingScalar, "can not find JValue to produce scalar from")
+	}
+	it := &item{val: c.items[0].val, tet: &c.tet, prov: c.provenance()}
+	m.scalars.put(&m.scopes, out.slot, it)
+	return nil
+}
+
+// ap copies a value.
+func (m *machine) ap(n *node) *fault {
+	it, f := m.resolve(&n.a)
+	if f != nil {
+		return m.waitFor(n, f)
+	}
+	it = it.kept()
+	if n.out.kind == air.Scalar {
+		if f := m.canSet(m.scalars.settable(&m.scopes, n.out.slot), &n.out); f != nil {
+			return f
+		}
+		m.scalars.put(&m.scopes, n.out.slot, it)
+		return nil
+	}
+	e, from, err := m.trace.MeetAp()
+	if err != nil {
+		return m.traceFault(n, err)
+	}
+	return m.addToStream(&n.out, it, e, from)
+}
+
+// apMap adds a pair to a stream map. The state is taken before the key is
+// resolved, like that of canon.
+func (m *machine) apMap(n *node) *fault {
+	it, f := m.resolve(&n.b)
+	if f != nil {
+		return m.waitFor(n, f)
+	}
+	v, f := it.value()
+	if f != nil {
+		return f
+	}
+	e, from, err := m.trace.MeetAp()
+	if err != nil {
+		return m.traceFault(n, err)
+	}
+	key, f := m.operandValue(&n.a)
+	if f != nil {
+		m.unsteady = true
+		return m.waitFor(n, f)
+	}
+	if k := key.Kind(); k != value.KindString && k != value.KindInt {
+		m.unsteady = true
+		return faultf(CodeMapKey, "unsupported type for %s map's key", n.out.name)
+	}
+	it = it.kept()
+	pair := value.Object([]value.Field{{Key: "key", Value: key}, {Key: "value", Value: v}})
+	return m.addToStream(&n.out, &item{val: pair, tet: it.tetraplet(), prov: it.prov}, e, from)
+}
+
+func (m *machine) addToStream(out *target, it *item, e *trace.Entry, from trace.Source) *fault {
+	generation := uint32(0)
+	if e != nil {
+		generation = e.Generation
+	}
+	f := m.streams.orMake(out).add(streamValue{it, m.trace.Pos()}, from, generation)
+	m.trace.Append(trace.Entry{State: data.ApState(unnumbered)})
+	return f
+}

@@ -1,0 +1,145 @@
+package interpreter
+
+import (
+	"github.com/aquanode/aquanode/interpreter/air"
+	"github.com/aquanode/aquanode/interpreter/value"
+)
+
+// errorSlot is what %last_error% or :error: stand for. A slot that is locked
+// keeps its error: the first one counts until an xor or a par unlocks it.
+//
+// The object is made when somebody asks for it; most errors (a match inside an
+// xor, once for each element of a fold) are caught without anybody asking.
+type errorSlot struct {
+	locked bool
+	err    *fault
+	n      *node // the instruction that failed
+	peer   string
+	object *item  // once made, or given to fail
+	cause  *fault // :error: only: the error that the enclosing xor caught
+}
+
+var noError = value.Object([]value.Field{{Key: "error_code", Value: value.Int(0)}, {Key: "message", Value: value.EmptyString}})
+
+// failed notes an error at the instruction where it arises. While it bubbles up nothing
+// changes: the slots are locked by then, or do not take this error.
+func (m *machine) failed(n *node, f *fault) *fault {
+	if f == nil || !f.catchable() {
+		return f
+	}
+	if !m.lastError.locked && f.code != CodeMatch && f.code != CodeMismatch {
+		m.lastError = errorSlot{locked: true, err: f, n: n, peer: m.st.params.CurrentPeerID}
+		if f.triplet != nil {
+			m.lastError.peer = f.triplet.PeerPK
+		}
+	}
+	if !m.anyError.locked {
+		peer := ""
+		if n.op == opCall || n.op == opCanon {
+			peer = m.st.params.CurrentPeerID
+			if f.triplet != nil {
+				peer = f.triplet.PeerPK
+			}
+		}
+		m.anyError = errorSlot{locked: true, err: f, n: n, peer: peer, cause: m.anyError.cause}
+	}
+	return f
+}
+
+// item is the error object.
+func (m *machine) errorItem(s *errorSlot) *item {
+	if s.object == nil {
+		s.object = &item{val: noError, tet: m.st.initTetraplet}
+		if s.err != nil {
+			s.object.val = errorObject(s.err.code, air.Text(s.n.ins), s.err.text, s.peer)
+			if s.err.triplet != nil {
+				s.object.tet = s.err.triplet
+			}
+		}
+	}
+	return s.object
+}
+
+func errorObject(code int64, instruction, message, peer string) value.Value {
+	fields := []value.Field{
+		{Key: "error_code", Value: value.Int(code)},
+		{Key: "instruction", Value: value.String(instruction)},
+		{Key: "message", Value: value.String(message)},
+	}
+	if peer != "" {
+		fields = append(fields, value.Field{Key: "peer_id", Value: value.String(peer)})
+	}
+	return value.Object(fields)
+}
+
+// fail raises an error object.
+func (m *machine) fail(n *node) *fault {
+	object, f := m.failObject(n)
+	if f != nil {
+		return f
+	}
+	m.lastError = errorSlot{locked: true, object: object}
+	m.complete = false
+	if n.a.kind == air.Error && n.ins.(*air.Fail).Literal == false {
+		m.anyError.locked = true
+		if m.anyError.cause != nil {
+			return m.anyError.cause
+		}
+	}
+	return faultf(CodeFail, "fail with '%s' is used without corresponding xor", object.val)
+}
+
+func (m *machine) failObject(n *node) (*item, *fault) {
+	ins := n.ins.(*air.Fail)
+	if ins.Literal {
+		init := m.st.params.InitPeerID
+		return &item{
+			val: errorObject(ins.Code, air.Text(ins), ins.Message, init),
+			tet: m.st.initTetraplet,
+		}, nil
+	}
+	it, f := m.resolve(&n.a)
+	if f != nil {
+		return nil, f
+	}
+	if n.a.kind == air.LastError {
+		return it, nil
+	}
+	return it, checkErrorObject(it)
+}
+
+// checkErrorObject says what is wrong with a value that is to be raised.
+func checkErrorObject(it *item) *fault {
+	v, f := it.value()
+	switch {
+	case f != nil:
+		return f
+	case v.Kind() != value.KindObject:
+		return faultf(CodeErrorObject, "scalar should have an object type to be converted into error object, but '%s' doesn't have", v)
+	}
+	code, ok := v.Field("error_code")
+	if !ok {
+		return faultf(CodeErrorObject, "scalar '%s' must have field with name 'error_code'", v)
+	}
+	message, ok := v.Field("message")
+	if !ok {
+		return faultf(CodeErrorObject, "scalar '%s' must have field with name 'message'", v)
+	}
+	n, isInt := code.AsInt64()
+	switch {
+	case !isInt:
+		return faultf(CodeErrorObject, "error_code of scalar '%s' must have integer type", v)
+	case n == 0:
+		return faultf(CodeErrorObject, "error code must be non-zero, but it is zero")
+	case message.Kind() != value.KindString:
+		return faultf(CodeErrorObject, "message of scalar '%s' must have string type", v)
+	}
+	return nil
+}
+
+// callFailed is the error of a call whose service answered with one.
+func callFailed(code int32, message string, tet *value.Tetraplet) *fault {
+	f := faultf(CodeService, "Local service error, ret_code is %d, error message is '%s'", code, message)
+	f.triplet = tet
+	return f
+}

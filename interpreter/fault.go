@@ -1,0 +1,79 @@
+package interpreter
+
+import (
+	"fmt"
+
+	"github.com/aquanode/aquanode/interpreter/value"
+)
+
+// Codes of failures. Scripts and other peers see those from 10000 on.
+const (
+	CodeParse       = 1
+	CodeData        = 2
+	CodeEnvelope    = 3
+	CodeDataVersion = 4
+	CodeCallResults = 5
+	CodeTooOld      = 6
+	CodeKey         = 7
+	CodeStore       = 8
+	CodeSignature   = 9
+	CodeSizeLimit   = 10
+
+	CodeService          = 10000
+	CodeMatch            = 10001
+	CodeMismatch         = 10002
+	CodeUndefined        = 10003
+	CodeNotIterable      = 10005
+	CodeFail             = 10006
+	CodeLens             = 10007
+	CodeErrorObject      = 10008
+	CodeCleared          = 10009
+	CodeLength           = 10010
+	CodeTripletType      = 10011
+	CodeMapKey           = 10012
+	CodeTrace            = 20000
+	CodeGeneration       = 20001
+	CodeIteratorShadow   = 20004
+	CodeIteratorTwice    = 20005
+	CodeResultKind       = 20006
+	CodeShadow           = 20007
+	CodeNewScope         = 20008
+	CodeMissingCID       = 20010
+	CodeFailedValue      = 20012
+	CodeStreamSize       = 20013
+	CodeMapPair          = 20014
+	CodeMissingScalar    = 20016
+	CodeParameters       = 20017
+	CodeUnusedResults    = 30000
+	codeFirstCatchable   = 10000
+	codeFirstUncatchable = 20000
+)
+
+// fault is an error during execution. Those below 20000 are catchable: xor,
+// par and stream folds go on after them. The others end the run and leave the
+// data as it was.
+type fault struct {
+	code    int64
+	text    string
+	waits   bool             // a variable has no value yet: most instructions wait
+	triplet *value.Tetraplet // of the call that failed, once it was known
+}
+
+func (f *fault) Error() string { return f.text }
+
+func (f *fault) catchable() bool { return f.code < codeFirstUncatchable }
+
+func faultf(code int64, format string, args ...any) *fault {
+	return &fault{code: code, text: fmt.Sprintf(format, args...)}
+}
+
+func notFound(name string) *fault {
+	f := faultf(CodeUndefined, "variable with name '%s' wasn't defined during script execution", name)
+	f.waits = true
+	return f
+}
+
+var (
+	errMatch    = &fault{code: CodeMatch, text: "compared values do not match"}
+	errMismatch = &fault{code: CodeMismatch, text: "compared values do not mismatch"}
+)

@@ -1,0 +1,193 @@
+package interpreter
+
+import "github.com/aquanode/aquanode/interpreter/trace"
+
+// pass is one walk over a list of elements: a scalar fold, or one generation
+// of a stream fold. next moves it on and back.
+type pass struct {
+	n         *node
+	items     []*item
+	positions []streamValue // of a stream fold: the same elements with their positions
+	index     int
+	stream    *streamPass // nil for a scalar fold
+	ended     bool        // a next without further element and last instruction was met
+}
+
+// streamPass is what the passes over the generations of one stream share.
+type streamPass struct {
+	fold   *trace.Fold
+	stream *stream
+	cursor cursor
+	batch  []generation
+	at     int // generation of the batch that runs
+	any    bool
+}
+
+func (m *machine) enterFold(n *node) (*node, *fault) {
+	items, f := m.iterable(&n.a)
+	if f != nil {
+		return nil, m.wait(n, f)
+	}
+	if len(items) == 0 {
+		return nil, nil
+	}
+	p := &pass{n: n, items: items}
+	if f := m.beginPass(p); f != nil {
+		return nil, m.failed(n, f)
+	}
+	m.push(n).pass = p
+	return n.kids[0], nil
+}
+
+func (m *machine) beginPass(p *pass) *fault {
+	if m.folds[p.n.iter] != nil {
+		return faultf(CodeIteratorTwice, "multiple iterable values found for iterable name '%s'", m.p.scalars[p.n.iter])
+	}
+	m.folds[p.n.iter] = p
+	m.scopes.deeper()
+	return nil
+}
+
+func (m *machine) endPass(p *pass) {
+	m.folds[p.n.iter] = nil
+	m.shallower()
+}
+
+// shallower leaves a depth and forgets what was set there.
+func (m *machine) shallower() {
+	m.scopes.disallow()
+	m.scopes.depth--
+	m.dropDeeper()
+}
+
+func (m *machine) dropDeeper() {
+	m.scalars.drop(&m.scopes)
+	m.canons.drop(&m.scopes)
+	m.maps.drop(&m.scopes)
+}
+
+func (m *machine) enterNext(n *node) (*node, *fault) {
+	p := m.folds[n.iter]
+	if p == nil {
+		return nil, m.failed(n, faultf(20003, "fold state not found for this iterable '%s'", m.p.scalars[n.iter]))
+	}
+	if p.stream != nil {
+		m.trace.IterationEnd(p.stream.fold)
+	}
+	if p.index+1 < len(p.items) {
+		return m.further(n, p)
+	}
+	return m.lastElement(n, p)
+}
+
+// further runs the body for the next element.
+func (m *machine) further(n *node, p *pass) (*node, *fault) {
+	p.index++
+	if p.stream != nil {
+		if err := m.trace.IterationStart(p.stream.fold, p.positions[p.index].pos); err != nil {
+			return nil, m.traceFault(n, err)
+		}
+	}
+	m.scopes.disallow()
+	m.scopes.deeper()
+	m.push(n).pass = p
+	return p.n.kids[0], nil
+}
+
+func (m *machine) lastElement(n *node, p *pass) (*node, *fault) {
+	if p.stream != nil {
+		if err := m.trace.BackIterator(p.stream.fold); err != nil {
+			return nil, m.traceFault(n, err)
+		}
+	}
+	switch {
+	case p.n.last != nil:
+		m.complete = true
+		return p.n.last, nil
+	case p.stream != nil && !p.ended:
+		p.ended = true
+		m.complete = false
+	}
+	return nil, nil
+}
+
+// leaveNext comes back from a further element to the one before.
+func (m *machine) leaveNext(fr *frame, f *fault) *fault {
+	p := fr.pass
+	m.pop()
+	m.scopes.disallow()
+	m.scopes.depth--
+	m.scopes.allowed[m.scopes.depth] = true
+	m.dropDeeper()
+	p.index--
+	if f == nil && p.stream != nil {
+		if err := m.trace.BackIterator(p.stream.fold); err != nil {
+			return m.traceFault(fr.n, err)
+		}
+	}
+	return f
+}
+
+func (m *machine) enterFoldStream(n *node) (*node, *fault) {
+	s := m.streams.at(&n.from)
+	if s == nil {
+		m.complete = false
+		return nil, nil
+	}
+	fold, err := m.trace.FoldStart()
+	if err != nil {
+		return nil, m.traceFault(n, err)
+	}
+	sp := &streamPass{fold: fold, stream: s, batch: s.batch(cursor{})}
+	if len(sp.batch) == 0 {
+		return m.endFoldStream(sp)
+	}
+	sp.cursor = s.openGeneration()
+	s.folds++
+	m.unsteady = m.unsteady || m.arrived
+	fr := m.push(n)
+	m.block(fr, true)
+	return m.generation(fr, sp)
+}
+
+func (m *machine) endFoldStream(sp *streamPass) (*node, *fault) {
+	m.complete = sp.any
+	m.trace.FoldEnd(sp.fold)
+	return nil, nil
+}
+
+// generation starts the pass over the next generation, or ends the fold.
+func (m *machine) generation(fr *frame, sp *streamPass) (*node, *fault) {
+	if sp.at == len(sp.batch) {
+		sp.batch, sp.at = sp.stream.batch(sp.cursor), 0
+		sp.stream.closeEmptyGeneration()
+		sp.cursor = sp.stream.openGeneration()
+		if len(sp.batch) == 0 {
+			m.pop()
+			return m.endFoldStream(sp)
+		}
+	}
+	p := &pass{n: fr.n, stream: sp, positions: sp.batch[sp.at].values}
+	sp.at++
+	p.items = make([]*item, len(p.positions))
+	for i, v := range p.positions {
+		p.items[i] = v.item
+	}
+	fr.pass = p
+	if err := m.trace.IterationStart(sp.fold, p.positions[0].pos); err != nil {
+		return nil, m.traceFault(p.n, err)
+	}
+	if f := m.beginPass(p); f != nil {
+		return nil, f
+	}
+	return p.n.kids[0], nil
+}
+
+// leaveFoldStream ends a generation; a catchable error in it is swallowed.
+func (m *machine) leaveFoldStream(fr *frame, f *fault) (*node, *fault) {
+	p := fr.pass
+	m.endPass(p)
+	m.trace.GenerationEnd(p.stream.fold)
+	p.stream.any = p.stream.any || m.complete
+	return m.generation(fr, p.stream)
+}

@@ -1,0 +1,93 @@
+// Package interpreter executes AIR scripts.
+//
+// A particle carries a script from peer to peer. On each peer the interpreter
+// merges the data this peer kept from earlier runs (previous) with the data that
+// arrived (current), walks the script as far as this peer can take it, and reports what
+// remains: new data to keep and to send, the peers to send it to, and the service
+// calls to make. Their results come back in a later run.
+//
+//	previous ─┐
+//	current  ─┼─> run ─> data, next peers, call requests
+//	results  ─┘
+//
+// A run is a pure function: it reads no clock, does no I/O, and equal
+// inputs give equal outputs, byte for byte. (It starts goroutines only to verify many
+// signatures at once, and joins them.)
+//
+// # Two forms
+//
+// [Run] is the cold form: bytes in, bytes out. [State] is the retained form for a
+// particle that lives on a peer for a while: it keeps the resolved script, the decoded
+// trace and what was verified, so that a step costs what is new. Both give the same data.
+//
+// # Outcomes
+//
+//	code          data      next peers, call requests
+//	0             new       of this run
+//	1..10         previous  none      the input cannot be used (see the Code constants)
+//	10000..19999  new       of this run   an error that the script did not catch
+//	20000..29999  previous  none      the data does not belong to the script
+//	30000         new       of this run   a result was given for a call nobody made
+//
+// Whatever the code, the host keeps the data that it gets, sends it to the next peers and
+// makes the calls. Requests and next peers are named once, in the run that first writes them
+// down; a host must not lose them.
+package interpreter
+
+import (
+	"crypto/ed25519"
+
+	"github.com/aquanode/aquanode/interpreter/data"
+)
+
+// Params are what a run knows besides its data.
+type Params struct {
+	InitPeerID    string // who made the particle
+	CurrentPeerID string // who runs
+	ParticleID    string // also the salt of signatures
+	Timestamp     uint64 // ms since 1970
+	TTL           uint32 // ms
+	Key           ed25519.PrivateKey
+	Limits        Limits
+	Scripts       *Scripts // where resolved scripts are kept; nil resolves anew
+}
+
+// Limits bound the sizes of inputs in bytes; 0 means no limit. A size that is exceeded sets a
+// flag in the outcome, and refuses the input if Hard is set.
+type Limits struct {
+	AirSize, ParticleSize, CallResultSize uint64
+	Hard                                  bool
+}
+
+// CallResult is the answer of a local service. Result is JSON text when
+// RetCode is 0 and any text otherwise.
+type CallResult = data.CallResult
+
+// CallRequest asks the host for a local service call.
+type CallRequest = data.CallRequest
+
+// Outcome is what a run reports besides data.
+type Outcome struct {
+	RetCode      int64
+	ErrorMessage string // "" for 0
+	NextPeers    []string
+	CallRequests []CallRequest
+	Refused      []Refusal // arrivals of a Step that were not merged
+
+	AirSizeLimitExceeded        bool
+	ParticleSizeLimitExceeded   bool
+	CallResultSizeLimitExceeded bool
+}
+
+// Refusal says why an arrival was not merged.
+type Refusal struct {
+	Arrival int // index in the arrivals of the step
+	Code    int64
+	Message string
+}
+
+// Wait is an instruction that this peer cannot go on with yet.
+type Wait struct {
+	Instruction string // its text
+	Reason      string
+}

@@ -1,0 +1,229 @@
+package interpreter
+
+import (
+	"strconv"
+
+	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/value"
+)
+
+// item is a value with where it came from. Items are shared between variables
+// and never change, except that they remember what was once computed of them.
+type item struct {
+	val  value.Value
+	tet  *value.Tetraplet // nil: that of the array with the index appended
+	prov data.Provenance
+
+	array *item // the array that this is an element of
+	index int
+
+	elements []*item // of an array, once a fold walked over it
+
+	elementCID data.CID // once stored in a canon
+	epoch      int      // of the State when it was stored
+}
+
+// value is the canonical value. The text of foreign data is read here, when
+// somebody looks at it for the first time.
+func (it *item) value() (value.Value, *fault) {
+	if it.val.IsRaw() {
+		v, err := it.val.Canonical()
+		if err != nil {
+			return v, faultf(CodeMissingCID, "stored value is not JSON: %v", err)
+		}
+		it.val = v
+	}
+	return it.val, nil
+}
+
+func (it *item) tetraplet() *value.Tetraplet {
+	if it.tet == nil {
+		t := *it.array.tetraplet()
+		t.Lens += ".$.[" + strconv.Itoa(it.index) + "]"
+		it.tet = &t
+	}
+	return it.tet
+}
+
+// kept is the item as a variable or a stream keeps it: of a literal only the
+// peer of its tetraplet stays, of what came from a canon the peer and the lens.
+func (it *item) kept() *item {
+	t := it.tetraplet()
+	k := keptTetraplet(t, it.prov.Origin)
+	if k == t {
+		return it
+	}
+	c := *it
+	c.tet, c.elementCID = k, ""
+	return &c
+}
+
+func keptTetraplet(t *value.Tetraplet, from data.Origin) *value.Tetraplet {
+	switch {
+	case from == data.FromService:
+		return t
+	case from == data.Literal && t.ServiceID == "" && t.FunctionName == "" && t.Lens == "":
+		return t
+	case from == data.Literal:
+		return &value.Tetraplet{PeerPK: t.PeerPK}
+	case t.ServiceID == "" && t.FunctionName == "":
+		return t
+	}
+	return &value.Tetraplet{PeerPK: t.PeerPK, Lens: t.Lens}
+}
+
+// split returns the elements of an array as items.
+func (it *item) split() ([]*item, bool, *fault) {
+	if it.elements != nil {
+		return it.elements, true, nil
+	}
+	v, f := it.value()
+	if f != nil {
+		return nil, false, f
+	}
+	if v.Kind() != value.KindArray {
+		return nil, false, nil
+	}
+	vals := v.Elements()
+	slab := make([]item, len(vals))
+	it.elements = make([]*item, len(vals))
+	for i, e := range vals {
+		slab[i] = item{val: e, array: it, index: i, prov: it.prov}
+		it.elements[i] = &slab[i]
+	}
+	return it.elements, true, nil
+}
+
+// canon is a stream or a stream map frozen by a peer.
+type canon struct {
+	cid   data.CID
+	peer  string
+	tet   value.Tetraplet // {peer, "", "", ""} unless the data says otherwise
+	items []*item         // of a map: pairs {"key", "value"}
+
+	whole *item // the value as a whole, once somebody wanted it
+	index *pairIndex
+}
+
+// pairIndex finds the values of a canon map by key.
+type pairIndex struct {
+	byName   map[string][]*item // text keys
+	byNumber map[int64][]*item
+	keys     []value.Value // in the order of their first pairs
+}
+
+// of lists the values of a key.
+func (ix *pairIndex) of(key value.Value) []*item {
+	if name, ok := key.AsString(); ok {
+		return ix.byName[name]
+	}
+	n, _ := key.AsInt64()
+	return ix.byNumber[n]
+}
+
+// object has a field for each key text. (The integer 42 and the string "42" are
+// two keys of one text; the first one stays, where the reference takes either by chance.)
+func (ix *pairIndex) object(of func(values []*item) value.Value) value.Value {
+	fields := make([]value.Field, 0, len(ix.keys))
+	for i := len(ix.keys) - 1; i >= 0; i-- {
+		fields = append(fields, value.Field{Key: keyText(ix.keys[i]), Value: of(ix.of(ix.keys[i]))})
+	}
+	return value.Object(fields)
+}
+
+func keyText(key value.Value) string {
+	if name, ok := key.AsString(); ok {
+		return name
+	}
+	return key.Text()
+}
+
+func firstOf(values []*item) value.Value { return values[0].val }
+
+func allOf(values []*item) value.Value {
+	list := make([]value.Value, len(values))
+	for i, it := range values {
+		list[i] = it.val
+	}
+	return value.Array(list)
+}
+
+func (c *canon) provenance() data.Provenance {
+	return data.Provenance{Origin: data.FromCanon, CID: c.cid}
+}
+
+// array is the canon stream as one value.
+func (c *canon) array() (*item, *fault) {
+	if c.whole == nil {
+		vals := make([]value.Value, len(c.items))
+		for i, it := range c.items {
+			v, f := it.value()
+			if f != nil {
+				return nil, f
+			}
+			vals[i] = v
+		}
+		c.whole = &item{val: value.Array(vals), tet: &value.Tetraplet{PeerPK: c.peer}, prov: c.provenance()}
+	}
+	return c.whole, nil
+}
+
+// pairs is the canon map's index, made when first wanted.
+func (c *canon) pairs() (*pairIndex, *fault) {
+	if c.index != nil {
+		return c.index, nil
+	}
+	ix := &pairIndex{byName: map[string][]*item{}, byNumber: map[int64][]*item{}}
+	for _, it := range c.items {
+		key, val, f := pair(it)
+		if f != nil {
+			return nil, f
+		}
+		if len(ix.of(key)) == 0 {
+			ix.keys = append(ix.keys, key)
+		}
+		if name, ok := key.AsString(); ok {
+			ix.byName[name] = append(ix.byName[name], val)
+		} else {
+			n, _ := key.AsInt64()
+			ix.byNumber[n] = append(ix.byNumber[n], val)
+		}
+	}
+	c.index = ix
+	return ix, nil
+}
+
+// pair takes a stream map's element apart.
+func pair(it *item) (key value.Value, val *item, f *fault) {
+	v, f := it.value()
+	if f != nil {
+		return key, nil, f
+	}
+	if v.Kind() != value.KindObject {
+		return key, nil, faultf(CodeMapPair, "the value must be an object with key and value fields")
+	}
+	key, ok := v.Field("key")
+	if !ok {
+		return key, nil, faultf(CodeMapPair, "the value must be an object with key and value fields")
+	}
+	if k := key.Kind(); k != value.KindString && k != value.KindInt {
+		return key, nil, faultf(CodeMapPair, "unsupported kvpair object or map key type")
+	}
+	inner, ok := v.Field("value")
+	if !ok {
+		return key, nil, faultf(CodeMapPair, `there must be a "value" field in kvpair object`)
+	}
+	return key, &item{val: inner, tet: it.tetraplet(), prov: it.prov}, nil
+}
+
+// object is the canon map as one value.
+func (c *canon) object() (*item, *fault) {
+	if c.whole == nil {
+		ix, f := c.pairs()
+		if f != nil {
+			return nil, f
+		}
+		c.whole = &item{val: ix.object(allOf), tet: &value.Tetraplet{PeerPK: c.peer}, prov: c.provenance()}
+	}
+	return c.whole, nil
+}

@@ -1,0 +1,415 @@
+package interpreter
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aquanode/aquanode/interpreter/air"
+	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/trace"
+	"github.com/aquanode/aquanode/interpreter/value"
+)
+
+// machine is one run of a program: it merges the previous with one current
+// trace and walks the script as far as this peer can take it.
+//
+// The walk is a loop over frames instead of a recursion: scripts nest as deep as they
+// like (a fold nests once for every element).
+type machine struct {
+	st  *State
+	p   *program
+	ctx context.Context
+
+	top      *frame
+	spare    *frame // frames to use again
+	complete bool   // whether the part of the script that just ran is complete
+
+	scopes  scopes
+	scalars table[*item]
+	canons  table[*canon]
+	maps    table[*canon]
+	folds   []*pass // by scalar slot of the iterator: the pass of the fold that runs
+	streams streams
+	trace   trace.Handler
+
+	lastError, anyError errorSlot // %last_error% and :error:
+
+	results  map[uint32]CallResult // not used yet
+	requests []CallRequest
+	next     []string // peers, without duplicates
+	named    map[string]bool
+	own      []data.CID // ids of this peer's results met in this run: what it signs
+	waits    []wait
+	steps    int
+
+	// Whether the run may stop at a local call as it stands, see suspend.go.
+	arrived   bool // there is a current trace
+	blocking  int  // frames on the stack that go on even if what is inside them is incomplete
+	unsteady  bool // running again over the result might not take the same way
+	suspended *invocation
+}
+
+// frame is an instruction that waits for a part of it to end.
+type frame struct {
+	up    *frame
+	n     *node
+	index int       // seq: the part that runs; par, xor, next: the phase
+	par   trace.Par // of a par
+	pass  *pass     // of a fold or next
+	err   *fault    // par: how the left branch ended; xor: nothing
+	done  bool      // par: whether the left branch was complete
+
+	blocks bool // counted in machine.blocking
+}
+
+// wait is an instruction that could not go on for want of a value.
+type wait struct {
+	n    *node
+	name string
+}
+
+// stepsPerCheck is how many instructions run between two looks at the context.
+const stepsPerCheck = 1024
+
+// run executes the script from n on. It returns the error that no xor caught, or one
+// that ended the run.
+func (m *machine) run(n *node) *fault {
+	for {
+		if m.steps++; m.steps%stepsPerCheck == 0 && m.ctx.Err() != nil {
+			return faultf(CodeTrace, "execution was stopped: %v", context.Cause(m.ctx))
+		}
+		sub, f := m.enter(n)
+		if sub != nil {
+			n = sub
+			continue
+		}
+		if m.suspended != nil {
+			return nil
+		}
+		if n, f = m.leave(f); n == nil {
+			return f
+		}
+	}
+}
+
+// enter begins an instruction. It returns the part to run first, or nil when the
+// instruction has ended.
+func (m *machine) enter(n *node) (*node, *fault) {
+	switch n.op {
+	case opNull:
+		return nil, nil
+	case opNever:
+		m.complete = false
+		return nil, nil
+	case opSeq:
+		m.complete = true
+		m.push(n)
+		return n.kids[0], nil
+	case opPar:
+		return m.enterPar(n)
+	case opXor:
+		m.complete = true
+		m.push(n)
+		return n.kids[0], nil
+	case opMatch, opMismatch:
+		return m.enterMatch(n)
+	case opNew:
+		m.openNew(n)
+		m.push(n)
+		return n.kids[0], nil
+	case opFold:
+		return m.enterFold(n)
+	case opFoldStream:
+		return m.enterFoldStream(n)
+	case opNext:
+		return m.enterNext(n)
+	}
+	return nil, m.leaf(n)
+}
+
+func (m *machine) leaf(n *node) *fault {
+	var f *fault
+	switch n.op {
+	case opCall:
+		f = m.call(n)
+	case opCanon:
+		f = m.canon(n)
+	case opAp:
+		f = m.ap(n)
+	case opApMap:
+		f = m.apMap(n)
+	case opFail:
+		f = m.fail(n)
+	}
+	return m.failed(n, f)
+}
+
+// leave ends instructions from the inside out until one has a further part to
+// run. It returns nil when the script has ended.
+func (m *machine) leave(f *fault) (*node, *fault) {
+	for m.top != nil {
+		if f != nil && !f.catchable() {
+			return nil, f
+		}
+		fr := m.top
+		var sub *node
+		switch fr.n.op {
+		case opSeq:
+			sub = m.leaveSeq(fr, f)
+		case opPar:
+			sub, f = m.leavePar(fr, f)
+		case opXor:
+			sub, f = m.leaveXor(fr, f)
+		case opNew:
+			f = m.leaveNew(fr, f)
+		case opFold:
+			m.endPass(fr.pass)
+			m.pop()
+		case opFoldStream:
+			sub, f = m.leaveFoldStream(fr, f)
+		case opNext:
+			f = m.leaveNext(fr, f)
+		}
+		if sub != nil {
+			return sub, nil
+		}
+	}
+	return nil, f
+}
+
+func (m *machine) push(n *node) *frame {
+	fr := m.spare
+	if fr == nil {
+		fr = &frame{}
+	} else {
+		m.spare = fr.up
+	}
+	*fr = frame{up: m.top, n: n}
+	m.top = fr
+	return fr
+}
+
+func (m *machine) pop() {
+	fr := m.top
+	m.block(fr, false)
+	m.top = fr.up
+	fr.up, fr.pass, fr.err = m.spare, nil, nil
+	m.spare = fr
+}
+
+// block says whether a frame has more to run even if what is inside it ends incomplete.
+func (m *machine) block(fr *frame, blocks bool) {
+	if fr.blocks == blocks {
+		return
+	}
+	fr.blocks = blocks
+	if blocks {
+		m.blocking++
+	} else {
+		m.blocking--
+	}
+}
+
+func (m *machine) leaveSeq(fr *frame, f *fault) *node {
+	if f != nil || !m.complete {
+		m.pop()
+		return nil
+	}
+	fr.index++
+	sub := fr.n.kids[fr.index]
+	if fr.index == len(fr.n.kids)-1 {
+		m.pop() // nothing is left to do after the last part
+	}
+	return sub
+}
+
+func (m *machine) enterPar(n *node) (*node, *fault) {
+	par, err := m.trace.ParStart()
+	if err != nil {
+		return nil, m.traceFault(n, err)
+	}
+	fr := m.push(n)
+	fr.par = par
+	m.block(fr, true)
+	return m.branch(n, 0), nil
+}
+
+// branch begins a branch of a par. A next alone is not progress: the par of
+// the last element of a fold is judged by its other branch.
+func (m *machine) branch(n *node, i int) *node {
+	m.complete = n.kids[i].op != opNext
+	return n.kids[i]
+}
+
+func (m *machine) leavePar(fr *frame, f *fault) (*node, *fault) {
+	if f != nil {
+		m.complete = false
+	}
+	if fr.index == 0 {
+		m.trace.ParLeftEnd(&fr.par)
+		fr.index, fr.err, fr.done = 1, f, m.complete
+		m.block(fr, fr.done)
+		return m.branch(fr.n, 1), nil
+	}
+	m.trace.ParRightEnd(&fr.par)
+	m.complete = m.complete || fr.done
+	if f != nil && fr.err == nil || f == nil {
+		f = nil
+		m.lastError.locked = false
+	}
+	m.pop()
+	return nil, f
+}
+
+func (m *machine) leaveXor(fr *frame, f *fault) (*node, *fault) {
+	if fr.index == 0 {
+		if f == nil {
+			m.pop()
+			return nil, nil
+		}
+		m.complete = true
+		m.lastError.locked = false
+		m.anyError.cause, m.anyError.locked = f, false
+		fr.index = 1
+		return fr.n.kids[1], nil
+	}
+	if !m.anyError.locked {
+		m.anyError = errorSlot{}
+	}
+	if f == nil {
+		m.anyError.locked = false
+	}
+	m.pop()
+	return nil, f
+}
+
+func (m *machine) enterMatch(n *node) (*node, *fault) {
+	a, f := m.operandValue(&n.a)
+	var b value.Value
+	if f == nil {
+		b, f = m.operandValue(&n.b)
+	}
+	if f != nil {
+		return nil, m.wait(n, f)
+	}
+	equal := value.Equal(a, b)
+	switch {
+	case n.op == opMatch && !equal:
+		return nil, m.failed(n, errMatch)
+	case n.op == opMismatch && equal:
+		return nil, m.failed(n, errMismatch)
+	}
+	return n.kids[0], nil
+}
+
+// wait ends an instruction that misses a value; other errors it passes on.
+func (m *machine) wait(n *node, f *fault) *fault {
+	if !f.waits {
+		return m.failed(n, f)
+	}
+	m.complete = false
+	m.waits = append(m.waits, wait{n, f.text})
+	return nil
+}
+
+func (m *machine) openNew(n *node) {
+	switch n.out.kind {
+	case air.Scalar:
+		m.scalars.open(&m.scopes, n.out.slot)
+	case air.CanonStream:
+		m.canons.open(&m.scopes, n.out.slot)
+	case air.CanonMap:
+		m.maps.open(&m.scopes, n.out.slot)
+	default:
+		m.streams.open(n)
+	}
+}
+
+// leaveNew closes the scope, also after an error, which wins over one of closing.
+func (m *machine) leaveNew(fr *frame, f *fault) *fault {
+	n := fr.n
+	ok, bad := true, (*fault)(nil)
+	switch n.out.kind {
+	case air.Scalar:
+		ok = m.scalars.close(&m.scopes, n.out.slot)
+	case air.CanonStream:
+		ok = m.canons.close(&m.scopes, n.out.slot)
+	case air.CanonMap:
+		ok = m.maps.close(&m.scopes, n.out.slot)
+	default:
+		bad = m.streams.close(n).number(m.trace.Result)
+	}
+	if !ok {
+		bad = faultf(CodeNewScope, "new end block tries to pop up a variable '%s' that wasn't defined at depth %d", n.out.name, m.scopes.depth)
+	}
+	m.pop()
+	if f == nil {
+		f = bad
+	}
+	return f
+}
+
+// traceFault is an error of merging at an instruction.
+func (m *machine) traceFault(n *node, err error) *fault {
+	return faultf(CodeTrace, "on instruction '%s' trace handler encountered an error: %v", air.Text(n.ins), err)
+}
+
+// begin prepares a run over what the state knows and one arrival.
+func (m *machine) begin(ctx context.Context, current *data.Data, results map[uint32]CallResult) {
+	s := m.st
+	m.close(s.trace)
+	m.ctx, m.p = ctx, s.p
+	m.top, m.complete, m.steps = nil, true, 0
+	m.blocking, m.unsteady, m.suspended = 0, false, nil
+	m.scopes.reset()
+	m.scalars.reset(len(m.p.scalars))
+	m.canons.reset(len(m.p.canons))
+	m.maps.reset(len(m.p.maps))
+	m.streams.reset(len(m.p.streams))
+	m.folds = slices.Grow(m.folds[:0], len(m.p.scalars))[:len(m.p.scalars)]
+	clear(m.folds)
+	m.lastError, m.anyError = errorSlot{}, errorSlot{}
+	m.results = maps.Clone(results)
+	m.ask()
+	m.own, m.waits = s.spareOwn[:0], m.waits[:0]
+
+	m.arrived = len(current.Trace) > 0
+	arrived := entries(current.Trace)
+	for i := range arrived {
+		arrived[i].Foreign = true
+	}
+	m.trace.Reset(s.trace, arrived, s.spare)
+}
+
+// numberStreams gives the values of all streams their final generations.
+func (m *machine) numberStreams(result []trace.Entry) (bad *fault) {
+	for _, list := range m.streams {
+		for _, s := range list {
+			if f := s.number(result); f != nil {
+				bad = f
+			}
+		}
+	}
+	return bad
+}
+
+// unusedResults is the outcome when results were given for calls that nobody made. strays are
+// those whose keys are no ids.
+func unusedResults(results map[uint32]CallResult, strays map[string]CallResult) *fault {
+	all := maps.Clone(strays)
+	if all == nil {
+		all = map[string]CallResult{}
+	}
+	for id, r := range results {
+		all[strconv.FormatUint(uint64(id), 10)] = r
+	}
+	var items []string
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		items = append(items, fmt.Sprintf("%q: CallServiceResult { ret_code: %d, result: %q }", key, all[key].RetCode, all[key].Result))
+	}
+	return faultf(CodeUnusedResults, "after finishing execution of supplied AIR, there are some unprocessed call results: `{%s}`, probably a wrong call_id used", strings.Join(items, ", "))
+}

@@ -1,0 +1,365 @@
+package interpreter
+
+import (
+	"math"
+
+	"github.com/aquanode/aquanode/interpreter/air"
+	"github.com/aquanode/aquanode/interpreter/value"
+)
+
+// resolve finds the item that an operand stands for. A variable without a
+// value gives a fault that waits.
+func (m *machine) resolve(o *operand) (*item, *fault) {
+	switch o.kind {
+	case air.InitPeerID:
+		return m.st.initPeer, nil
+	case air.Timestamp:
+		return m.st.timestamp, nil
+	case air.TTL:
+		return m.st.ttl, nil
+	case air.LastError:
+		return m.ofError(m.errorItem(&m.lastError), o.lens)
+	case air.Error:
+		return m.ofError(m.errorItem(&m.anyError), o.lens)
+	case air.Variable:
+		return m.variable(o)
+	}
+	return m.st.literal(m.p, o.slot), nil
+}
+
+// ofError applies a lens to an error object; the tetraplet stays.
+func (m *machine) ofError(it *item, l *lens) (*item, *fault) {
+	if l == nil {
+		return it, nil
+	}
+	v, f := m.look(it, l)
+	if f != nil {
+		return nil, f
+	}
+	return &item{val: v, tet: it.tetraplet(), prov: it.prov}, nil
+}
+
+func (m *machine) variable(o *operand) (*item, *fault) {
+	switch o.varKind {
+	case air.CanonStream:
+		return m.ofCanon(o)
+	case air.CanonMap:
+		return m.ofCanonMap(o)
+	}
+	it, f := m.scalar(o.slot, o.missing)
+	if f != nil || o.lens == nil {
+		return it, f
+	}
+	v, f := m.look(it, o.lens)
+	if f != nil {
+		return nil, f
+	}
+	if o.lens.length {
+		return &item{val: v, tet: &value.Tetraplet{Lens: o.lens.text}, prov: it.prov}, nil
+	}
+	t := *it.tetraplet()
+	t.Lens += o.lens.text
+	return &item{val: v, tet: &t, prov: it.prov}, nil
+}
+
+// scalar is the value of a scalar or of an iterator.
+func (m *machine) scalar(slot int32, missingFault *fault) (*item, *fault) {
+	it, how := m.scalars.get(&m.scopes, slot)
+	if p := m.folds[slot]; p != nil {
+		if how != missing {
+			return nil, faultf(CodeIteratorTwice, "'%s' is both a variable and an iterator", m.p.scalars[slot])
+		}
+		return p.items[p.index], nil
+	}
+	return it, lookupFault(how, missingFault, m.p.scalars, slot)
+}
+
+func lookupFault(how lookup, missingFault *fault, names []string, slot int32) *fault {
+	switch how {
+	case missing:
+		return missingFault
+	case cleared:
+		return faultf(CodeCleared, "variable with name '%s' was cleared by new and then wasn't set", names[slot])
+	}
+	return nil
+}
+
+func (m *machine) canonOf(o *operand) (*canon, *fault) {
+	t, names := &m.canons, m.p.canons
+	if o.varKind == air.CanonMap {
+		t, names = &m.maps, m.p.maps
+	}
+	c, how := t.get(&m.scopes, o.slot)
+	return c, lookupFault(how, o.missing, names, o.slot)
+}
+
+func (m *machine) ofCanon(o *operand) (*item, *fault) {
+	c, f := m.canonOf(o)
+	switch {
+	case f != nil:
+		return nil, f
+	case o.lens == nil:
+		return c.array()
+	case o.lens.length:
+		return &item{
+			val:  value.Int(int64(len(c.items))),
+			tet:  &value.Tetraplet{PeerPK: m.st.params.CurrentPeerID, ServiceID: o.lens.text},
+			prov: c.provenance(),
+		}, nil
+	}
+	i, f := m.canonIndex(&o.lens.path[0])
+	if f != nil {
+		return nil, f
+	}
+	if int64(i) >= int64(len(c.items)) {
+		return nil, faultf(CodeLens, "lambda is applied to a stream that have only '%d' elements, but '%d' requested", len(c.items), i)
+	}
+	it := c.items[i]
+	if len(o.lens.path) == 1 {
+		return it, nil
+	}
+	v, f := m.path(it, o.lens.path[1:])
+	if f != nil {
+		return nil, f
+	}
+	return &item{val: v, tet: it.tetraplet(), prov: it.prov}, nil
+}
+
+func (m *machine) canonIndex(a *accessor) (uint32, *fault) {
+	switch a.kind {
+	case air.ByIndex:
+		return a.index, nil
+	case air.ByField:
+		return 0, faultf(CodeLens, "field accessor (with field name = '%s') can't be applied to a stream", a.name)
+	}
+	v, f := m.accessorValue(a)
+	if f != nil {
+		return 0, f
+	}
+	if i, ok := v.AsUint64(); ok && i <= math.MaxUint32 {
+		return uint32(i), nil
+	} else if v.Kind() == value.KindInt {
+		return 0, faultf(CodeLens, "index accessor `%s can't be converted to u32`", v)
+	}
+	return 0, faultf(CodeLens, "stream accessor `%s` should has number (u32) type", v)
+}
+
+func (m *machine) accessorValue(a *accessor) (value.Value, *fault) {
+	it, f := m.scalar(a.slot, a.missing)
+	if f != nil {
+		return value.Value{}, f
+	}
+	return it.value()
+}
+
+func (m *machine) ofCanonMap(o *operand) (*item, *fault) {
+	c, f := m.canonOf(o)
+	switch {
+	case f != nil:
+		return nil, f
+	case o.lens == nil:
+		return c.object()
+	case o.lens.length:
+		return &item{
+			val:  value.Int(int64(len(c.items))),
+			tet:  &value.Tetraplet{PeerPK: m.st.params.CurrentPeerID, Lens: "length"},
+			prov: c.provenance(),
+		}, nil
+	}
+	values, f := m.valuesOfKey(c, &o.lens.path[0])
+	if f != nil {
+		return nil, f
+	}
+	if len(o.lens.path) > 1 {
+		return m.ofKey(c, values, o.lens.path[1:])
+	}
+	return &item{
+		val:  allOf(values),
+		tet:  &value.Tetraplet{PeerPK: c.peer, Lens: o.lens.text},
+		prov: c.provenance(),
+	}, nil
+}
+
+func (m *machine) valuesOfKey(c *canon, a *accessor) ([]*item, *fault) {
+	ix, f := c.pairs()
+	if f != nil {
+		return nil, f
+	}
+	switch a.kind {
+	case air.ByIndex:
+		return ix.byNumber[int64(a.index)], nil
+	case air.ByField:
+		return ix.byName[a.name], nil
+	}
+	if m.folds[a.slot] != nil {
+		return nil, faultf(CodeLens, "canon stream map accessor must not be iterable")
+	}
+	v, f := m.accessorValue(a)
+	if f != nil {
+		return nil, f
+	}
+	if name, ok := v.AsString(); ok {
+		return ix.byName[name], nil
+	}
+	if n, ok := v.AsInt64(); ok {
+		return ix.byNumber[n], nil
+	}
+	return nil, faultf(CodeLens, "canon stream map accessor `%s` should be either string or number", v)
+}
+
+// ofKey applies the rest of a path to the values of one key.
+func (m *machine) ofKey(c *canon, values []*item, path []accessor) (*item, *fault) {
+	i, f := m.canonIndex(&path[0])
+	if f != nil {
+		return nil, f
+	}
+	if int64(i) >= int64(len(values)) {
+		return nil, faultf(CodeLens, "lambda is applied to a stream that have only '%d' elements, but '%d' requested", len(values), i)
+	}
+	it := values[i]
+	v, f := m.path(it, path[1:])
+	if f != nil {
+		return nil, f
+	}
+	t := *it.tetraplet()
+	for _, a := range path[1:] {
+		t.Lens += "." + a.String()
+	}
+	return &item{val: v, tet: &t, prov: c.provenance()}, nil
+}
+
+// look applies a lens to a JSON value.
+func (m *machine) look(it *item, l *lens) (value.Value, *fault) {
+	if !l.length {
+		return m.path(it, l.path)
+	}
+	v, f := it.value()
+	if f != nil {
+		return v, f
+	}
+	n, ok := v.Len()
+	if !ok {
+		return v, faultf(CodeLength, "the length functor could applied only to an array-like value, but it's applied to '%s'", v)
+	}
+	return value.Int(int64(n)), nil
+}
+
+func (m *machine) path(it *item, path []accessor) (value.Value, *fault) {
+	v, f := it.value()
+	for i := 0; i < len(path) && f == nil; i++ {
+		v, f = m.stepInto(v, &path[i])
+	}
+	return v, f
+}
+
+func (m *machine) stepInto(v value.Value, a *accessor) (value.Value, *fault) {
+	switch a.kind {
+	case air.ByIndex:
+		return element(v, a.index)
+	case air.ByField:
+		return field(v, a.name)
+	}
+	by, f := m.accessorValue(a)
+	if f != nil {
+		return v, f
+	}
+	if name, ok := by.AsString(); ok {
+		return field(v, name)
+	}
+	if by.Kind() != value.KindInt {
+		return v, faultf(CodeLens, "scalar accessor `%s` should has number or string type", by)
+	}
+	i, ok := by.AsUint64()
+	if !ok || i > math.MaxUint32 {
+		return v, faultf(CodeLens, "index accessor `%s can't be converted to u32`", by)
+	}
+	return element(v, uint32(i))
+}
+
+func element(v value.Value, i uint32) (value.Value, *fault) {
+	if v.Kind() != value.KindArray {
+		return v, faultf(CodeLens, "value '%s' is not an array-type to match array accessor with idx = '%d'", v, i)
+	}
+	e, ok := v.Index(int(i))
+	if !ok {
+		return v, faultf(CodeLens, "value '%s' does not contain element for idx = '%d'", v, i)
+	}
+	return e, nil
+}
+
+func field(v value.Value, name string) (value.Value, *fault) {
+	if v.Kind() != value.KindObject {
+		return v, faultf(CodeLens, "value '%s' is not an map-type to match field accessor with field_name = '%s'", v, name)
+	}
+	e, ok := v.Field(name)
+	if !ok {
+		return v, faultf(CodeLens, "value '%s' does not contain element with field name = '%s'", v, name)
+	}
+	return e, nil
+}
+
+// operandValue is the value of an operand alone.
+func (m *machine) operandValue(o *operand) (value.Value, *fault) {
+	it, f := m.resolve(o)
+	if f != nil {
+		return value.Value{}, f
+	}
+	return it.value()
+}
+
+// text is an operand that has to be a string: a peer, a service or a function.
+func (m *machine) text(o *operand) (string, *fault) {
+	switch o.kind {
+	case air.String:
+		return o.text, nil
+	case air.InitPeerID:
+		return m.st.params.InitPeerID, nil
+	}
+	v, f := m.operandValue(o)
+	if f != nil {
+		return "", f
+	}
+	s, ok := v.AsString()
+	if !ok {
+		return "", faultf(CodeTripletType, "call cannot resolve non-String triplet variable part `%s` with value '%s'", o.text, v)
+	}
+	return s, nil
+}
+
+// tetraplets are those of an operand as an argument: one, or one for each
+// element of a canon.
+func (m *machine) tetraplets(o *operand, it *item) []value.Tetraplet {
+	if o.kind == air.Variable && o.lens == nil && o.varKind != air.Scalar {
+		c, _ := m.canonOf(o)
+		out := make([]value.Tetraplet, len(c.items))
+		for i, e := range c.items {
+			out[i] = *e.tetraplet()
+		}
+		return out
+	}
+	return []value.Tetraplet{*it.tetraplet()}
+}
+
+// iterable lists what a fold walks over.
+func (m *machine) iterable(o *operand) ([]*item, *fault) {
+	if o.kind == air.Variable && o.varKind != air.Scalar && o.lens == nil {
+		c, f := m.canonOf(o)
+		if f != nil {
+			return nil, f
+		}
+		return c.items, nil
+	}
+	it, f := m.resolve(o)
+	if f != nil {
+		return nil, f
+	}
+	items, isArray, f := it.split()
+	if f == nil && !isArray {
+		name := o.text
+		if o.lens != nil {
+			name = o.lens.text
+		}
+		f = faultf(CodeNotIterable, "expression '%s' returned non-array value '%s' for fold iterable", name, it.val)
+	}
+	return items, f
+}

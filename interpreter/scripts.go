@@ -1,0 +1,69 @@
+package interpreter
+
+import (
+	"container/list"
+	"sync"
+
+	"github.com/aquanode/aquanode/interpreter/air"
+)
+
+// Scripts keeps resolved scripts by their text, since a script arrives many times
+// with one particle and again with the next. It is bounded and safe for concurrent use.
+type Scripts struct {
+	mu     sync.Mutex
+	max    int // bytes
+	size   int
+	byText map[string]*list.Element
+	recent *list.List // of *program, the latest first
+}
+
+// NewScripts makes a cache that holds about max bytes.
+func NewScripts(max int) *Scripts {
+	return &Scripts{max: max, byText: map[string]*list.Element{}, recent: list.New()}
+}
+
+// program returns the resolved form of a script. A nil cache resolves anew.
+func (s *Scripts) program(text string) (*program, error) {
+	if p := s.lookup(text); p != nil {
+		return p, nil
+	}
+	script, err := air.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	p := resolve(script)
+	s.keep(p)
+	return p, nil
+}
+
+func (s *Scripts) lookup(text string) *program {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.byText[text]
+	if !ok {
+		return nil
+	}
+	s.recent.MoveToFront(e)
+	return e.Value.(*program)
+}
+
+func (s *Scripts) keep(p *program) {
+	if s == nil || p.size > s.max {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.byText[p.source]; ok {
+		return
+	}
+	s.byText[p.source] = s.recent.PushFront(p)
+	s.size += p.size
+	for s.size > s.max {
+		old := s.recent.Remove(s.recent.Back()).(*program)
+		delete(s.byText, old.source)
+		s.size -= old.size
+	}
+}

@@ -1,0 +1,386 @@
+package interpreter
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/trace"
+	"github.com/aquanode/aquanode/interpreter/value"
+)
+
+// State is the retained form of one particle at one peer: the script resolved, the
+// trace and the stores decoded, results looked up and signatures verified once. A step costs what is
+// new. A State belongs to one goroutine at a time.
+type State struct {
+	params Params
+	p      *program
+
+	// What this peer knows: the trace, with what is remembered about each state, and
+	// everything else.
+	trace []trace.Entry
+	known *data.Data
+	own   []data.CID // this peer's results in the trace: what it signs
+	bytes []byte     // all of it encoded; nil since something changed
+
+	spare      []trace.Entry // an older trace, to be written over
+	spareOwn   []data.CID
+	retained   bool          // opened to stay: what is known need not be verified again
+	verified   data.Verified // signatures that were good
+	signers    *data.Signers // who made what in the trace; nil since it changed
+	lastCallID uint32
+	tetraplets map[value.Tetraplet]data.CID // of those stored here
+	epoch      int                          // counts roll-backs: what items remember is void after one
+
+	literals                 []*item // by slot
+	initTetraplet            *value.Tetraplet
+	initPeer, timestamp, ttl *item
+
+	m machine
+}
+
+// Open makes the retained form of a particle at a peer that kept prev of it (no bytes if nothing).
+// It fails with an *Error.
+func Open(script string, prev []byte, params Params) (*State, error) {
+	known, err := data.Decode(prev)
+	if err != nil {
+		return nil, err
+	}
+	p, err := params.Scripts.program(script)
+	if err != nil {
+		return nil, &data.Error{Code: CodeParse, Message: err.Error()}
+	}
+	s := newState(known, prev, params)
+	s.p, s.retained = p, true
+	return s, nil
+}
+
+func newState(known *data.Data, bytes []byte, params Params) *State {
+	s := &State{
+		params:        params,
+		known:         known,
+		trace:         entries(known.Trace),
+		bytes:         bytes,
+		lastCallID:    known.LastCallID,
+		tetraplets:    map[value.Tetraplet]data.CID{},
+		initTetraplet: &value.Tetraplet{PeerPK: params.InitPeerID},
+	}
+	known.Trace = nil
+	s.initPeer = s.born(value.String(params.InitPeerID))
+	s.timestamp = s.born(value.Uint(params.Timestamp))
+	s.ttl = s.born(value.Uint(uint64(params.TTL)))
+	s.m.st = s
+	return s
+}
+
+func entries(states []data.State) []trace.Entry {
+	out := make([]trace.Entry, len(states))
+	for i := range states {
+		out[i].State = states[i]
+	}
+	return out
+}
+
+// born is a value that comes from the particle itself.
+func (s *State) born(v value.Value) *item { return &item{val: v, tet: s.initTetraplet} }
+
+func (s *State) literal(p *program, slot int32) *item {
+	if s.literals == nil {
+		s.literals = make([]*item, len(p.literals))
+	}
+	if s.literals[slot] == nil {
+		s.literals[slot] = s.born(p.literals[slot])
+	}
+	return s.literals[slot]
+}
+
+// Step merges all that arrived and takes the results of service calls, and goes on with the
+// script as far as it can. An arrival that cannot be used is refused and changes nothing.
+func (s *State) Step(ctx context.Context, arrivals [][]byte, results map[uint32]CallResult) Outcome {
+	var out Outcome
+	if err := s.params.Limits.checkResults(&out, results); err != nil {
+		out.fail(err)
+		return out
+	}
+	ran := false
+	for i, b := range arrivals {
+		if err := s.merge(ctx, b, results, &out); err != nil {
+			out.refuse(i, err)
+			continue
+		}
+		ran, results = true, nil
+	}
+	if !ran && (len(results) > 0 || len(arrivals) == 0) {
+		s.goOn(ctx, results, &out)
+	}
+	return out
+}
+
+// merge runs the script over one arrival.
+func (s *State) merge(ctx context.Context, b []byte, results map[uint32]CallResult, out *Outcome) error {
+	if len(b) == 0 && s.resumable(results) {
+		s.resume(ctx, results, out)
+		return nil
+	}
+	if err := s.params.Limits.check(out, s.p.source, b); err != nil {
+		return err
+	}
+	a, err := s.decode(b)
+	if err != nil {
+		return err
+	}
+	if f := s.run(ctx, a, results, out); f != nil {
+		return f
+	}
+	return nil
+}
+
+// goOn runs the script with results alone.
+func (s *State) goOn(ctx context.Context, results map[uint32]CallResult, out *Outcome) {
+	if s.resumable(results) {
+		s.resume(ctx, results, out)
+	} else if f := s.run(ctx, nothing, results, out); f != nil {
+		out.fail(f)
+	}
+}
+
+func (o *Outcome) refuse(arrival int, err error) {
+	code, text := codeOf(err)
+	o.Refused = append(o.Refused, Refusal{Arrival: arrival, Code: code, Message: text})
+	o.RetCode, o.ErrorMessage = code, text
+}
+
+func (o *Outcome) fail(err error) { o.RetCode, o.ErrorMessage = codeOf(err) }
+
+// run merges one arrival. A fault means that nothing changed; other errors are in the outcome.
+func (s *State) run(ctx context.Context, a *arrival, results map[uint32]CallResult, out *Outcome) *fault {
+	before := s.mark()
+	signers, err := s.mergeSigners(a)
+	if err != nil {
+		code, text := codeOf(err)
+		return &fault{code: code, text: text}
+	}
+	s.known.Merge(a.data)
+	m := &s.m
+	m.begin(ctx, a.data, results)
+	f := m.run(m.p.root)
+	if m.suspended == nil && (f == nil || f.catchable()) {
+		if bad := m.numberStreams(m.trace.Result); bad != nil {
+			f = bad
+		}
+	}
+	if f != nil && !f.catchable() {
+		s.spareOwn = m.own
+		s.rollBack(before)
+		return f
+	}
+	s.commit(signers)
+	out.take(m, f)
+	return nil
+}
+
+// commit makes the result of a run what this peer knows.
+func (s *State) commit(signers *data.Signers) {
+	m := &s.m
+	s.trace, s.spare = m.trace.Result, s.trace
+	s.own, s.spareOwn = m.own, s.own
+	for i := range s.trace {
+		if e := &s.trace[i]; e.Foreign {
+			s.adopt(e)
+		}
+	}
+	s.known.Signatures = signers.Signatures()
+	s.signers, s.bytes = nil, nil
+}
+
+// adopt lets go of the arrival that a state was read from.
+func (s *State) adopt(e *trace.Entry) {
+	e.Foreign = false
+	e.State = e.State.Clone()
+}
+
+// take adds what a run asks for to the outcome.
+func (o *Outcome) take(m *machine, f *fault) {
+	o.RetCode, o.ErrorMessage = 0, ""
+	if f == nil && len(m.results) > 0 {
+		f = unusedResults(m.results, nil)
+	}
+	if f != nil {
+		o.fail(f)
+	}
+	o.CallRequests = append(o.CallRequests, m.requests...)
+	for _, peer := range m.next {
+		if !contains(o.NextPeers, peer) {
+			o.NextPeers = append(o.NextPeers, peer)
+		}
+	}
+}
+
+type mark struct {
+	stores     data.Mark
+	lastCallID uint32
+}
+
+func (s *State) mark() mark { return mark{s.known.Mark(), s.lastCallID} }
+
+func (s *State) rollBack(to mark) {
+	s.known.RollBack(to.stores)
+	s.lastCallID = to.lastCallID
+	s.epoch++
+	clear(s.tetraplets)
+}
+
+// result looks a service result up.
+func (s *State) result(cid data.CID) (*result, *fault) {
+	r, ok := s.known.ServiceResults.Get(cid)
+	if !ok {
+		return nil, missingCID("service result aggregate", cid)
+	}
+	v, ok := s.known.Values.Get(r.Value)
+	if !ok {
+		return nil, missingCID("value", r.Value)
+	}
+	t, ok := s.known.Tetraplets.Get(r.Tetraplet)
+	if !ok {
+		return nil, missingCID("tetraplet", r.Tetraplet)
+	}
+	cid = s.known.ServiceResults.Held(cid)
+	return &result{
+		cid:     cid,
+		argHash: r.ArgumentHash,
+		item:    &item{val: v, tet: &t, prov: data.Provenance{Origin: data.FromService, CID: cid}},
+	}, nil
+}
+
+func missingCID(kind string, cid data.CID) *fault {
+	return faultf(CodeMissingCID, "%s for CID %s not found", kind, strconv.Quote(string(cid)))
+}
+
+// canon looks a canon result up.
+func (s *State) canon(cid data.CID) (*canon, *fault) {
+	r, ok := s.known.CanonResults.Get(cid)
+	if !ok {
+		return nil, missingCID("canon result aggregate", cid)
+	}
+	t, ok := s.known.Tetraplets.Get(r.Tetraplet)
+	if !ok {
+		return nil, missingCID("tetraplet", r.Tetraplet)
+	}
+	c := &canon{cid: s.known.CanonResults.Held(cid), peer: t.PeerPK, tet: t, items: make([]*item, len(r.Elements))}
+	for i, e := range r.Elements {
+		it, f := s.element(e)
+		if f != nil {
+			return nil, f
+		}
+		c.items[i] = it
+	}
+	return c, nil
+}
+
+func (s *State) element(cid data.CID) (*item, *fault) {
+	e, ok := s.known.CanonElements.Get(cid)
+	if !ok {
+		return nil, missingCID("canon aggregate", cid)
+	}
+	v, ok := s.known.Values.Get(e.Value)
+	if !ok {
+		return nil, missingCID("value", e.Value)
+	}
+	t, ok := s.known.Tetraplets.Get(e.Tetraplet)
+	if !ok {
+		return nil, missingCID("tetraplet", e.Tetraplet)
+	}
+	return &item{
+		val: v, tet: keptTetraplet(&t, e.Provenance.Origin), prov: e.Provenance,
+		elementCID: cid, epoch: s.epoch,
+	}, nil
+}
+
+// addResult stores the result of a call.
+func (s *State) addResult(v value.Value, t value.Tetraplet, argHash data.CID) data.CID {
+	r := data.ServiceResult{Value: s.addValue(v), ArgumentHash: argHash, Tetraplet: s.addTetraplet(t)}
+	cid := data.ServiceResultCID(r)
+	s.known.ServiceResults.Put(cid, r)
+	return cid
+}
+
+func (s *State) addValue(v value.Value) data.CID {
+	cid := data.ValueCID(v)
+	s.known.Values.Put(cid, v)
+	return cid
+}
+
+func (s *State) addTetraplet(t value.Tetraplet) data.CID {
+	cid, ok := s.tetraplets[t]
+	if !ok {
+		cid = data.TetrapletCID(t)
+		s.tetraplets[t] = cid
+		s.known.Tetraplets.Put(cid, t)
+	}
+	return cid
+}
+
+// frozenList is a list of items with the ids of their canon elements. A canon of a stream mostly
+// begins with the canon before; then both share the memory of their lists.
+type frozenList struct {
+	items []*item
+	cids  []data.CID
+}
+
+// addCanon stores a canon of this peer. last is the list of the stream's latest canon, if any.
+func (s *State) addCanon(items []*item, last *frozenList) (data.CID, *fault) {
+	list := s.frozen(items, last)
+	for _, it := range items[len(list.cids):] {
+		cid, f := s.addElement(it)
+		if f != nil {
+			return "", f
+		}
+		list.cids = append(list.cids, cid)
+	}
+	if last != nil {
+		last.items, last.cids = items, list.cids
+	}
+	r := data.CanonResult{
+		Tetraplet: s.addTetraplet(value.Tetraplet{PeerPK: s.params.CurrentPeerID}),
+		Elements:  list.cids[:len(list.cids):len(list.cids)],
+	}
+	cid := data.CanonResultCID(r)
+	s.known.CanonResults.Put(cid, r)
+	return cid, nil
+}
+
+// frozen is the part of last that items begin with.
+func (s *State) frozen(items []*item, last *frozenList) frozenList {
+	if last == nil || len(last.items) > len(items) {
+		return frozenList{}
+	}
+	for i, it := range last.items {
+		if items[i] != it || it.epoch != s.epoch {
+			return frozenList{}
+		}
+	}
+	return *last
+}
+
+func (s *State) addElement(it *item) (data.CID, *fault) {
+	if it.elementCID != "" && it.epoch == s.epoch {
+		return it.elementCID, nil
+	}
+	v, f := it.value()
+	if f != nil {
+		return "", f
+	}
+	e := data.CanonElement{Value: s.addValue(v), Tetraplet: s.addTetraplet(*it.tetraplet()), Provenance: it.prov}
+	it.elementCID, it.epoch = data.CanonElementCID(e), s.epoch
+	s.known.CanonElements.Put(it.elementCID, e)
+	return it.elementCID, nil
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}

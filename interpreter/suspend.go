@@ -1,0 +1,159 @@
+package interpreter
+
+import (
+	"context"
+	"maps"
+
+	"github.com/aquanode/aquanode/interpreter/trace"
+)
+
+// A run that comes to a local call often has nothing else to do: every enclosing instruction
+// would just end as incomplete. Such a run is suspended where it stands, frames, variables and all,
+// and goes on from there when the result comes. A particle that makes 1000 calls one after the other
+// then costs 1000 times a call, instead of running its whole past 1000 times.
+//
+// That gives what a new run over the result would give, since that run would take the same way to
+// the call: all states before it are there and are its own. Where this is not certain the run
+// is marked as unsteady and does not suspend:
+//
+//   - an instruction took a state and wrote none (a canon whose peer has no value);
+//   - a stream fold ran while data arrived: the generations of the values it saw are numbered
+//     anew, and another run may see them in other passes.
+//
+// Frames that go on after an incomplete part (par in its left branch, par whose
+// left branch is complete, a stream fold) are counted in blocking.
+
+// pending writes the state of a local call without a result.
+func (m *machine) pending(c *invocation, e trace.Entry) {
+	m.trace.Append(e)
+	if m.blocking == 0 && !m.unsteady {
+		kept := *c
+		m.suspended = &kept
+	}
+}
+
+// ask empties what a run asks for.
+func (m *machine) ask() {
+	m.requests, m.next = nil, nil
+	m.named = map[string]bool{}
+}
+
+// resumable reports whether the results are just the one that the suspended run waits for.
+func (s *State) resumable(results map[uint32]CallResult) bool {
+	if s.m.suspended == nil || len(results) != 1 {
+		return false
+	}
+	_, ok := results[s.trace[len(s.trace)-1].CallID]
+	return ok
+}
+
+// savepoint is what a resumed run changes and has to give back when it fails.
+type savepoint struct {
+	stores mark
+	states int // of the trace, with the pending one
+	last   trace.Entry
+	own    int
+	pars   []trace.OpenPar
+}
+
+// resume goes on with a suspended run.
+func (s *State) resume(ctx context.Context, results map[uint32]CallResult, out *Outcome) {
+	m := &s.m
+	for _, list := range m.streams {
+		for _, st := range list {
+			st.settle(s.trace)
+		}
+	}
+	c := m.suspended
+	last := len(s.trace) - 1
+	save := savepoint{stores: s.mark(), states: last + 1, last: s.trace[last], own: len(m.own), pars: m.openPars()}
+
+	m.ctx, m.suspended, m.complete = ctx, nil, c.before
+	m.ask()
+	m.results = maps.Clone(results)
+	m.forgetInputs()
+	m.trace.Resume(s.trace[:last])
+	delete(m.results, save.last.CallID)
+	n, f := m.leave(m.failed(c.n, m.answered(c, results[save.last.CallID])))
+	if n != nil {
+		f = m.run(n)
+	}
+	if m.suspended == nil && (f == nil || f.catchable()) {
+		if bad := m.numberStreams(m.trace.Result); bad != nil {
+			f = bad
+		}
+	}
+	if f != nil && !f.catchable() {
+		s.undo(save)
+		out.fail(f)
+		return
+	}
+	s.trace, s.own = m.trace.Result, m.own
+	s.signers, s.bytes = nil, nil
+	out.take(m, f)
+}
+
+// undo takes back a resumed run that failed. The way to the call is lost; the next run starts anew.
+func (s *State) undo(to savepoint) {
+	s.trace = s.m.trace.Result[:to.states]
+	s.trace[to.states-1] = to.last
+	s.own = s.m.own[:to.own]
+	trace.ClosePars(s.trace, to.pars)
+	s.rollBack(to.stores)
+}
+
+// openPars are the pars around the pending call, from the inside out.
+func (m *machine) openPars() []trace.OpenPar {
+	var open []trace.OpenPar
+	for fr := m.top; fr != nil; fr = fr.up {
+		if fr.n.op == opPar {
+			open = append(open, fr.par.Open())
+		}
+	}
+	return open
+}
+
+// forgetInputs makes the pars around the pending call end without anything left to take.
+func (m *machine) forgetInputs() {
+	for fr := m.top; fr != nil; fr = fr.up {
+		fr.par.ForgetInputs()
+	}
+}
+
+// close writes down what a suspended run left open: the sizes of pars and the
+// generations of streams. It can be resumed all the same.
+func (m *machine) close(states []trace.Entry) {
+	if m.suspended != nil {
+		trace.ClosePars(states, m.openPars())
+		_ = m.numberStreams(states)
+	}
+}
+
+// settle makes all values previous ones, numbered as they are in the data: so a new
+// run would find them.
+func (s *stream) settle(result []trace.Entry) {
+	if len(s.current.held) > 0 || !s.settled {
+		s.settleAll(result)
+	} else {
+		s.append(s.fresh.held, result)
+	}
+	s.settled = true
+	s.current, s.fresh = generations{}, generations{length: s.folds}
+}
+
+func (s *stream) settleAll(result []trace.Entry) {
+	all := s.batch(cursor{})
+	s.previous = generations{}
+	s.append(all, result)
+}
+
+func (s *stream) append(list []generation, result []trace.Entry) {
+	for _, g := range list {
+		n := uint32(len(s.previous.held))
+		for _, v := range g.values {
+			setGeneration(&result[v.pos], n)
+		}
+		s.previous.held = append(s.previous.held, generation{index: n, values: g.values})
+	}
+	s.previous.length = len(s.previous.held)
+}

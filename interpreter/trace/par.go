@@ -1,0 +1,110 @@
+package trace
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/aquanode/aquanode/interpreter/data"
+)
+
+// Par is the bookkeeping of one par instruction. It is a value: the phases
+// return what the next one needs.
+type Par struct {
+	at        int // position of the par state in the result
+	leftSize  int
+	branch    int // result position at the start of the running branch
+	prev, cur parSide
+	inRight   bool
+}
+
+type parSide struct {
+	right                 int
+	afterLeft, afterRight window
+}
+
+// ParStart takes the par states and narrows both sliders to the left branch.
+func (h *Handler) ParStart() (Par, error) {
+	p, c := h.prev.take(), h.cur.take()
+	if err := expect(p, c, func(k data.Kind) bool { return k == data.Par }, "par"); err != nil {
+		return Par{}, err
+	}
+	par := Par{at: h.Pos()}
+	h.Append(Entry{State: data.State{Kind: data.Par}})
+	par.branch = h.Pos()
+	var lefts [2]int
+	var err error
+	if par.prev, lefts[0], err = h.prev.enterPar(p); err != nil {
+		return par, err
+	}
+	if par.cur, lefts[1], err = h.cur.enterPar(c); err != nil {
+		return par, err
+	}
+	if err := h.prev.setLength(lefts[0]); err != nil {
+		return par, err
+	}
+	return par, h.cur.setLength(lefts[1])
+}
+
+func (s *slider) enterPar(e *Entry) (parSide, int, error) {
+	var left, right int
+	if e != nil {
+		left, right = int(e.Left), int(e.Right)
+	}
+	both := left + right
+	if both > math.MaxUint32 || both > s.rest() {
+		return parSide{}, 0, fmt.Errorf("par sizes %d and %d go beyond the %d states that are left", left, right, s.rest())
+	}
+	return parSide{
+		right:      right,
+		afterLeft:  window{s.pos + left, left},
+		afterRight: window{s.pos + both, s.rest() - both},
+	}, left, nil
+}
+
+// ParLeftEnd closes the left branch and moves both sliders to the right one.
+// The window set first has the length of the left branch, and a failure leaves
+// that slider where the branch stopped: data of other peers depends on both.
+func (h *Handler) ParLeftEnd(par *Par) {
+	par.leftSize, par.inRight = h.Pos()-par.branch, true
+	par.branch = h.Pos()
+	_ = h.prev.setWindow(par.prev.afterLeft)
+	_ = h.cur.setWindow(par.cur.afterLeft)
+	if h.prev.setLength(par.prev.right) == nil {
+		_ = h.cur.setLength(par.cur.right)
+	}
+}
+
+// ParRightEnd closes the right branch, writes the par state and moves both
+// sliders behind the par.
+func (h *Handler) ParRightEnd(par *Par) {
+	e := &h.Result[par.at]
+	e.Left, e.Right = uint32(par.leftSize), uint32(h.Pos()-par.branch)
+	_ = h.prev.setWindow(par.prev.afterRight)
+	_ = h.cur.setWindow(par.cur.afterRight)
+}
+
+// OpenPar is a par that has not ended.
+type OpenPar struct {
+	at, leftSize, branch int
+	inRight              bool
+}
+
+// Open says how far a par is.
+func (par *Par) Open() OpenPar {
+	return OpenPar{at: par.at, leftSize: par.leftSize, branch: par.branch, inRight: par.inRight}
+}
+
+// ClosePars writes the sizes of pars as if they ended here.
+func ClosePars(result []Entry, pars []OpenPar) {
+	for _, p := range pars {
+		e, size := &result[p.at], uint32(len(result)-p.branch)
+		if p.inRight {
+			e.Left, e.Right = uint32(p.leftSize), size
+		} else {
+			e.Left, e.Right = size, 0
+		}
+	}
+}
+
+// ForgetInputs lets a par go on after Resume.
+func (par *Par) ForgetInputs() { par.prev, par.cur = parSide{}, parSide{} }

@@ -1,0 +1,281 @@
+// Package trace merges two traces into one while a script is executed.
+//
+// A trace is the list of states that the instructions of a script left behind,
+// in the order in which they were met. On each run the interpreter walks the
+// script once; every instruction that has a state takes one from the previous
+// trace (what this peer kept) and one from the current trace (what arrived),
+// the two are merged, and the outcome is appended to the result:
+//
+//	previous  ──slider──┐
+//	                    ├─ Meet… ─> merged state ─> instruction ─> Append
+//	current   ──slider──┘
+//
+// par and fold states carry sizes of what follows them. They steer the sliders,
+// so that a branch that stops early does not shift its neighbours.
+//
+// Nothing here looks at values: states are compared by content id. All errors
+// mean data that does not belong to the script; they end the run.
+package trace
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/aquanode/aquanode/interpreter/data"
+)
+
+// Entry is one state with what the interpreter remembers about it between
+// runs (Known is opaque here and travels with the state).
+type Entry struct {
+	data.State
+	Known   any
+	Foreign bool // strings are views of an arrival
+}
+
+// Source tells where a merged state came from.
+type Source uint8
+
+const (
+	FromNone     Source = iota // no state: the instruction is met for the first time
+	FromPrevious               // also when both sides have it
+	FromCurrent
+	FromBoth
+)
+
+// Handler merges one previous and one current trace. The zero Handler is ready
+// for Reset.
+type Handler struct {
+	Result    []Entry
+	prev, cur slider
+	// Where in the input traces the stream values of the result were, and
+	// back: one to one, a new pair replaces pairs that share a side.
+	prevMap, curMap positions
+}
+
+// Reset prepares h for a run over the two traces, which it only reads.
+// The result is built in buf[:0].
+func (h *Handler) Reset(prev, cur, buf []Entry) {
+	h.Result = buf[:0]
+	h.prev = slider{trace: prev, length: len(prev)}
+	h.cur = slider{trace: cur, length: len(cur)}
+	h.prevMap.reset()
+	h.curMap.reset()
+}
+
+// Pos is the position that the next appended state gets.
+func (h *Handler) Pos() int { return len(h.Result) }
+
+// Append adds a state to the result.
+func (h *Handler) Append(e Entry) { h.Result = append(h.Result, e) }
+
+// MeetCall takes and merges the next call states.
+func (h *Handler) MeetCall() (*Entry, Source, error) {
+	p, c := h.prev.take(), h.cur.take()
+	if err := expect(p, c, isCall, "call"); err != nil {
+		return nil, FromNone, err
+	}
+	switch {
+	case p == nil && c == nil:
+		return nil, FromNone, nil
+	case c == nil:
+		return h.took(p, FromPrevious)
+	case p == nil:
+		return h.took(c, FromCurrent)
+	}
+	return h.mergeCalls(p, c)
+}
+
+func (h *Handler) mergeCalls(p, c *Entry) (*Entry, Source, error) {
+	pSent, cSent := p.Kind == data.CallRequestSent, c.Kind == data.CallRequestSent
+	switch {
+	case cSent:
+		return h.took(p, FromPrevious)
+	case pSent:
+		return h.took(c, FromCurrent)
+	case p.Kind != c.Kind, p.Kind == data.CallFailed && p.CID != c.CID:
+		return nil, FromNone, fmt.Errorf("previous and current call results are incompatible: %s %s", debugCallResult(p), debugCallResult(c))
+	case p.CID != c.CID || p.Output != c.Output:
+		return nil, FromNone, fmt.Errorf("values in call results are not equal: %s != %s", debugValueRef(p), debugValueRef(c))
+	case p.Kind == data.CallFailed:
+		return h.took(p, FromPrevious)
+	}
+	return h.took(p, FromBoth)
+}
+
+// took notes where a merged state was found and returns it.
+func (h *Handler) took(e *Entry, from Source) (*Entry, Source, error) {
+	if e.Kind == data.Ap || isStreamResult(e) {
+		if from != FromCurrent {
+			h.prevMap.put(h.Pos(), h.prev.pos-1)
+		}
+		if from != FromPrevious {
+			h.curMap.put(h.Pos(), h.cur.pos-1)
+		}
+	}
+	return e, from, nil
+}
+
+// MeetAp takes and merges the next ap states; contents are not compared.
+func (h *Handler) MeetAp() (*Entry, Source, error) {
+	p, c := h.prev.take(), h.cur.take()
+	if err := expect(p, c, func(k data.Kind) bool { return k == data.Ap }, "ap"); err != nil {
+		return nil, FromNone, err
+	}
+	e, from := p, FromPrevious
+	switch {
+	case p == nil && c == nil:
+		return nil, FromNone, nil
+	case p == nil:
+		e, from = c, FromCurrent
+	case c != nil:
+		from = FromBoth
+	}
+	if !e.HasOneGeneration() {
+		return nil, FromNone, fmt.Errorf("ap result has %d generations instead of one", len(e.Generations()))
+	}
+	return h.took(e, from)
+}
+
+// MeetCanon takes and merges the next canon states.
+func (h *Handler) MeetCanon() (*Entry, error) {
+	p, c := h.prev.take(), h.cur.take()
+	isCanon := func(k data.Kind) bool { return k == data.CanonRequestSent || k == data.CanonExecuted }
+	if err := expect(p, c, isCanon, "canon"); err != nil {
+		return nil, err
+	}
+	switch {
+	case p == nil:
+		return c, nil
+	case c == nil || c.Kind == data.CanonRequestSent:
+		return p, nil
+	case p.Kind == data.CanonRequestSent:
+		return c, nil
+	case p.CID != c.CID:
+		return nil, fmt.Errorf("canon results %s %s points to incompatible execution states", DebugState(p), DebugState(c))
+	}
+	return p, nil
+}
+
+func isCall(k data.Kind) bool {
+	switch k {
+	case data.CallRequestSent, data.CallExecuted, data.CallFailed:
+		return true
+	}
+	return false
+}
+
+// expect checks that the states present are of the kind that the instruction has.
+func expect(p, c *Entry, ok func(data.Kind) bool, want string) error {
+	pBad, cBad := p != nil && !ok(p.Kind), c != nil && !ok(c.Kind)
+	switch {
+	case !pBad && !cBad:
+		return nil
+	case p != nil && c != nil:
+		return fmt.Errorf("previous and current data have incompatible states: '%s' '%s'", DebugState(p), DebugState(c))
+	case pBad:
+		return fmt.Errorf("state from previous `%s` is incompatible with expected %s", DebugState(p), want)
+	}
+	return fmt.Errorf("state from current `%s` is incompatible with expected %s", DebugState(c), want)
+}
+
+// positions is a one-to-one map between result and input positions.
+type positions struct {
+	from []int32 // result position -> input position + 1
+	to   []int32 // input position -> result position + 1
+}
+
+func (m *positions) reset() { clear(m.from); clear(m.to); m.from, m.to = m.from[:0], m.to[:0] }
+
+func (m *positions) put(result, input int) {
+	m.from = grown(m.from, result)
+	m.to = grown(m.to, input)
+	if old := m.to[input]; old != 0 {
+		m.from[old-1] = 0
+	}
+	if old := m.from[result]; old != 0 {
+		m.to[old-1] = 0
+	}
+	m.from[result], m.to[input] = int32(input+1), int32(result+1)
+}
+
+// input is the input position of a result position, or -1.
+func (m *positions) input(result int) int {
+	if result >= len(m.from) {
+		return -1
+	}
+	return int(m.from[result]) - 1
+}
+
+func grown(s []int32, i int) []int32 {
+	for len(s) <= i {
+		s = append(s, 0)
+	}
+	return s
+}
+
+// DebugState writes a state in the form that error messages use.
+func DebugState(e *Entry) string {
+	switch e.Kind {
+	case data.Par:
+		return fmt.Sprintf("Par(ParResult { left_size: %d, right_size: %d })", e.Left, e.Right)
+	case data.Ap:
+		return fmt.Sprintf("Ap(ApResult { res_generations: %s })", debugList(e.Generations()))
+	case data.CanonRequestSent:
+		return fmt.Sprintf("Canon(RequestSentBy(%q))", e.Peer)
+	case data.CanonExecuted:
+		return fmt.Sprintf("Canon(Executed(CID(%q)))", e.CID)
+	case data.Fold:
+		return "Fold(" + debugFold(e.Lore()) + ")"
+	}
+	return "Call(" + debugCallResult(e) + ")"
+}
+
+func debugCallResult(e *Entry) string {
+	switch e.Kind {
+	case data.CallRequestSent:
+		if e.HasCallID {
+			return fmt.Sprintf("RequestSentBy(PeerIdWithCallId { peer_id: %q, call_id: %d })", e.Peer, e.CallID)
+		}
+		return fmt.Sprintf("RequestSentBy(PeerId(%q))", e.Peer)
+	case data.CallFailed:
+		return fmt.Sprintf("Failed(CID(%q))", e.CID)
+	}
+	return "Executed(" + debugValueRef(e) + ")"
+}
+
+// DebugValueRef writes what an executed call points to.
+func DebugValueRef(e *Entry) string { return debugValueRef(e) }
+
+func debugValueRef(e *Entry) string {
+	switch e.Output {
+	case data.Scalar:
+		return fmt.Sprintf("Scalar(CID(%q))", e.CID)
+	case data.Stream:
+		return fmt.Sprintf("Stream { cid: CID(%q), generation: %d }", e.CID, e.Generation)
+	}
+	return fmt.Sprintf("Unused(CID(%q))", e.CID)
+}
+
+func debugFold(lore []data.FoldLore) string {
+	var items []string
+	for _, l := range lore {
+		var descs []string
+		for _, d := range []data.SubTrace{l.Before, l.After} {
+			descs = append(descs, fmt.Sprintf("SubTraceDesc { begin_pos: %d, subtrace_len: %d }", d.Begin, d.Len))
+		}
+		items = append(items, fmt.Sprintf("FoldSubTraceLore { value_pos: %d, subtraces_desc: [%s] }", l.ValuePos, strings.Join(descs, ", ")))
+	}
+	return "FoldResult { lore: [" + strings.Join(items, ", ") + "] }"
+}
+
+func debugList(gens []uint32) string {
+	return strings.Join(strings.Fields(fmt.Sprint(gens)), ", ")
+}
+
+func isStreamResult(e *Entry) bool { return e.Kind == data.CallExecuted && e.Output == data.Stream }
+
+// Resume goes on after the states of result, which are all that is known: nothing is left to take.
+func (h *Handler) Resume(result []Entry) {
+	h.Result = result
+	h.prev, h.cur = slider{}, slider{}
+}
