@@ -184,10 +184,10 @@ const (
 // Value is an operand of an instruction.
 type Value struct {
 	Kind  ValueKind
+	Bool  bool
 	Text  string
 	Int   int64
 	Float float64
-	Bool  bool
 	Var   Var
 	Lens  Lens
 }

@@ -11,9 +11,9 @@ import (
 //	lens     = ".length" | ".$" accessor { accessor }
 //	accessor = [ "." ] "[" ( index | name ) "]" [ "!" ] | "." name [ "!" ]
 //
-// "!" has no effect. A refused text gives a label, which shows, as AquaVM's does, the
+// "!" has no effect. The accessors are appended to path, which is empty. A refused text gives a label, which shows, as AquaVM's does, the
 // state of the parser.
-func parseLens(text string) (Lens, string) {
+func parseLens(text string, path []Accessor) (Lens, string) {
 	switch {
 	case text == ".length":
 		return Lens{Length: true}, ""
@@ -22,12 +22,11 @@ func parseLens(text string) (Lens, string) {
 	case text == ".$":
 		return Lens{}, "provided lambda expression doesn't contain any accessor"
 	}
-	p := lensParser{text: text, end: len(".$"), state: lensStart}
-	p.path = make([]Accessor, 0, strings.Count(text, "[")+strings.Count(text, "."))
-	for p.next(); p.label == "" && p.tok != lensEnd; {
+	p := lensParser{text: text, end: len(".$"), state: lensStart, path: path}
+	for p.next(); p.label == "" && p.tok != lensEnd && len(p.errs) < maxLensErrors; {
 		p.step()
 	}
-	if p.label == "" && !p.state.has(lensEnd) {
+	if p.label == "" && p.tok == lensEnd && !p.state.has(lensEnd) {
 		p.recover()
 	}
 	switch {
@@ -38,6 +37,9 @@ func parseLens(text string) (Lens, string) {
 	}
 	return Lens{Path: p.path}, ""
 }
+
+// maxLensErrors is how many refused tokens are shown.
+const maxLensErrors = 10
 
 func unexpectedSymbol(start, end int) string {
 	return fmt.Sprintf("User { error: UnexpectedSymbol(%d, %d) }", start, end)

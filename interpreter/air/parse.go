@@ -57,9 +57,10 @@ func unreadable(src string) error {
 // from by going back to any of them, which is what AquaVM does.
 type parser struct {
 	scanner
-	open  []frame // unfinished instructions, the script itself first
-	errs  []Diagnostic
-	check checker
+	open     []frame // unfinished instructions, the script itself first
+	errs     []Diagnostic
+	expected kindSet // in the last syntax error
+	check    checker
 	nodes
 }
 
@@ -128,13 +129,14 @@ func (p *parser) leaf(i Instr) {
 // unexpected records that the current token is none of those expected. A bad word, or
 // one that no rule takes anywhere, ends everything.
 func (p *parser) unexpected(expected kindSet) bool {
-	d := Diagnostic{Span: p.tok.Span, Label: "expected " + expected.String(), expected: expected}
+	p.expected = expected
 	switch p.tok.kind {
 	case tokTagged:
-		p.tok.kind, p.bad = tokBad, d
+		p.bad = syntaxError(p.src, &p.tok, expected)
+		p.tok.kind = tokBad
 	case tokBad:
 	default:
-		p.errs = append(p.errs, d)
+		p.errs = append(p.errs, syntaxError(p.src, &p.tok, expected))
 	}
 	return false
 }
@@ -158,7 +160,7 @@ func (p *parser) resume() bool {
 		case tokEOF:
 			at = place{0, 0}
 		case tokTagged:
-			return p.unexpected(p.errs[len(p.errs)-1].expected)
+			return p.unexpected(p.expected)
 		case tokBad:
 			return false
 		}
@@ -230,7 +232,8 @@ func (p *parser) instr() bool {
 	case tokNext:
 		return p.nextInstr(at)
 	case tokNull:
-		n := &Null{at}
+		n := p.nulls.one()
+		n.Span = at
 		return p.end(&n.Span, n)
 	case tokNever:
 		n := &Never{at}
@@ -253,7 +256,8 @@ func (p *parser) instr() bool {
 		n.Span = at
 		return p.begin(frame{node: n, at: &n.Span, branches: [2]*Instr{&n.Left, &n.Right}, need: 2, most: 2})
 	case tokMatch:
-		n := &Match{Span: at}
+		n := p.matches.one()
+		n.Span = at
 		return p.operand(&n.Left, values) && p.operand(&n.Right, values) &&
 			p.begin(frame{node: n, at: &n.Span, branches: [2]*Instr{&n.Body}, need: 1, most: 1})
 	case tokMismatch:
@@ -261,11 +265,13 @@ func (p *parser) instr() bool {
 		return p.operand(&n.Left, values) && p.operand(&n.Right, values) &&
 			p.begin(frame{node: n, at: &n.Span, branches: [2]*Instr{&n.Body}, need: 1, most: 1})
 	case tokFold:
-		n := &Fold{Span: at}
+		n := p.folds.one()
+		n.Span = at
 		return p.operand(&n.Iterable, iterables) && p.variable(&n.Iterator, set(tokScalar)) &&
 			p.begin(frame{node: n, at: &n.Span, branches: [2]*Instr{&n.Body, &n.Last}, need: 1, most: 2})
 	default: // tokNew
-		n := &New{Span: at}
+		n := p.news.one()
+		n.Span = at
 		return p.variable(&n.Var, variables) &&
 			p.begin(frame{node: n, at: &n.Span, branches: [2]*Instr{&n.Body}, need: 1, most: 1})
 	}
@@ -316,12 +322,14 @@ func (p *parser) call(at Span) bool {
 }
 
 func (p *parser) arguments(n *Call) bool {
-	for p.args.begin(); p.tok.kind != tokCloseSquare; {
-		if !p.operand(p.args.add(), values|set(tokCloseSquare)) {
+	args := p.args.begin()
+	for p.tok.kind != tokCloseSquare {
+		args = append(args, Value{})
+		if !p.operand(&args[len(args)-1], values|set(tokCloseSquare)) {
 			return false
 		}
 	}
-	n.Args = p.args.end()
+	n.Args = p.args.end(args)
 	p.next()
 	return true
 }
@@ -352,7 +360,8 @@ func (p *parser) ap(at Span) bool {
 
 // canon = "(" "canon" peer ( stream canonstream | map ( canonmap | scalar ) ) ")"
 func (p *parser) canon(at Span) bool {
-	n := &Canon{Span: at}
+	n := p.canons.one()
+	n.Span = at
 	if !p.operand(&n.Peer, peers) || !p.variable(&n.From, set(tokStream, tokStreamMap)) {
 		return false
 	}
@@ -383,7 +392,8 @@ func (p *parser) failInstr(at Span) bool {
 
 // next = "(" "next" scalar ")"
 func (p *parser) nextInstr(at Span) bool {
-	n := &Next{Span: at}
+	n := p.nexts.one()
+	n.Span = at
 	return p.variable(&n.Iterator, set(tokScalar)) && p.end(&n.Span, n)
 }
 
@@ -453,13 +463,19 @@ func (p *parser) operand(v *Value, allowed kindSet) bool {
 // nodes holds the trees' most frequent parts, allocated many at a time: one script's
 // tree lives and dies as a whole.
 type nodes struct {
-	seqs  slab[Seq]
-	pars  slab[Par]
-	xors  slab[Xor]
-	calls slab[Call]
-	aps   slab[Ap]
-	outs  slab[Var]
-	args  runs
+	seqs    slab[Seq]
+	pars    slab[Par]
+	xors    slab[Xor]
+	calls   slab[Call]
+	aps     slab[Ap]
+	canons  slab[Canon]
+	matches slab[Match]
+	folds   slab[Fold]
+	nexts   slab[Next]
+	nulls   slab[Null]
+	news    slab[New]
+	outs    slab[Var]
+	args    runs[Value]
 }
 
 // slab gives out zeroed values from ever larger blocks.
@@ -470,7 +486,7 @@ type slab[T any] struct {
 
 func (s *slab[T]) one() *T {
 	if len(s.free) == 0 {
-		s.size = min(max(2*s.size, 4), 128)
+		s.size = min(max(2*s.size, 2), 64)
 		s.free = make([]T, s.size)
 	}
 	v := &s.free[0]
@@ -478,27 +494,29 @@ func (s *slab[T]) one() *T {
 	return v
 }
 
-// runs gives out argument lists cut from ever larger blocks.
-type runs struct {
-	block []Value // all given out or, from start on, in the making
-	start int
+// runs gives out short slices cut from ever larger blocks: begin gives an empty slice
+// at the free end of a block, end takes it back with what was appended to it. A slice
+// that outgrew its block has moved, and the block waits for the next one.
+type runs[T any] struct {
+	free []T // empty, with the free end of a block as its capacity
+	size int
 }
 
-func (r *runs) begin() { r.start = len(r.block) }
-
-// add makes room for one more argument.
-func (r *runs) add() *Value {
-	if len(r.block) == cap(r.block) {
-		made := r.block[r.start:]
-		block := make([]Value, len(made), max(4, min(2*cap(r.block), 128), 2*len(made)))
-		copy(block, made)
-		r.block, r.start = block, 0
+func (r *runs[T]) begin() []T {
+	if cap(r.free) == 0 {
+		r.size = min(max(2*r.size, 4), 128)
+		r.free = make([]T, 0, r.size)
 	}
-	r.block = r.block[:len(r.block)+1]
-	return &r.block[len(r.block)-1]
+	return r.free
 }
 
-func (r *runs) end() []Value {
-	n := len(r.block)
-	return r.block[r.start:n:n]
+func (r *runs[T]) end(s []T) []T {
+	n := len(s)
+	if n == 0 {
+		return nil
+	}
+	if n <= cap(r.free) {
+		r.free = r.free[n:n:cap(r.free)]
+	}
+	return s[:n:n]
 }

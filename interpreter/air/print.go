@@ -271,9 +271,14 @@ type comment struct {
 func findComments(src string) *comments {
 	var c comments
 	s := scanner{src: src}
-	for end := 0; s.tok.kind != tokEOF; end = s.pos {
+	for s.tok.kind != tokEOF {
+		end := s.pos
 		s.next()
-		c.gap(src, end, int(s.tok.Start))
+		if s.tok.kind == tokEOF {
+			c.gap(src, end, len(src))
+		} else {
+			c.gap(src, end, int(s.tok.Start))
+		}
 	}
 	return &c
 }

@@ -113,6 +113,8 @@ type scanner struct {
 	pos int
 	tok token
 	bad Diagnostic // why tok is tokBad
+
+	paths runs[Accessor]
 }
 
 // class says how a byte acts at the start of a token and within a word.
@@ -126,7 +128,20 @@ const (
 	endsOrNest             // a byte that may end a word: white space, brackets, non-ASCII
 )
 
+// firstKind is the kind of a variable whose first byte this is and whose others are
+// plain characters of names; tokBad where it takes a closer look.
+var firstKind [256]kind
+
 func init() {
+	for c := range firstKind {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '_':
+			firstKind[c] = tokScalar
+		default:
+			firstKind[c] = tokBad
+		}
+	}
+	firstKind['$'], firstKind['%'], firstKind['#'] = tokStream, tokStreamMap, tokCanonStream
 	for c := range class {
 		switch {
 		case '0' <= c && c <= '9':
@@ -168,9 +183,10 @@ func (s *scanner) next() {
 	case '"':
 		s.quoted()
 	default:
-		s.pos = wordEnd(s.src, start)
-		s.tok.Span = span(start, s.pos)
-		s.word(s.src[start:s.pos])
+		end, plain := wordEnd(s.src, start)
+		s.pos = end
+		s.tok.Span = span(start, end)
+		s.word(s.src[start:end], plain)
 	}
 }
 
@@ -223,42 +239,51 @@ func (s *scanner) quoted() {
 
 // wordEnd finds the end of the word that begins at start: white space, or a closing
 // bracket that the word did not open. The first character never counts as a bracket.
-func wordEnd(src string, start int) int {
-	_, first := utf8.DecodeRuneInString(src[start:])
+// plain tells that all bytes but the first are ASCII characters of names.
+func wordEnd(src string, start int) (end int, plain bool) {
+	all := uint8(inName)
 	round, square := 0, 0
+	first := 1
+	if src[start] >= utf8.RuneSelf {
+		_, first = utf8.DecodeRuneInString(src[start:])
+		all = 0
+	}
 	for i := start + first; i < len(src); i++ {
 		c := src[i]
-		if class[c]&endsOrNest == 0 {
+		k := class[c]
+		if k&endsOrNest == 0 {
+			all &= k
 			continue
 		}
 		switch {
-		case class[c]&space != 0:
-			return i
+		case k&space != 0:
+			return i, all != 0
 		case c == '(':
 			round++
 		case c == '[':
 			square++
 		case c == ')':
 			if round--; round < 0 {
-				return i
+				return i, all != 0
 			}
 		case c == ']':
 			if square--; square < 0 {
-				return i
+				return i, all != 0
 			}
 		default:
 			r, n := utf8.DecodeRuneInString(src[i:])
 			if unicode.IsSpace(r) {
-				return i
+				return i, all != 0
 			}
 			i += n - 1
 		}
+		all = 0
 	}
-	return len(src)
+	return len(src), all != 0
 }
 
 // word classifies a word: a keyword, a %constant%, or a number or variable.
-func (s *scanner) word(w string) {
+func (s *scanner) word(w string, plain bool) {
 	switch w {
 	case "seq":
 		s.tok.kind = tokSeq
@@ -297,6 +322,11 @@ func (s *scanner) word(w string) {
 	case "true", "false":
 		s.tok.kind = tokBoolean
 	default:
+		k := firstKind[w[0]]
+		if plain && k != tokBad && (len(w) > 1 || k == tokScalar) {
+			s.tok.kind, s.tok.nameEnd = k, s.tok.End
+			return
+		}
 		switch w[0] {
 		case ':':
 			s.errorWord(w, ":error:", tokError, tokErrorLens)
@@ -422,7 +452,9 @@ func (s *scanner) variableWord(w string, from int) {
 		return
 	}
 	s.tok.kind = variableKinds[kind].lensed
-	s.lensWord(int(s.tok.Start) + i)
+	if lens := int(s.tok.Start) + i; s.lensChars(lens) {
+		s.lensWord(lens)
+	}
 }
 
 var variableKinds = [...]struct{ bare, lensed kind }{
@@ -486,21 +518,29 @@ func nameHint(w string, i int) string {
 	return ""
 }
 
-// lensWord reads the lens that begins at offset start and takes the rest of the word.
-func (s *scanner) lensWord(start int) {
+// lensChars checks the characters of the lens of a variable, which begins at offset start
+// and takes the rest of the word.
+func (s *scanner) lensChars(start int) bool {
 	text := s.src[start:s.pos]
 	for i := range len(text) {
 		if class[text[i]]&inLens == 0 && !(text[i] == '!' && i == len(text)-1) {
-			_, n := utf8.DecodeRuneInString(text[i:])
-			s.refuse(start+i, start+i+n, "invalid character in lambda", "a lens is .length or a path like .$.field.[0].[name]")
-			return
+			s.refuseAt(start-int(s.tok.Start)+i, "invalid character in lambda", lensHint)
+			return false
 		}
 	}
-	lens, label := parseLens(text)
+	return true
+}
+
+const lensHint = "a lens is .length or a path like .$.field.[0].[name]"
+
+// lensWord reads the lens that begins at offset start and takes the rest of the word.
+func (s *scanner) lensWord(start int) {
+	lens, label := parseLens(s.src[start:s.pos], s.paths.begin())
 	if label != "" {
-		s.refuse(start, s.pos, label, "a lens is .length or a path like .$.field.[0].[name]")
+		s.refuse(start, s.pos, label, lensHint)
 		return
 	}
+	lens.Path = s.paths.end(lens.Path)
 	s.tok.lens = lens
 }
 
