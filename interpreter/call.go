@@ -115,7 +115,7 @@ func (m *machine) arguments(c *invocation) *fault {
 			c.args[i] = it
 		case f.waits:
 			c.missing = true
-			m.waits = append(m.waits, wait{c.n, f.text})
+			m.waits = append(m.waits, wait{n: c.n, variable: f.variable})
 		default:
 			return f
 		}
@@ -140,6 +140,7 @@ func (m *machine) request(c *invocation, old *trace.Entry) *fault {
 	self := m.st.params.CurrentPeerID
 	if c.triplet.PeerPK != self {
 		m.send(c.triplet.PeerPK)
+		m.waits = append(m.waits, wait{n: c.n, peer: c.triplet.PeerPK})
 		m.trace.Append(trace.Entry{State: data.CallSent(self)})
 		return nil
 	}
@@ -186,6 +187,7 @@ func (m *machine) metRequest(c *invocation, e *trace.Entry) *fault {
 		return m.request(c, e)
 	}
 	m.complete = false
+	m.waits = append(m.waits, wait{n: c.n, peer: c.triplet.PeerPK})
 	m.trace.Append(*e)
 	return nil
 }
@@ -330,7 +332,7 @@ func failedValue(it *item) (int32, string, *fault) {
 	n, isInt := code.AsInt64()
 	s, isText := text.AsString()
 	if !isInt || !isText || n != int64(int32(n)) {
-		return 0, "", faultf(CodeFailedValue, "failed to deserialize to CallServiceFailed: %s", v)
+		return 0, "", faultf(CodeFailedValue, "failed to deserialize to CallServiceFailed: invalid type: %s %s, expected struct CallServiceFailed", v.Kind(), v)
 	}
 	return int32(n), s, nil
 }

@@ -27,10 +27,12 @@ func (m *machine) canon(n *node) *fault {
 		return m.makeCanon(n)
 	case e != nil:
 		m.complete = false
+		m.waits = append(m.waits, wait{n: n, peer: peer})
 		m.trace.Append(*e)
 		return nil
 	}
 	m.send(peer)
+	m.waits = append(m.waits, wait{n: n, peer: peer})
 	m.complete = false
 	m.trace.Append(trace.Entry{State: data.CanonSent(self)})
 	return nil

@@ -53,10 +53,11 @@ const (
 // par and stream folds go on after them. The others end the run and leave the
 // data as it was.
 type fault struct {
-	code    int64
-	text    string
-	waits   bool             // a variable has no value yet: most instructions wait
-	triplet *value.Tetraplet // of the call that failed, once it was known
+	code     int64
+	text     string
+	waits    bool             // a variable has no value yet: most instructions wait
+	variable string           // which
+	triplet  *value.Tetraplet // of the call that failed, once it was known
 }
 
 func (f *fault) Error() string { return f.text }
@@ -69,7 +70,7 @@ func faultf(code int64, format string, args ...any) *fault {
 
 func notFound(name string) *fault {
 	f := faultf(CodeUndefined, "variable with name '%s' wasn't defined during script execution", name)
-	f.waits = true
+	f.waits, f.variable = true, name
 	return f
 }
 

@@ -37,6 +37,7 @@ package interpreter
 import (
 	"crypto/ed25519"
 
+	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/data"
 )
 
@@ -86,8 +87,30 @@ type Refusal struct {
 	Message string
 }
 
-// Wait is an instruction that this peer cannot go on with yet.
+// Wait is an instruction that could not go on in the latest run. Either Variable has no value yet,
+// or Peer has not done its part; for calls of this peer's own services, that is this peer.
 type Wait struct {
 	Instruction string // its text
-	Reason      string
+	Reason      string // in words
+	Variable    string
+	Peer        string
+}
+
+// Waiting lists what the latest run could not go on with, in the order in which it was met.
+func (s *State) Waiting() []Wait {
+	out := make([]Wait, len(s.m.waits))
+	for i, w := range s.m.waits {
+		out[i] = Wait{Instruction: air.Text(w.n.ins), Reason: w.variable + " has no value", Variable: w.variable, Peer: w.peer}
+		if w.peer != "" {
+			out[i].Reason = "peer " + w.peer + " has not done its part"
+		}
+	}
+	return out
+}
+
+// MemSize is about how many bytes the state holds, the script not counted, which is shared.
+func (s *State) MemSize() int {
+	const perEntry = 300 // a state, its result, item and tetraplet
+	size := len(s.bytes) + perEntry*(cap(s.trace)+cap(s.spare)) + s.known.Size()
+	return size + 32*(len(s.p.scalars)+len(s.p.canons)+len(s.p.maps)+len(s.p.streams))
 }

@@ -66,10 +66,11 @@ type frame struct {
 	blocks bool // counted in machine.blocking
 }
 
-// wait is an instruction that could not go on for want of a value.
+// wait is an instruction that could not go on: for want of a value, or of what a peer has to do.
 type wait struct {
-	n    *node
-	name string
+	n        *node
+	variable string
+	peer     string
 }
 
 // stepsPerCheck is how many instructions run between two looks at the context.
@@ -312,7 +313,7 @@ func (m *machine) wait(n *node, f *fault) *fault {
 		return m.failed(n, f)
 	}
 	m.complete = false
-	m.waits = append(m.waits, wait{n, f.text})
+	m.waits = append(m.waits, wait{n: n, variable: f.variable})
 	return nil
 }
 

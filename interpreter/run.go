@@ -99,6 +99,9 @@ func (in *Input) decode(p *Params) (*State, *arrival, error) {
 
 // SigningKey makes the key that a peer signs with.
 func SigningKey(format uint8, seed []byte) (ed25519.PrivateKey, error) {
+	if format == 2 {
+		return nil, faultf(CodeKey, "malformed keypair format: signature algorithm Secp256k1 not whitelisted")
+	}
 	if format != 0 {
 		return nil, faultf(CodeKey, "malformed keypair format: invalid key data: Invalid type prefix")
 	}

@@ -26,6 +26,7 @@ import (
 // pending writes the state of a local call without a result.
 func (m *machine) pending(c *invocation, e trace.Entry) {
 	m.trace.Append(e)
+	m.waits = append(m.waits, wait{n: c.n, peer: e.Peer})
 	if m.blocking == 0 && !m.unsteady {
 		kept := *c
 		m.suspended = &kept
@@ -69,6 +70,7 @@ func (s *State) resume(ctx context.Context, results map[uint32]CallResult, out *
 	save := savepoint{stores: s.mark(), states: last + 1, last: s.trace[last], own: len(m.own), pars: m.openPars()}
 
 	m.ctx, m.suspended, m.complete = ctx, nil, c.before
+	m.waits = m.waits[:len(m.waits)-1]
 	m.ask()
 	m.results = maps.Clone(results)
 	m.forgetInputs()

@@ -41,15 +41,17 @@ func unreadable(src string) error {
 	if utf8.ValidString(src) {
 		return nil
 	}
-	at := 0
-	for at < len(src) {
+	legible := []byte(src) // with "?" for what is no character, so that offsets stay
+	first := len(src)
+	for at := 0; at < len(src); {
 		r, n := utf8.DecodeRuneInString(src[at:])
 		if r == utf8.RuneError && n == 1 {
-			break
+			legible[at] = '?'
+			first = min(first, at)
 		}
 		at += n
 	}
-	return newError(src, []Diagnostic{{Span: span(at, at+1), Label: "the script is not valid UTF-8"}})
+	return newError(string(legible), []Diagnostic{{Span: span(first, first+1), Label: "the script is not valid UTF-8"}})
 }
 
 // parser builds the tree. It keeps the unfinished instructions on a stack of its own

@@ -28,3 +28,17 @@ func (s *Store[V]) truncate(n int) {
 	s.keys, s.values, s.index = s.keys[:n], s.values[:n], nil
 	s.reserve(0)
 }
+
+// Size is about how many bytes the stores hold.
+func (d *Data) Size() int {
+	const perEntry = 2*cidLen + 64 // the key, an id in the entry, slices and index
+	n := d.Tetraplets.Len() + d.CanonElements.Len() + d.CanonResults.Len() + d.ServiceResults.Len()
+	size := perEntry * (n + d.Values.Len())
+	for _, v := range d.Values.values {
+		size += len(v.Text())
+	}
+	for _, r := range d.CanonResults.values {
+		size += 16 * len(r.Elements)
+	}
+	return size + 120*len(d.Signatures)
+}

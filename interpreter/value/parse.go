@@ -384,9 +384,9 @@ func (p *parser) hex4() (r rune, err error) {
 		p.pos = len(p.src)
 		return 0, p.fail(errEndString)
 	}
-	p.pos += 4
-	for _, c := range []byte(p.src[p.pos-4 : p.pos]) {
-		d := unhex(c)
+	for range 4 {
+		d := unhex(p.src[p.pos])
+		p.pos++
 		if d == 0xff {
 			return 0, p.fail(errEscape)
 		}
