@@ -214,9 +214,8 @@ func (a *actor) call(requests []interpreter.CallRequest) {
 			a.answer(r.ID, refusal(fmt.Sprintf("too many calls at once: at most %d per particle", a.d.cfg.Calls)))
 			continue
 		}
-		began := time.Now()
 		result := a.d.cfg.Enqueue(a.ctx, a.callOf(&r))
-		if !a.d.begin(func() { a.finish(&r, began, result()) }) {
+		if !a.d.begin(func() { a.answer(r.ID, interpreter.CallResult(result())) }) {
 			result() // gives the place back; the context has ended
 		}
 	}
@@ -255,18 +254,6 @@ func (a *actor) callOf(r *interpreter.CallRequest) *services.Call {
 		Tetraplets: r.Tetraplets,
 		Closure:    a.closure,
 	}
-}
-
-func (a *actor) finish(r *interpreter.CallRequest, began time.Time, result services.Result) {
-	e := journal.Entry{
-		At: began, Took: time.Since(began), Kind: journal.Called, Particle: a.p.ID,
-		Service: r.ServiceID, Function: r.FunctionName, Code: int64(result.RetCode),
-	}
-	if result.RetCode != 0 {
-		e.Reason, e.Detail = journal.ServiceFailed, result.Result
-	}
-	a.d.cfg.Journal.Add(e)
-	a.answer(r.ID, interpreter.CallResult(result))
 }
 
 // send passes the particle on. Peers that live on this host get it without a network.

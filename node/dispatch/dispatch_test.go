@@ -211,10 +211,6 @@ func TestCallsRunInParallel(t *testing.T) {
 		if len(h.plans[0].seen) < 2 {
 			t.Fatal("no result after 310 ms: the calls ran one after the other")
 		}
-		calls := h.journal().Recent(10, func(e *journal.Entry) bool { return e.Kind == journal.Called })
-		if len(calls) != 2 || calls[0].Took != 300*time.Millisecond || !calls[0].At.Equal(calls[1].At) {
-			t.Errorf("want two calls from the same moment on, got %+v", calls)
-		}
 		if len(h.sent) == 0 || !strings.HasSuffix(h.sent[0], " to p2,p3") {
 			t.Errorf("want a particle for p2 and p3, got %v", h.sent)
 		}
@@ -382,14 +378,18 @@ func TestDrain(t *testing.T) {
 		h.Close()
 
 		h = newHost(t, func(string) interpreter.Outcome { return call("f") }, nil)
-		h.calls["f"] = result(time.Hour, "x")
+		var got services.Result
+		h.calls["f"] = func(ctx context.Context) services.Result {
+			got = result(time.Hour, "x")(ctx)
+			return got
+		}
 		h.Deliver("r", newParticle(2, ""))
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		h.Drain(ctx) // gives up with the context
 		h.Close()    // and this cancels the call
-		if n := h.journal().Count(journal.Called, journal.ServiceFailed); n != 1 {
-			t.Errorf("want the call cancelled, got %d", n)
+		if got.RetCode != 1 {
+			t.Errorf("want the call cancelled, got %+v", got)
 		}
 	})
 }

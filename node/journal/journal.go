@@ -9,8 +9,12 @@ package journal
 
 import (
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/aquanode/aquanode/interpreter/value"
+	"github.com/aquanode/aquanode/services"
 )
 
 // Kind is what an entry tells.
@@ -49,6 +53,15 @@ type Entry struct {
 	Code     int64         `json:"code,omitempty"`
 	Reason   Reason        `json:"reason,omitempty"`
 	Detail   string        `json:"detail,omitempty"`
+	// Joins are the calls on whose results a call depended, when there were several.
+	Joins []Origin `json:"joins,omitempty"`
+}
+
+// Origin is a service call that a value came from.
+type Origin struct {
+	Peer     string `json:"peer"`
+	Service  string `json:"service"`
+	Function string `json:"function"`
 }
 
 // Count is how often something happened for some reason.
@@ -60,6 +73,9 @@ type Count struct {
 
 // DefaultSize is how many entries a journal keeps when nothing else is said: some 2 MB.
 const DefaultSize = 8192
+
+// maxJoins bounds the origins an entry keeps.
+const maxJoins = 16
 
 // maxDetail bounds the text an entry keeps, since parts of it are made by strangers.
 const maxDetail = 500
@@ -172,4 +188,42 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 		plain
 		Took float64 `json:"tookMs,omitempty"`
 	}{plain(e), float64(e.Took) / float64(time.Millisecond)})
+}
+
+// CalledEntry is the entry of a finished service call.
+func CalledEntry(o services.Observation) Entry {
+	e := Entry{
+		At: time.Now().Add(-o.Time), Took: o.Time, Kind: Called,
+		Particle: o.Call.ParticleID, Service: o.Call.Service, Function: o.Call.Function,
+		Joins: joins(o.Call.Tetraplets),
+	}
+	if o.Outcome != services.Done {
+		e.Code, e.Reason, e.Detail = 1, ServiceFailed, string(o.Outcome)+": "+o.Reason
+	}
+	return e
+}
+
+// Merge gives what several journals remember of one particle, in the order of time.
+func Merge(particleID string, journals ...*Journal) (all []Entry) {
+	for _, j := range journals {
+		all = append(all, j.Particle(particleID)...)
+	}
+	slices.SortStableFunc(all, func(a, b Entry) int { return a.At.Compare(b.At) })
+	return all
+}
+
+// joins lists the origins of a call's arguments, nil for fewer than two.
+func joins(args [][]value.Tetraplet) (all []Origin) {
+	for _, arg := range args {
+		for _, t := range arg {
+			o := Origin{t.PeerPK, t.ServiceID, t.FunctionName}
+			if o.Service != "" && o.Function != "" && !slices.Contains(all, o) && len(all) < maxJoins {
+				all = append(all, o)
+			}
+		}
+	}
+	if len(all) < 2 {
+		return nil
+	}
+	return all
 }

@@ -303,3 +303,24 @@ func (h *Host) peerInfo(id peer.ID) PeerInfo {
 	}
 	return info
 }
+
+// Meet puts full addresses of peers into the address book, without dialling them.
+func (h *Host) Meet(addrs []string) error {
+	for _, a := range addrs {
+		info, err := parseFullAddr(a)
+		if err != nil {
+			return err
+		}
+		h.host.Peerstore().AddAddrs(info.ID, info.Addrs, peerstore.PermanentAddrTTL)
+	}
+	return nil
+}
+
+// Announced are the addresses that others are told.
+func (h *Host) Announced() []string {
+	var out []string
+	for _, a := range h.host.Addrs() {
+		out = append(out, a.String())
+	}
+	return out
+}

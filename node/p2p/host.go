@@ -140,12 +140,15 @@ type Host struct {
 	mu       sync.Mutex
 	outboxes map[peer.ID]*outbox
 	waiters  map[peer.ID][]chan struct{} // closed when the peer's last connection is gone
+	sending  int                         // outboxes with a goroutine
+	flushed  *sync.Cond                  // sending became 0
 }
 
 // New makes a host that neither listens nor answers before Start.
 func New(cfg Config) (*Host, error) {
 	cfg.setDefaults()
 	h := &Host{cfg: cfg, outboxes: make(map[peer.ID]*outbox), waiters: make(map[peer.ID][]chan struct{})}
+	h.flushed = sync.NewCond(&h.mu)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	opts, err := h.options()
 	if err == nil {

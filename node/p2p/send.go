@@ -64,10 +64,13 @@ func (h *Host) enqueue(id peer.ID, m Outgoing) error {
 	if len(b.waiting) >= h.cfg.QueueFrames || b.bytes+len(m.Frame) > max(h.cfg.QueueBytes, len(m.Frame)) {
 		return fmt.Errorf("%w: %d frames, %d bytes", journal.QueueFull, len(b.waiting), b.bytes)
 	}
-	if !b.sending && !h.work.start(func() { h.drain(b) }) {
-		return journal.ShuttingDown
+	if !b.sending {
+		if !h.work.start(func() { h.drain(b) }) {
+			return journal.ShuttingDown
+		}
+		b.sending = true
+		h.sending++
 	}
-	b.sending = true
 	b.waiting = append(b.waiting, m)
 	b.bytes += len(m.Frame)
 	return nil
@@ -95,10 +98,28 @@ func (h *Host) take(b *outbox) []Outgoing {
 	}
 	b.waiting = batch
 	b.sending = false
+	if h.sending--; h.sending == 0 {
+		h.flushed.Broadcast()
+	}
 	if b.kept == nil && len(b.waiting) == 0 {
 		delete(h.outboxes, b.to)
 	}
 	return nil
+}
+
+// Flush waits until nothing is to be sent, or the context ends.
+func (h *Host) Flush(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.flushed.Broadcast()
+	})
+	defer stop()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for h.sending > 0 && ctx.Err() == nil {
+		h.flushed.Wait()
+	}
 }
 
 // dropQueues reports what Close left in the queues.

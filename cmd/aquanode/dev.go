@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/aquanode/aquanode/node/config"
+	"github.com/aquanode/aquanode/node/devnet"
+)
+
+func devCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "dev",
+		Usage: "run a local network in one process, with fixed keys, on loopback",
+		Flags: []cli.Flag{
+			&cli.IntFlag{Name: "n", Value: 3, Usage: "`NUMBER` of peers"},
+			&cli.StringFlag{Name: "services", Usage: "`DIR` with services that every peer offers: NAME.js is service NAME"},
+			&cli.IntFlag{Name: "port-base", Usage: "first `PORT`; each peer takes two, TCP and WebSocket (default: free ones)"},
+			logFlag, formatFlag,
+		},
+		Action: dev,
+	}
+}
+
+func dev(c *cli.Context) error {
+	if c.NArg() > 0 {
+		return usagef("dev takes no arguments, only flags")
+	}
+	if n := c.Int("n"); n < 1 || n > 1000 {
+		return usagef("-n is a number of peers from 1 to 1000, not %d", n)
+	}
+	net, err := devnet.Start(devnet.Config{
+		Peers:    c.Int("n"),
+		PortBase: c.Int("port-base"),
+		Edit:     func(_ int, cfg *config.Config) { cfg.ServicesDir = c.String("services") },
+	})
+	if err != nil {
+		return err
+	}
+	if err := printNetwork(net, isJSON(c)); err != nil {
+		return errors.Join(err, net.Close())
+	}
+	waitForSignal(c.Context)
+	return net.Close()
+}
+
+func printNetwork(net *devnet.Network, asJSON bool) error {
+	lines := []peerLine{}
+	for _, p := range net.Peers {
+		lines = append(lines, peerLine{p.ID(), p.Addrs()})
+	}
+	if asJSON {
+		return printJSON(os.Stdout, map[string]any{"peers": lines})
+	}
+	for _, l := range lines {
+		if err := l.print(false); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aquanode/aquanode/node/journal"
+)
+
+// The picture of a run is a line per service call, with its bar on a common time axis, so
+// that what ran in parallel stands above each other:
+//
+//	particle 2883f959, 33 ms, over client, peer1, peer2, peer3
+//	  peer1  foo.foo  ▇▇▇▇▇▇▇▇▇▇▇▇                              10 ms
+//	  peer2  bar.bar   ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇                20 ms
+//	  peer3  baz.baz              ---------------▇▇▇            2 ms, joined 11 ms later by bar.bar of peer2
+//
+// Dashes are a join that waits: one of the results that the call needs was there, another
+// was not.
+const pictureWidth = 40
+
+// plumbing are the services by which a script talks to its initiator. They are not shown.
+var plumbing = []string{"getDataSrv", "callbackSrv", "errorHandlingSrv"}
+
+// bar is a line of the picture.
+type bar struct {
+	call   journal.Entry
+	waited time.Time      // since when a part of what the call needs was there; zero if it is no join
+	last   journal.Origin // what ended the waiting
+}
+
+func picture(particleID string, events []journal.Entry, names map[string]string) string {
+	if len(events) == 0 {
+		return ""
+	}
+	begin, end := events[0].At, events[0].At
+	var bars []bar
+	for _, e := range events {
+		if at := e.At.Add(e.Took); at.After(end) {
+			end = at
+		}
+		if e.Kind == journal.Called && !slices.Contains(plumbing, e.Service) {
+			bars = append(bars, newBar(e, events))
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "particle %s, %s, over %s\n", particleID, short(end.Sub(begin)), path(events, names))
+	for _, line := range table(bars, begin, end, names) {
+		b.WriteString("  " + strings.TrimRight(line, " ") + "\n")
+	}
+	return b.String()
+}
+
+// newBar finds out whether the call was a join: it needed results of several calls, and
+// waited from the first of them to the last.
+func newBar(call journal.Entry, events []journal.Entry) bar {
+	b := bar{call: call}
+	var last time.Time
+	for _, o := range call.Joins {
+		done := doneBefore(call, o, events)
+		if done.IsZero() || slices.Contains(plumbing, o.Service) {
+			continue
+		}
+		if b.waited.IsZero() || done.Before(b.waited) {
+			b.waited = done
+		}
+		if done.After(last) {
+			last, b.last = done, o
+		}
+	}
+	if b.waited.Equal(last) {
+		b.waited = time.Time{}
+	}
+	return b
+}
+
+// doneBefore is when a call was last done before another one began.
+func doneBefore(call journal.Entry, o journal.Origin, events []journal.Entry) (at time.Time) {
+	for _, e := range events {
+		if e.Kind == journal.Called && e.Host == o.Peer && e.Service == o.Service && e.Function == o.Function &&
+			!e.At.Add(e.Took).After(call.At) {
+			at = e.At.Add(e.Took)
+		}
+	}
+	return at
+}
+
+func table(bars []bar, begin, end time.Time, names map[string]string) []string {
+	var who, what int
+	for _, b := range bars {
+		who = max(who, len(shortName(b.call.Host, names)))
+		what = max(what, len(b.call.Service)+1+len(b.call.Function))
+	}
+	var lines []string
+	for _, b := range bars {
+		lines = append(lines, fmt.Sprintf("%-*s  %-*s  %s  %s", who, shortName(b.call.Host, names),
+			what, b.call.Service+"."+b.call.Function, b.draw(begin, end), b.note(names)))
+	}
+	return lines
+}
+
+// draw puts the bar on the axis.
+func (b *bar) draw(begin, end time.Time) string {
+	span := max(end.Sub(begin), time.Microsecond)
+	column := func(t time.Time) int {
+		return min(pictureWidth-1, max(0, int(t.Sub(begin)*pictureWidth/span)))
+	}
+	row := []rune(strings.Repeat(" ", pictureWidth))
+	from, to := column(b.call.At), column(b.call.At.Add(b.call.Took))
+	if !b.waited.IsZero() {
+		for i := column(b.waited); i < from; i++ {
+			row[i] = '-'
+		}
+	}
+	for i := from; i <= to; i++ {
+		row[i] = '▇'
+	}
+	return string(row)
+}
+
+func (b *bar) note(names map[string]string) string {
+	note := short(b.call.Took)
+	if !b.waited.IsZero() {
+		note += fmt.Sprintf(", joined %s later by %s.%s of %s", short(b.call.At.Sub(b.waited)), b.last.Service, b.last.Function, shortName(b.last.Peer, names))
+	}
+	if b.call.Reason != "" {
+		note += ", " + b.call.Detail
+	}
+	return note
+}
+
+// path lists the peers in the order the particle came to them.
+func path(events []journal.Entry, names map[string]string) string {
+	var seen []string
+	for _, e := range events {
+		if name := shortName(e.Host, names); e.Kind == journal.Arrived && !slices.Contains(seen, name) {
+			seen = append(seen, name)
+		}
+	}
+	return strings.Join(seen, ", ")
+}
+
+// shortName is a peer's name, or the end of its id, where ids differ.
+func shortName(id string, names map[string]string) string {
+	if name := names[id]; name != "" {
+		return name
+	}
+	return "…" + id[max(0, len(id)-6):]
+}
+
+func short(d time.Duration) string {
+	switch {
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	case d < 10*time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return d.Round(100 * time.Millisecond).String()
+}

@@ -1,0 +1,357 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/aquanode/aquanode/client"
+	"github.com/aquanode/aquanode/interpreter/value"
+	"github.com/aquanode/aquanode/node"
+	"github.com/aquanode/aquanode/node/config"
+	"github.com/aquanode/aquanode/node/devnet"
+	"github.com/aquanode/aquanode/node/identity"
+	"github.com/aquanode/aquanode/node/journal"
+)
+
+func runCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "run",
+		Usage:     "run a script and print its result",
+		ArgsUsage: "FILE",
+		Description: "Without --relay a network of peers is started in this process: peer1, peer2, ... The\n" +
+			"folder services/ beside the script is served by each of them. With --relay the script runs\n" +
+			"over that peer's network. FILE is Aqua, or AIR if it ends in .air.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "f", Usage: "`CALL` of a function of the file: 'fn(1, \"two\")'"},
+			&cli.StringFlag{Name: "relay", Usage: "full `ADDR` of the peer to join a network through"},
+			&cli.DurationFlag{Name: "ttl", Value: client.DefaultTTL, Usage: "`TIME` the script may take"},
+			&cli.StringSliceFlag{Name: "on", Usage: "`NAME=PEERID` binds a peer's name in the script, repeatable"},
+			&cli.StringFlag{Name: "data", Usage: "`JSON` object with values for names that the script does not define"},
+			&cli.StringFlag{Name: "services", Usage: "`DIR` with services of the embedded network (default: services/ beside the script)"},
+			&cli.IntFlag{Name: "n", Value: 3, Usage: "`NUMBER` of peers of the embedded network"},
+			&cli.StringFlag{Name: "key", Usage: "key `FILE` of the client (default: a new key)"},
+			&cli.BoolFlag{Name: "picture", Usage: "show what happened also when not on a terminal"},
+			logFlag, formatFlag,
+		},
+		Action: runScript,
+	}
+}
+
+// session is one run of the command.
+type session struct {
+	cli     *cli.Context
+	file    string
+	net     *devnet.Network // nil with --relay
+	names   map[string]string
+	client  *client.Client
+	program *program
+}
+
+func runScript(c *cli.Context) error {
+	file, err := oneFile(c)
+	if err != nil {
+		return err
+	}
+	s := &session{cli: c, file: file}
+	result, err := s.run()
+	if err == nil {
+		return errors.Join(s.print(result), s.close())
+	}
+	// Only peers that have ended the particle know what they were waiting for.
+	if closing := s.close(); closing != nil {
+		say("closing: %v", closing)
+	}
+	return s.fail(err)
+}
+
+func (s *session) run() (*client.Result, error) {
+	names, err := boundNames(s.cli.StringSlice("on"))
+	if err != nil {
+		return nil, err
+	}
+	s.names = names
+	if s.cli.String("relay") == "" {
+		for n := 1; n <= s.cli.Int("n"); n++ {
+			if name := devnet.Name(n); s.names[name] == "" {
+				s.names[name] = devnet.ID(n)
+			}
+		}
+	}
+	// A script with a mistake starts no network.
+	if s.program, err = loadProgram(s.source()); err != nil {
+		return nil, err
+	}
+	if err := s.connect(); err != nil {
+		return nil, err
+	}
+	return s.client.Run(s.cli.Context, client.Script{
+		AIR: s.program.air, Data: s.program.data, NoResult: s.program.noResult, TTL: s.cli.Duration("ttl"),
+	})
+}
+
+func (s *session) source() source {
+	return source{file: s.file, call: s.cli.String("f"), data: s.cli.String("data"), names: s.names, services: s.servicesDir()}
+}
+
+// servicesDir is the folder of services, if there is one.
+func (s *session) servicesDir() string {
+	if dir := s.cli.String("services"); dir != "" || s.cli.String("relay") != "" {
+		return dir
+	}
+	dir := filepath.Join(filepath.Dir(s.file), "services")
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return ""
+	}
+	return dir
+}
+
+// connect starts the embedded network, unless a relay is named, and the client.
+func (s *session) connect() error {
+	relay := s.cli.String("relay")
+	if relay == "" {
+		net, err := devnet.Start(devnet.Config{
+			Peers: s.cli.Int("n"),
+			Edit:  func(_ int, cfg *config.Config) { cfg.ServicesDir = s.servicesDir() },
+		})
+		if err != nil {
+			return fmt.Errorf("embedded network: %w", err)
+		}
+		s.net, relay = net, net.Peers[0].Addrs()[0]
+	}
+	cfg := client.Config{Relays: []string{relay}, Agent: node.Version}
+	if file := s.cli.String("key"); file != "" {
+		key, _, err := identity.LoadOrCreate(file)
+		if err != nil {
+			return err
+		}
+		cfg.Key = key
+	}
+	ctx, cancel := context.WithTimeout(s.cli.Context, s.cli.Duration("ttl"))
+	defer cancel()
+	var err error
+	s.client, err = client.Connect(ctx, cfg)
+	return err
+}
+
+func (s *session) close() error {
+	var errs []error
+	if s.client != nil {
+		errs = append(errs, s.client.Close())
+	}
+	if s.net != nil {
+		errs = append(errs, s.net.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// boundNames reads NAME=PEERID pairs.
+func boundNames(pairs []string) (map[string]string, error) {
+	names := map[string]string{}
+	for _, pair := range pairs {
+		name, id, ok := strings.Cut(pair, "=")
+		if !ok || name == "" || id == "" {
+			return nil, hint(usagef("--on takes NAME=PEERID, not %q", pair), "--on peer1=12D3KooW...")
+		}
+		names[name] = id
+	}
+	return names, nil
+}
+
+// print gives the result, and on a terminal the picture.
+func (s *session) print(r *client.Result) error {
+	if isJSON(s.cli) {
+		out := map[string]any{"result": json.RawMessage(r.JSON().Text()), "particleId": r.ParticleID, "events": s.events(r.ParticleID)}
+		return printJSON(os.Stdout, out)
+	}
+	if !s.program.noResult {
+		fmt.Println(r.JSON().Text())
+	}
+	if s.cli.Bool("picture") || onTerminal(os.Stderr) {
+		fmt.Fprint(os.Stderr, picture(r.ParticleID, s.events(r.ParticleID), s.named()))
+	}
+	return nil
+}
+
+// events are what all journals at hand know of the particle, in order of time.
+func (s *session) events(particleID string) []journal.Entry {
+	journals := []*journal.Journal{s.client.Journal()}
+	if s.net != nil {
+		for _, p := range s.net.Peers {
+			journals = append(journals, p.Journal())
+		}
+	}
+	return journal.Merge(particleID, journals...)
+}
+
+// named gives names to the peer ids that people should not have to read.
+func (s *session) named() map[string]string {
+	byID := map[string]string{}
+	for name, id := range s.names {
+		byID[id] = name
+	}
+	if s.client != nil {
+		byID[s.client.ID()] = "client"
+		if byID[s.client.Relay()] == "" {
+			byID[s.client.Relay()] = "relay"
+		}
+	}
+	return byID
+}
+
+// fail reports an error with the particle, the peer and the cause.
+func (s *session) fail(err error) error {
+	f := failure{Message: err.Error()}
+	var scriptErr *client.Error
+	var timeout *client.TimeoutError
+	switch {
+	case errors.As(err, &scriptErr):
+		f = failure{scriptErr.Message, scriptErr.ParticleID, scriptErr.PeerID, scriptErr.Code, scriptErr.Instruction, nil}
+	case errors.As(err, &timeout):
+		f.ParticleID = timeout.ParticleID
+		for _, w := range timeout.Waiting {
+			f.Causes = append(f.Causes, cause{s.client.ID(), w.Instruction + ": " + w.Reason})
+		}
+		f.Message = fmt.Sprintf("no answer within %s", timeout.TTL)
+	default:
+		return err
+	}
+	f.Causes = append(f.Causes, s.causes(f.ParticleID)...)
+	if isJSON(s.cli) {
+		return said{errors.Join(err, printJSON(os.Stdout, map[string]failure{"error": f}))}
+	}
+	return errors.New(f.text(s.named()))
+}
+
+// failure is a failed run in the form for machines.
+type failure struct {
+	Message     string  `json:"message"`
+	ParticleID  string  `json:"particleId"`
+	PeerID      string  `json:"peerId,omitempty"`
+	Code        int64   `json:"code,omitempty"`
+	Instruction string  `json:"instruction,omitempty"`
+	Causes      []cause `json:"causes,omitempty"`
+}
+
+type cause struct {
+	PeerID string `json:"peerId"`
+	Text   string `json:"text"`
+}
+
+func (f *failure) text(names map[string]string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "particle %s failed", f.ParticleID)
+	if f.PeerID != "" {
+		fmt.Fprintf(&b, " on %s", nameOf(f.PeerID, names))
+	}
+	fmt.Fprintf(&b, ": %s", f.Message)
+	if f.Instruction != "" {
+		fmt.Fprintf(&b, "\nat %s", f.Instruction)
+	}
+	for _, c := range f.Causes {
+		fmt.Fprintf(&b, "\non %s: %s", nameOf(c.PeerID, names), withNames(c.Text, names))
+	}
+	return b.String()
+}
+
+// causes are what the journals hold against the particle.
+func (s *session) causes(particleID string) (out []cause) {
+	seen := map[cause]bool{}
+	for _, e := range s.events(particleID) {
+		if e.Reason == "" {
+			continue
+		}
+		c := cause{e.Host, causeText(e)}
+		if !seen[c] {
+			seen[c] = true
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func causeText(e journal.Entry) string {
+	switch e.Kind {
+	case journal.Lost:
+		return fmt.Sprintf("particle not sent to %s: %s", e.Peer, e.Detail)
+	case journal.Called:
+		return fmt.Sprintf("%s.%s: %s", e.Service, e.Function, e.Detail)
+	case journal.Expired:
+		return "waiting at " + e.Detail
+	}
+	return e.Detail
+}
+
+func nameOf(id string, names map[string]string) string {
+	if name := names[id]; name != "" {
+		return name + " (" + id + ")"
+	}
+	return id
+}
+
+func withNames(text string, names map[string]string) string {
+	for id, name := range names {
+		text = strings.ReplaceAll(text, id, name)
+	}
+	return text
+}
+
+// source is what a script is made from.
+type source struct {
+	file     string
+	call     string            // -f
+	data     string            // --data
+	names    map[string]string // peer ids by the names that the script may use
+	services string            // directory of services the script may call by function name
+}
+
+// program is a script ready to run.
+type program struct {
+	air      string
+	data     map[string]value.Value
+	noResult bool
+}
+
+func loadProgram(src source) (*program, error) {
+	data, err := parseData(src.data)
+	if err != nil {
+		return nil, err
+	}
+	if filepath.Ext(src.file) != ".air" {
+		return compileProgram(src, data)
+	}
+	text, err := os.ReadFile(src.file)
+	if err != nil {
+		return nil, err
+	}
+	for name, id := range src.names {
+		if _, given := data[name]; !given {
+			data[name] = value.String(id)
+		}
+	}
+	return &program{air: string(text), data: data}, nil
+}
+
+func parseData(text string) (map[string]value.Value, error) {
+	data := map[string]value.Value{}
+	if text == "" {
+		return data, nil
+	}
+	v, err := value.Parse(text)
+	if err != nil {
+		return nil, usagef("--data is not JSON: %w", err)
+	}
+	if v.Kind() != value.KindObject {
+		return nil, hint(usagef("--data is not an object"), `--data '{"name": "value"}'`)
+	}
+	for _, f := range v.Fields() {
+		data[f.Key] = f.Value
+	}
+	return data, nil
+}

@@ -1,0 +1,82 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+
+	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/node/dispatch"
+	"github.com/aquanode/aquanode/particle"
+	"github.com/aquanode/aquanode/services/builtin"
+	"github.com/aquanode/aquanode/services/vault"
+)
+
+// loadServices registers the built-in functions, with what this peer can do for them, and
+// the services of the services directory.
+func (n *Node) loadServices() error {
+	err := builtin.Register(n.services, builtin.Config{
+		Identity:      n.identity,
+		Connector:     connector{n},
+		Neighbourhood: n.host,
+		Keys:          keys{n.id, n.cfg.Key},
+		Vault:         n.vault,
+	})
+	if err != nil {
+		return fmt.Errorf("built-in functions: %w", err)
+	}
+	return n.loadScripts()
+}
+
+func (n *Node) identity() builtin.Identity {
+	agent := n.cfg.AgentVersion
+	if agent == "" {
+		agent = Version
+	}
+	return builtin.Identity{
+		ExternalAddresses: n.host.Announced(),
+		NodeVersion:       agent,
+		AirVersion:        data.InterpreterVersion,
+		SpellVersion:      Version,
+	}
+}
+
+// connector lets scripts ask about connections.
+type connector struct{ *Node }
+
+func (c connector) IsConnected(peer string) bool {
+	ok, err := c.host.IsConnected(peer)
+	return err == nil && ok
+}
+
+func (c connector) Connect(ctx context.Context, peer string, addrs []string) (bool, error) {
+	if err := c.host.Connect(ctx, peer, addrs); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+func (c connector) Addresses(peer string) ([]string, bool) { return c.host.Contact(peer) }
+
+// keys signs for the host.
+type keys struct {
+	host string
+	key  ed25519.PrivateKey
+}
+
+func (k keys) Local(peer string) bool { return peer == k.host }
+
+func (k keys) Sign(peer string, data []byte) ([]byte, error) {
+	if !k.Local(peer) {
+		return nil, fmt.Errorf("no key of %s here", peer)
+	}
+	return ed25519.Sign(k.key, data), nil
+}
+
+func (k keys) Token(signature []byte) string { return particle.Token(k.key, signature) }
+
+func (n *Node) vaultOf(p *particle.Particle, scope dispatch.Scope) vault.Particle {
+	return vault.Particle{Scope: scope.Peer, ID: p.ID, Token: particle.Token(n.cfg.Key, p.Signature), Expires: deadline(p)}
+}
+
+func publicKey(k ed25519.PrivateKey) ed25519.PublicKey { return k.Public().(ed25519.PublicKey) }

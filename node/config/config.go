@@ -1,0 +1,126 @@
+// Package config says what can be set on a peer, and to what it is set when nothing is
+// said.
+package config
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/node/dispatch"
+)
+
+// DefaultListen is where a peer listens when nothing is said: the ports that documents and
+// local networks of this protocol have always used, TCP and WebSocket.
+var DefaultListen = []string{"/ip4/0.0.0.0/tcp/7777", "/ip4/0.0.0.0/tcp/9999/ws"}
+
+// Config configures one peer. Only Key is required.
+type Config struct {
+	// Key is the root key: the peer's identity, and what signs its part of particles.
+	Key ed25519.PrivateKey
+
+	// Listen are multiaddrs: /ip4/.../tcp/N, /tcp/N/ws or /udp/N/quic-v1. None: the peer
+	// only dials.
+	Listen []string
+	// External are addresses to announce besides those listened on, for peers behind a
+	// proxy or a port mapping.
+	External []string
+	// Bootstrap are full multiaddrs of peers to stay connected to. The peer's own is
+	// skipped, so one list can serve all peers of a network.
+	Bootstrap []string
+	// Network is the name of the Kademlia network; "dar" when empty. "none" turns
+	// discovery off.
+	Network string
+	// AllowLocal lets addresses of private networks and of loopback into the address
+	// book. [Auto] allows them when the peer itself listens on no public address.
+	AllowLocal Switch
+
+	// DataDir is where the peer keeps what outlives it; nothing is kept when empty.
+	DataDir string
+	// ServicesDir is a directory of .js files to serve, NAME.js as service NAME. Empty:
+	// none.
+	ServicesDir string
+	// Management are peers that may call the guarded functions besides the host.
+	Management []string
+
+	// AgentVersion is told to other peers by identify and peer.identify; the version of
+	// this program when empty.
+	AgentVersion string
+
+	// MaxFrame is the largest frame taken from the network, in bytes; 100 MiB when 0.
+	MaxFrame int
+	// JournalSize is how many entries the journal keeps; 8192 when 0.
+	JournalSize int
+	// Grace is how long Close lets running particles go on; 0 ends them at once.
+	Grace time.Duration
+
+	Dispatch    dispatch.Limits
+	Interpreter interpreter.Limits
+}
+
+// Switch is a setting that decides by itself unless told.
+type Switch uint8
+
+// The positions of a Switch.
+const (
+	Auto Switch = iota
+	On
+	Off
+)
+
+// Check tells what is wrong with the configuration and fills in what was left open.
+func (c *Config) Check() error {
+	if len(c.Key) != ed25519.PrivateKeySize {
+		return errors.New("config: no key")
+	}
+	if c.Network == "" {
+		c.Network = "dar"
+	}
+	for _, list := range []struct {
+		name  string
+		addrs []string
+	}{{"listen", c.Listen}, {"external", c.External}, {"bootstrap", c.Bootstrap}} {
+		for _, a := range list.addrs {
+			if _, err := ma.NewMultiaddr(a); err != nil {
+				return fmt.Errorf("config: %s address %q: %w (example: %s)", list.name, a, err, DefaultListen[0])
+			}
+		}
+	}
+	if c.AllowLocal == Auto {
+		c.AllowLocal = Off
+		if !c.public() {
+			c.AllowLocal = On
+		}
+	}
+	return nil
+}
+
+// public reports whether one of the peer's addresses can be reached from everywhere.
+func (c *Config) public() bool {
+	addrs := []ma.Multiaddr{}
+	for _, a := range append(c.External, c.Listen...) {
+		addrs = append(addrs, ma.StringCast(a)) // checked before
+	}
+	if resolved, err := manet.InterfaceMultiaddrs(); err == nil {
+		for _, a := range addrs {
+			if manet.IsIPUnspecified(a) {
+				addrs = append(addrs, resolved...)
+			}
+		}
+	}
+	return len(ma.FilterAddrs(addrs, manet.IsPublicAddr)) > 0
+}
+
+// VaultDir is where files of particles are kept.
+func (c *Config) VaultDir() string {
+	if c.DataDir == "" {
+		return ""
+	}
+	return filepath.Join(c.DataDir, "vault")
+}

@@ -1,0 +1,33 @@
+package dispatch
+
+import (
+	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/particle"
+)
+
+var _ Machine = (*interpreter.State)(nil)
+
+// scriptCache is how many bytes of resolved scripts are kept.
+const scriptCache = 64 << 20
+
+// Interpret opens particles with the interpreter. Scripts are resolved once for all
+// particles that carry them.
+func Interpret(limits interpreter.Limits) func(*particle.Particle, Scope, []byte) (Machine, error) {
+	scripts := interpreter.NewScripts(scriptCache)
+	return func(p *particle.Particle, scope Scope, prev []byte) (Machine, error) {
+		state, err := interpreter.Open(p.Script, prev, interpreter.Params{
+			InitPeerID:    p.InitPeerID,
+			CurrentPeerID: scope.Peer,
+			ParticleID:    p.ID,
+			Timestamp:     p.Timestamp,
+			TTL:           p.TTL,
+			Key:           scope.Key,
+			Limits:        limits,
+			Scripts:       scripts,
+		})
+		if err != nil {
+			return nil, err // not a Machine that holds a nil *State
+		}
+		return state, nil
+	}
+}

@@ -1,0 +1,231 @@
+// Package node is a peer of the network: it puts together what the packages below do.
+//
+//	p2p ──frames──> dispatch ──calls──> services
+//	 ^                 │ steps
+//	 └──next peers─────┴──> interpreter
+//
+// [New] checks the configuration and loads the services, [Node.Start] begins to listen and
+// to keep contact with the bootstrap peers, [Node.Close] lets running particles go on for
+// the grace time, then ends everything and waits for all goroutines. What happened to
+// particles is in the [Node.Journal].
+//
+// # Goroutine ownership
+//
+//	p2p       a goroutine per inbound stream, per peer that is sent to, per bootstrap address
+//	dispatch  a goroutine per particle with something to do, and per running call
+//	node      none of its own
+//
+// Close goes from the outside in: the network ends first, so that nothing new arrives, then
+// the particles, then the services and files they used.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	logging "github.com/ipfs/go-log/v2"
+
+	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/node/config"
+	"github.com/aquanode/aquanode/node/dispatch"
+	"github.com/aquanode/aquanode/node/journal"
+	"github.com/aquanode/aquanode/node/p2p"
+	"github.com/aquanode/aquanode/particle"
+	"github.com/aquanode/aquanode/particle/wire"
+	"github.com/aquanode/aquanode/services"
+	"github.com/aquanode/aquanode/services/vault"
+)
+
+var log = logging.Logger("node")
+
+// Version of this program, as peers and users see it.
+const Version = "0.1.0"
+
+// Node is a peer. It is safe for concurrent use.
+type Node struct {
+	cfg      config.Config
+	id       string
+	journal  *journal.Journal
+	services *services.Registry
+	dispatch *dispatch.Dispatcher
+	host     *p2p.Host
+	vault    *vault.Store
+	scratch  string // the vault's directory, when it does not outlive the node
+	close    sync.Once
+}
+
+// New makes a peer that does not listen before Start. It has to be closed.
+func New(cfg config.Config) (*Node, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	id := particle.PeerID(publicKey(cfg.Key))
+	n := &Node{cfg: cfg, id: id, journal: journal.New(id, cfg.JournalSize)}
+	n.services = services.New(services.Config{Host: id, Management: cfg.Management, Observe: n.observe})
+	n.dispatch = dispatch.New(dispatch.Config{
+		Host:    dispatch.Scope{Peer: id, Key: cfg.Key},
+		Journal: n.journal,
+		Open:    dispatch.Interpret(cfg.Interpreter),
+		Enqueue: n.services.Enqueue,
+		Send:    n.send,
+		Ended:   n.ended,
+		Limits:  cfg.Dispatch,
+	})
+	err := n.open()
+	if err != nil {
+		err = errors.Join(err, n.Close())
+	}
+	return n, err
+}
+
+// open makes the parts that can fail.
+func (n *Node) open() (err error) {
+	if n.host, err = p2p.New(n.network()); err != nil {
+		return err
+	}
+	if err := n.openVault(); err != nil {
+		return err
+	}
+	return n.loadServices()
+}
+
+func (n *Node) network() p2p.Config {
+	agent := n.cfg.AgentVersion
+	if agent == "" {
+		agent = Version
+	}
+	network := n.cfg.Network
+	if network == "none" {
+		network = ""
+	}
+	return p2p.Config{
+		Key:          n.cfg.Key,
+		Listen:       n.cfg.Listen,
+		External:     n.cfg.External,
+		AgentVersion: agent,
+		Network:      network,
+		AllowLocal:   n.cfg.AllowLocal == config.On,
+		MaxMessage:   n.cfg.MaxFrame,
+		Receive:      n.dispatch.Deliver,
+		Refused:      n.refused,
+		Sent:         n.sent,
+	}
+}
+
+func (n *Node) openVault() (err error) {
+	dir := n.cfg.VaultDir()
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "aquanode-vault-"); err != nil {
+			return fmt.Errorf("vault: %w", err)
+		}
+		n.scratch = dir
+	}
+	if n.vault, err = vault.Open(dir, vault.Limits{}); err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	return nil
+}
+
+// Start begins to listen.
+func (n *Node) Start() error {
+	if err := n.host.Start(); err != nil {
+		return err
+	}
+	for _, addr := range n.cfg.Bootstrap {
+		if err := n.host.Keep(addr); err != nil {
+			return fmt.Errorf("bootstrap: %w", err)
+		}
+	}
+	return nil
+}
+
+// Close ends the peer. Particles with something to do get the grace time first, during
+// which new ones are refused.
+func (n *Node) Close() error {
+	var err error
+	n.close.Do(func() { err = n.shutdown() })
+	return err
+}
+
+func (n *Node) shutdown() error {
+	if n.cfg.Grace > 0 && n.host != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), n.cfg.Grace)
+		defer cancel()
+		n.dispatch.Drain(ctx)
+		n.host.Flush(ctx)
+	}
+	var errs []error
+	if n.host != nil {
+		errs = append(errs, n.host.Close())
+	}
+	n.dispatch.Close()
+	if n.vault != nil {
+		errs = append(errs, n.vault.Close())
+	}
+	if n.scratch != "" {
+		errs = append(errs, os.RemoveAll(n.scratch))
+	}
+	return errors.Join(errs...)
+}
+
+// ID is the peer id.
+func (n *Node) ID() string { return n.id }
+
+// Addrs are the full multiaddrs of the peer, once it is started.
+func (n *Node) Addrs() []string { return n.host.Addrs() }
+
+// Journal tells what happened to particles.
+func (n *Node) Journal() *journal.Journal { return n.journal }
+
+// Services are the services that the peer offers, to be looked at and added to.
+func (n *Node) Services() *services.Registry { return n.services }
+
+// Peers lists the connected peers.
+func (n *Node) Peers() []p2p.PeerInfo { return n.host.Peers() }
+
+// Live is the number of particles that live here.
+func (n *Node) Live() int { return n.dispatch.Live() }
+
+// Meet tells the peer where another one can be found.
+func (n *Node) Meet(addrs []string) error { return n.host.Meet(addrs) }
+
+// send passes a particle on to other peers. It is encoded once.
+func (n *Node) send(p *particle.Particle, to []string) {
+	m := p2p.Outgoing{Particle: p.ID, Frame: wire.Frame(p), Deadline: deadline(p)}
+	for _, peer := range to {
+		n.host.Send(peer, m)
+	}
+}
+
+func deadline(p *particle.Particle) time.Time { return time.Now().Add(p.Left(time.Now())) }
+
+// sent notes what became of a frame.
+func (n *Node) sent(to string, m p2p.Outgoing, err error) {
+	e := journal.Entry{At: time.Now(), Kind: journal.Sent, Particle: m.Particle, Peer: to}
+	if err != nil {
+		e.Kind = journal.Lost
+		n.journal.AddError(e, err)
+		log.Debugw("particle not sent", "particle_id", m.Particle, "to", to, "error", err)
+		return
+	}
+	n.journal.Add(e)
+}
+
+// refused notes a frame or a connection that was not taken.
+func (n *Node) refused(from string, err error) {
+	n.journal.AddError(journal.Entry{Kind: journal.Refused, Peer: from}, err)
+}
+
+// observe notes a finished service call.
+func (n *Node) observe(o services.Observation) { n.journal.Add(journal.CalledEntry(o)) }
+
+// ended cleans up after a particle.
+func (n *Node) ended(p *particle.Particle, scope dispatch.Scope, _ []interpreter.Wait) {
+	if err := n.vault.Remove(n.vaultOf(p, scope)); err != nil {
+		log.Warnw("vault not removed", "particle_id", p.ID, "error", err)
+	}
+}
