@@ -133,7 +133,7 @@ type TimeoutError struct {
 func (e *TimeoutError) Error() string {
 	text := fmt.Sprintf("particle %s got no answer within %s", e.ParticleID, e.TTL)
 	for _, w := range e.Waiting {
-		text += fmt.Sprintf("\n  waiting at %s: %s", w.Instruction, w.Reason)
+		text += fmt.Sprintf("\nwaiting at %s: %s", strings.TrimSpace(w.Instruction), w.Reason)
 	}
 	return text
 }

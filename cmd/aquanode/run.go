@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -207,22 +208,18 @@ func (s *session) named() map[string]string {
 
 // fail reports an error with the particle, the peer and the cause.
 func (s *session) fail(err error) error {
-	f := failure{Message: err.Error()}
 	var scriptErr *client.Error
 	var timeout *client.TimeoutError
+	var f failure
 	switch {
 	case errors.As(err, &scriptErr):
 		f = failure{scriptErr.Message, scriptErr.ParticleID, scriptErr.PeerID, scriptErr.Code, scriptErr.Instruction, nil}
 	case errors.As(err, &timeout):
-		f.ParticleID = timeout.ParticleID
-		for _, w := range timeout.Waiting {
-			f.Causes = append(f.Causes, cause{s.client.ID(), w.Instruction + ": " + w.Reason})
-		}
-		f.Message = fmt.Sprintf("no answer within %s", timeout.TTL)
+		f = failure{Message: fmt.Sprintf("no answer within %s", timeout.TTL), ParticleID: timeout.ParticleID}
+		f.Causes = causes(s.events(timeout.ParticleID), s.client.ID())
 	default:
 		return err
 	}
-	f.Causes = append(f.Causes, s.causes(f.ParticleID)...)
 	if isJSON(s.cli) {
 		return said{errors.Join(err, printJSON(os.Stdout, map[string]failure{"error": f}))}
 	}
@@ -239,6 +236,7 @@ type failure struct {
 	Causes      []cause `json:"causes,omitempty"`
 }
 
+// cause is a reason for a failure that a peer knows.
 type cause struct {
 	PeerID string `json:"peerId"`
 	Text   string `json:"text"`
@@ -252,40 +250,53 @@ func (f *failure) text(names map[string]string) string {
 	}
 	fmt.Fprintf(&b, ": %s", f.Message)
 	if f.Instruction != "" {
-		fmt.Fprintf(&b, "\nat %s", f.Instruction)
+		fmt.Fprintf(&b, "\nat %s", strings.TrimSpace(f.Instruction))
 	}
 	for _, c := range f.Causes {
-		fmt.Fprintf(&b, "\non %s: %s", nameOf(c.PeerID, names), withNames(c.Text, names))
+		fmt.Fprintf(&b, "\n%s: %s", nameOf(c.PeerID, names), withNames(c.Text, names))
 	}
 	return b.String()
 }
 
-// causes are what the journals hold against the particle.
-func (s *session) causes(particleID string) (out []cause) {
-	seen := map[cause]bool{}
-	for _, e := range s.events(particleID) {
-		if e.Reason == "" {
-			continue
+// causes finds out from the journals why a particle did not come to its end. What tells
+// most comes first: services that did not return, particles that could not be sent or were
+// refused, then values that never came. That another peer has not done its part is worth
+// saying only when nothing else is known.
+func causes(events []journal.Entry, client string) []cause {
+	var hard, values, peers []cause
+	for _, e := range events {
+		switch {
+		case e.Kind == journal.Lost:
+			hard = append(hard, cause{e.Host, fmt.Sprintf("the particle was not sent to %s: %s", e.Peer, e.Detail)})
+		case e.Kind == journal.Refused, e.Kind == journal.Failed:
+			hard = append(hard, cause{e.Host, e.Detail})
 		}
-		c := cause{e.Host, causeText(e)}
-		if !seen[c] {
-			seen[c] = true
+		for _, w := range e.Waits {
+			instruction := strings.TrimSpace(w.Instruction)
+			switch {
+			case w.Variable != "":
+				values = append(values, cause{e.Host, fmt.Sprintf("waited for %s, which has no value, at %s", w.Variable, instruction)})
+			case w.Peer == e.Host:
+				hard = append(hard, cause{e.Host, "a service did not return in time, at " + instruction})
+			case e.Host == client:
+				peers = append(peers, cause{e.Host, fmt.Sprintf("waited for peer %s, at %s", w.Peer, instruction)})
+			}
+		}
+	}
+	all := append(hard, values...)
+	if len(all) == 0 {
+		all = peers
+	}
+	return distinct(all)
+}
+
+func distinct(all []cause) (out []cause) {
+	for _, c := range all {
+		if !slices.Contains(out, c) {
 			out = append(out, c)
 		}
 	}
 	return out
-}
-
-func causeText(e journal.Entry) string {
-	switch e.Kind {
-	case journal.Lost:
-		return fmt.Sprintf("particle not sent to %s: %s", e.Peer, e.Detail)
-	case journal.Called:
-		return fmt.Sprintf("%s.%s: %s", e.Service, e.Function, e.Detail)
-	case journal.Expired:
-		return "waiting at " + e.Detail
-	}
-	return e.Detail
 }
 
 func nameOf(id string, names map[string]string) string {

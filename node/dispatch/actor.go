@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -38,9 +37,9 @@ type mailbox struct {
 	arrivals [][]byte
 	bytes    int
 	results  map[uint32]interpreter.CallResult
-	calls    map[uint32]string // running, by call id: "service.function"
-	fresh    bool              // not stepped yet: there is something to do even without data
-	running  bool              // a goroutine owns the actor's state
+	calls    int  // running
+	fresh    bool // not stepped yet: there is something to do even without data
+	running  bool // a goroutine owns the actor's state
 	ended    bool
 }
 
@@ -83,27 +82,36 @@ func (a *actor) arrive(data []byte) error {
 }
 
 // answer puts the result of a call in the mailbox. There is always room: calls are
-// bounded where they begin. A call that ends with the particle is still one that did not
-// return in time.
+// bounded where they begin.
 func (a *actor) answer(id uint32, r interpreter.CallResult) {
 	m := &a.mailbox
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if a.ctx.Err() != nil {
-		return
-	}
-	delete(m.calls, id)
+	m.calls--
+	m.put(id, r)
+	a.wake()
+}
+
+// refuse answers a call that was not begun.
+func (a *actor) refuse(id uint32) {
+	m := &a.mailbox
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.put(id, interpreter.CallResult{RetCode: 1, Result: fmt.Sprintf(`"too many calls at once: at most %d per particle"`, a.d.cfg.Calls)})
+	a.wake()
+}
+
+func (m *mailbox) put(id uint32, r interpreter.CallResult) {
 	if m.results == nil {
 		m.results = make(map[uint32]interpreter.CallResult)
 	}
 	m.results[id] = r
-	a.wake()
 }
 
 // wake starts the actor's goroutine if there is work and none runs. The mailbox is locked.
 func (a *actor) wake() error {
 	m := &a.mailbox
-	if m.running || !m.pending() {
+	if m.running || m.ended || !m.pending() {
 		return nil
 	}
 	m.running = a.d.begin(a.run)
@@ -210,8 +218,8 @@ func (a *actor) book(began time.Time, took time.Duration, out interpreter.Outcom
 // call starts service calls. Places in the queues are taken in the order of the script.
 func (a *actor) call(requests []interpreter.CallRequest) {
 	for _, r := range requests {
-		if !a.countCall(&r) {
-			a.answer(r.ID, refusal(fmt.Sprintf("too many calls at once: at most %d per particle", a.d.cfg.Calls)))
+		if !a.countCall() {
+			a.refuse(r.ID)
 			continue
 		}
 		result := a.d.cfg.Enqueue(a.ctx, a.callOf(&r))
@@ -221,23 +229,16 @@ func (a *actor) call(requests []interpreter.CallRequest) {
 	}
 }
 
-// countCall notes a call that begins, unless there are too many.
-func (a *actor) countCall(r *interpreter.CallRequest) bool {
+// countCall counts a call that begins, unless there are too many.
+func (a *actor) countCall() bool {
 	m := &a.mailbox
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.calls) >= a.d.cfg.Calls {
+	if m.calls >= a.d.cfg.Calls {
 		return false
 	}
-	if m.calls == nil {
-		m.calls = make(map[uint32]string)
-	}
-	m.calls[r.ID] = r.ServiceID + "." + r.FunctionName
+	m.calls++
 	return true
-}
-
-func refusal(text string) interpreter.CallResult {
-	return interpreter.CallResult{RetCode: 1, Result: fmt.Sprintf("%q", text)}
 }
 
 func (a *actor) callOf(r *interpreter.CallRequest) *services.Call {
@@ -304,23 +305,15 @@ func (a *actor) bury() {
 	a.d.remove(a)
 	e := journal.Entry{At: time.Now(), Kind: journal.Expired, Particle: a.p.ID}
 	waiting := a.waiting()
-	for _, call := range a.mailbox.calls {
-		waiting = append(waiting, interpreter.Wait{Instruction: call, Reason: "did not return in time"})
-	}
 	if len(waiting) > 0 {
-		e.Reason, e.Detail = journal.Unfinished, describe(waiting)
+		e.Reason = journal.Unfinished
+	}
+	for _, w := range waiting {
+		e.Waits = append(e.Waits, journal.Wait{Instruction: w.Instruction, Variable: w.Variable, Peer: w.Peer})
 	}
 	a.d.cfg.Journal.Add(e)
 	if a.d.cfg.Ended != nil {
 		a.d.cfg.Ended(&a.p, a.scope, waiting)
 	}
 	a.machine, a.prev = nil, nil
-}
-
-func describe(waiting []interpreter.Wait) string {
-	var parts []string
-	for _, w := range waiting {
-		parts = append(parts, w.Instruction+": "+w.Reason)
-	}
-	return strings.Join(parts, "; ")
 }

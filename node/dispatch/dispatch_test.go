@@ -225,7 +225,7 @@ func TestExpiry(t *testing.T) {
 		p := newParticle(2, "")
 		h.Deliver("r", p)
 		synctest.Wait()
-		h.plans[0].waits = []interpreter.Wait{{Instruction: "call x", Reason: "y has no value"}}
+		h.plans[0].waits = []interpreter.Wait{{Instruction: "call x", Variable: "y"}}
 		pass(10 * time.Second)
 		if h.Live() != 1 {
 			t.Error("the particle ended before its deadline was over")
@@ -236,7 +236,7 @@ func TestExpiry(t *testing.T) {
 			t.Errorf("want the particle gone and told of once, got %d live, ended %v", h.Live(), h.ended)
 		}
 		e := h.journal().Recent(1, func(e *journal.Entry) bool { return e.Kind == journal.Expired })
-		if len(e) != 1 || e[0].Reason != journal.Unfinished || !strings.Contains(e[0].Detail, "y has no value; s.slow: did not return in time") {
+		if len(e) != 1 || e[0].Reason != journal.Unfinished || len(e[0].Waits) != 1 || e[0].Waits[0].String() != "call x: y has no value" {
 			t.Errorf("want an entry that says what was waited for, got %+v", e)
 		}
 		h.wantRefused(p, journal.TooLate)

@@ -55,6 +55,23 @@ type Entry struct {
 	Detail   string        `json:"detail,omitempty"`
 	// Joins are the calls on whose results a call depended, when there were several.
 	Joins []Origin `json:"joins,omitempty"`
+	// Waits are what an expired particle could not go on with.
+	Waits []Wait `json:"waits,omitempty"`
+}
+
+// Wait is an instruction that waited for a value (Variable), or for another peer, or for
+// a service of this one (Peer).
+type Wait struct {
+	Instruction string `json:"instruction"`
+	Variable    string `json:"variable,omitempty"`
+	Peer        string `json:"peer,omitempty"`
+}
+
+func (w Wait) String() string {
+	if w.Variable != "" {
+		return w.Instruction + ": " + w.Variable + " has no value"
+	}
+	return w.Instruction + ": peer " + w.Peer + " has not done its part"
 }
 
 // Origin is a service call that a value came from.
