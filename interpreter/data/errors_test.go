@@ -142,3 +142,16 @@ func TestEnvelopeVectors(t *testing.T) {
 		}
 	}
 }
+
+// TestStoreVectors has odd spellings of content ids and canon stores with something missing or wrong.
+func TestStoreVectors(t *testing.T) {
+	for _, vec := range readVectors[struct {
+		envelopeVector
+		ErrorMessage string `json:"error_message"`
+	}](t, "stores_odd") {
+		err := admit(nil, vec.Data, "p")
+		if codeOf(err) != vec.RetCode || err != nil && err.Error() != vec.ErrorMessage {
+			t.Errorf("%s: %v, want code %d, %s", vec.Name, err, vec.RetCode, vec.ErrorMessage)
+		}
+	}
+}

@@ -3,14 +3,10 @@ package data
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
-	"fmt"
 	"hash"
 	"io"
 	"unsafe"
 
-	"github.com/multiformats/go-multibase"
-	"github.com/multiformats/go-varint"
 	"github.com/zeebo/blake3"
 
 	"github.com/aquanode/aquanode/interpreter/value"
@@ -85,64 +81,20 @@ func verifyStore[V any](v *verifier, typeName string, s, known *Store[V], same f
 // or of that with the other hash function.
 func verifyUnusual(c CID, typeName string, feed func(hash io.Writer)) error {
 	p, err := parseCID(c)
+	if err == nil {
+		err = p.check()
+	}
 	if err != nil {
 		return storeError("%v", err)
 	}
-	var h hash.Hash
-	switch p.hash {
-	case hashBLAKE3:
-		h = blake3.New()
-	case hashSHA256:
+	var h hash.Hash = blake3.New()
+	if p.hash == hashSHA256 {
 		h = sha256.New()
-	default:
-		return storeError("unsupported multihash code: %d", p.hash)
 	}
 	if feed(h); !bytes.Equal(p.digest, h.Sum(nil)) {
 		return storeError("Value mismatch in the %q store for CID %q", typeName, c)
 	}
 	return nil
-}
-
-// The multicodec numbers that content ids here may have.
-const (
-	codecJSON  = 0x0200
-	hashSHA256 = 0x12
-	hashBLAKE3 = 0x1e
-)
-
-// parsedCID is what a content id says.
-type parsedCID struct {
-	hash   uint64
-	digest []byte
-}
-
-// errCID is the error of a text that is no content id, in the words of the reference.
-var errCID = errors.New("Failed to parse multihash")
-
-// parseCID reads a content id in any spelling, and refuses codecs other than JSON.
-func parseCID(c CID) (p parsedCID, err error) {
-	if len(c) == 46 && c[:2] == "Qm" {
-		return p, errors.New("unsupported CID codec: 112") // an id of version 0
-	}
-	_, b, err := multibase.Decode(string(c))
-	if err != nil {
-		return p, errCID
-	}
-	var fields [4]uint64 // version, codec, hash function, length
-	for i := range fields {
-		n, size, err := varint.FromUvarint(b)
-		if err != nil {
-			return p, errCID
-		}
-		fields[i], b = n, b[size:]
-	}
-	switch {
-	case fields[0] != 1 || fields[3] != uint64(len(b)):
-		return p, errCID
-	case fields[1] != codecJSON:
-		return p, fmt.Errorf("unsupported CID codec: %d", fields[1])
-	}
-	return parsedCID{fields[2], b}, nil
 }
 
 func (v *verifier) refers(found bool, c CID, from, to string) {
@@ -154,10 +106,10 @@ func (v *verifier) refers(found bool, c CID, from, to string) {
 func (v *verifier) canonReferences() {
 	d := v.data
 	for _, r := range d.CanonResults.values {
-		v.refers(d.Tetraplets.Has(r.Tetraplet), r.Tetraplet, typeCanonResult, typeTetraplet)
 		for _, e := range r.Elements {
 			v.refers(d.CanonElements.Has(e), e, typeCanonResult, typeCanonElement)
 		}
+		v.refers(d.Tetraplets.Has(r.Tetraplet), r.Tetraplet, typeCanonResult, typeTetraplet)
 	}
 	for _, e := range d.CanonElements.values {
 		v.refers(d.Tetraplets.Has(e.Tetraplet), e.Tetraplet, typeCanonElement, typeTetraplet)

@@ -44,6 +44,22 @@ func readVectors[T any](t testing.TB, path string) []T {
 	}
 }
 
+// TestParseManyTexts goes through texts made by chance from pieces of JSON, with what the reference said
+// of them: the positions in its errors, above all.
+func TestParseManyTexts(t *testing.T) {
+	for _, vec := range readVectors[jsonVector](t, "testdata/parse.jsonl.gz") {
+		v, err := value.Parse(vec.In)
+		switch {
+		case vec.Error == "" && err != nil:
+			t.Errorf("%q: %v", vec.In, err)
+		case vec.Error == "" && v.Text() != vec.Canonical:
+			t.Errorf("%q: %s, want %s", vec.In, v, vec.Canonical)
+		case vec.Error != "" && (err == nil || err.Error() != vec.Error):
+			t.Errorf("%q: %v, want %s", vec.In, err, vec.Error)
+		}
+	}
+}
+
 func TestParseVectors(t *testing.T) {
 	for _, vec := range readVectors[jsonVector](t, "testdata/json.jsonl.gz") {
 		t.Run(vec.In, func(t *testing.T) {
