@@ -58,7 +58,7 @@ func (s *State) signersOfTrace() (*data.Signers, error) {
 	}
 	d := *s.known
 	d.Trace = s.states()
-	if s.bytes == nil {
+	if s.stale {
 		d.Signatures = s.signatures(data.Signature{PublicKey: data.PublicKeyOf(s.params.Key)})
 	}
 	signers, err := data.SignersOf(&d)
@@ -87,7 +87,7 @@ func (s *State) sign() data.Signer {
 
 // Data is all that this peer knows, encoded: what it keeps and what it sends.
 func (s *State) Data() []byte {
-	if s.bytes == nil {
+	if s.stale {
 		s.m.close(s.trace)
 		d := *s.known
 		d.Version, d.InterpreterVersion = data.Version, data.InterpreterVersion
@@ -95,7 +95,7 @@ func (s *State) Data() []byte {
 		d.LastCallID = s.lastCallID
 		s.known.Signatures = s.signatures(s.sign().Signature)
 		d.Signatures = s.known.Signatures
-		s.bytes = data.Encode(&d)
+		s.bytes, s.stale = data.Encode(&d), false
 	}
 	return s.bytes
 }

@@ -21,7 +21,8 @@ type State struct {
 	trace []trace.Entry
 	known *data.Data
 	own   []data.CID // this peer's results in the trace: what it signs
-	bytes []byte     // all of it encoded; nil since something changed
+	bytes []byte     // all of it encoded
+	stale bool       // something changed since
 
 	spare      []trace.Entry // an older trace, to be written over
 	spareOwn   []data.CID
@@ -190,7 +191,7 @@ func (s *State) commit(signers *data.Signers) {
 		}
 	}
 	s.known.Signatures = signers.Signatures()
-	s.signers, s.bytes = nil, nil
+	s.signers, s.bytes, s.stale = nil, nil, true
 }
 
 // adopt lets go of the arrival that a state was read from.

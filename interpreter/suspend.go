@@ -91,7 +91,7 @@ func (s *State) resume(ctx context.Context, results map[uint32]CallResult, out *
 		return
 	}
 	s.trace, s.own = m.trace.Result, m.own
-	s.signers, s.bytes = nil, nil
+	s.signers, s.bytes, s.stale = nil, nil, true
 	out.take(m, f)
 }
 
