@@ -1,0 +1,293 @@
+package check
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/aquanode/aquanode/aqua/diag"
+	"github.com/aquanode/aquanode/aqua/ir"
+	"github.com/aquanode/aquanode/aqua/syntax"
+	"github.com/aquanode/aquanode/aqua/types"
+)
+
+// apply checks a call: of a name, of a member of a module, a service or an
+// ability.
+func (f *fileChecker) apply(x *syntax.Apply) (ir.Value, bool) {
+	switch fn := x.Fn.(type) {
+	case *syntax.Ident:
+		return f.callName(x, fn.Name)
+	case *syntax.Select:
+		return f.callSelected(x, fn)
+	}
+	panic(fmt.Sprintf("check: call of %T", x.Fn))
+}
+
+// callName is f(args).
+func (f *fileChecker) callName(x *syntax.Apply, n syntax.Name) (ir.Value, bool) {
+	v, ok := f.lookup(n.Text)
+	if ok {
+		if types.IsDynamic(v.Type()) {
+			f.args(x)
+			if !f.m.failed { // else its definition failed, and that was said
+				f.err(n.Span, "'"+n.Text+"' is not a function")
+			}
+			return nil, false
+		}
+		if t, isArrow := v.Type().(*types.Arrow); isArrow {
+			return f.callArrow(x, n.Span, v, t)
+		}
+	}
+	if f.m.script && !ok {
+		return f.callUndeclared(x, n)
+	}
+	f.args(x)
+	f.err(n.Span, "Name '"+n.Text+"' not found in scope. "+f.suggest(n.Text))
+	return nil, false
+}
+
+// callUndeclared is a call of a function a script did not declare: it belongs
+// to the one known service that has it.
+func (f *fileChecker) callUndeclared(x *syntax.Apply, n syntax.Name) (ir.Value, bool) {
+	args, ok := f.args(x)
+	var owners []string
+	for _, s := range f.cfg.Services {
+		for _, fn := range s.Functions {
+			if fn == n.Text {
+				owners = append(owners, s.ID)
+			}
+		}
+	}
+	sort.Strings(owners)
+	switch {
+	case len(owners) == 1:
+		return f.dynamicCall(owners[0], n.Text, args), ok
+	case len(owners) == 0:
+		f.report(diag.Error, n.Span, "Function '"+n.Text+"' is neither defined nor offered by a service", f.offered(n.Text))
+	default:
+		f.report(diag.Error, n.Span, "Function '"+n.Text+"' is offered by several services: "+strings.Join(owners, ", "),
+			"write which one you mean, as in "+owners[0]+"."+n.Text+"()")
+	}
+	return nil, false
+}
+
+// offered lists the functions a script could call.
+func (f *fileChecker) offered(name string) string {
+	var list []string
+	for _, s := range f.cfg.Services {
+		for _, fn := range s.Functions {
+			list = append(list, fn)
+		}
+	}
+	if len(list) == 0 {
+		return "declare its service, or serve one that has it"
+	}
+	sort.SliceStable(list, func(i, j int) bool { return distance(list[i], name) < distance(list[j], name) })
+	return "did you mean '" + list[0] + "'? The services have " + strings.Join(list[:min(len(list), 12)], ", ")
+}
+
+// dynamicCall calls a function whose types are not known.
+func (f *fileChecker) dynamicCall(id, name string, args []ir.Value) *ir.Call {
+	t := &types.Arrow{Results: []types.Type{types.Dynamic{}}}
+	for range args {
+		t.Args = append(t.Args, types.Field{Type: types.Dynamic{}})
+	}
+	return &ir.Call{Fn: &ir.ServiceFn{Service: id, ID: &ir.Lit{Text: `"` + id + `"`, T: types.String}, Fn: name, T: t}, Args: args, T: t}
+}
+
+// callSelected is x.f(args).
+func (f *fileChecker) callSelected(x *syntax.Apply, sel *syntax.Select) (ir.Value, bool) {
+	if p, ok := syntax.PathOf(sel); ok {
+		if n, last, ok := f.m.known.lookup(p); ok && len(p.Parts) > 1 {
+			return f.callModule(x, n, last, p)
+		}
+		base := syntax.Path{Parts: p.Parts[:len(p.Parts)-1]}
+		if n, last, ok := f.m.known.lookup(base); ok && len(base.Parts) > 0 {
+			if s, isService := n.services[last]; isService && !f.shadowed(last, n) {
+				return f.callService(x, s, last, sel.Name, n == f.m.known)
+			}
+		}
+	}
+	if id, ok := sel.X.(*syntax.Ident); ok && f.m.script {
+		if v, done := f.callServiceID(x, id.Name, sel.Name); done {
+			return v, v != nil
+		}
+	}
+	base, ok := f.expr(sel.X)
+	if !ok {
+		f.args(x)
+		return nil, false
+	}
+	s, isStruct := base.Type().(*types.Struct)
+	switch {
+	case types.IsDynamic(base.Type()):
+		f.args(x)
+		f.err(sel.Name.Span, "Arrow `"+sel.Name.Text+"` not found: nothing is known about this value")
+		return nil, false
+	case !isStruct:
+		f.args(x)
+		f.err(sel.Name.Span, fmt.Sprintf("Arrow `%s` not found in `%s`", sel.Name.Text, base.Type()))
+		return nil, false
+	}
+	return f.callMember(base, s, sel.Name, x)
+}
+
+// shadowed tells whether a name in this file means a variable rather than a service.
+func (f *fileChecker) shadowed(name string, n *names) bool {
+	if n != f.m.known || f.fn == nil {
+		return false
+	}
+	_, ok := f.fn.find(name)
+	return ok
+}
+
+// callServiceID is demo.foo() in a script, where demo is the id of a known
+// service and nothing else.
+func (f *fileChecker) callServiceID(x *syntax.Apply, id, fn syntax.Name) (ir.Value, bool) {
+	if _, ok := f.lookup(id.Text); ok {
+		return nil, false
+	}
+	for _, s := range f.cfg.Services {
+		if s.ID != id.Text {
+			continue
+		}
+		args, ok := f.args(x)
+		for _, name := range s.Functions {
+			if name == fn.Text && ok {
+				return f.dynamicCall(s.ID, fn.Text, args), true
+			}
+		}
+		if ok {
+			f.report(diag.Error, fn.Span, "Service '"+s.ID+"' has no function '"+fn.Text+"'", "it has "+strings.Join(s.Functions, ", "))
+		}
+		return nil, true
+	}
+	return nil, false
+}
+
+// callModule is M.f(args) of a used module.
+func (f *fileChecker) callModule(x *syntax.Apply, n *names, name string, p syntax.Path) (ir.Value, bool) {
+	fn, ok := n.funcs[name]
+	if !ok {
+		f.args(x)
+		f.err(p.Parts[len(p.Parts)-1].Span, "Ability is found, but arrow '"+name+"' isn't found in scope. Did you mean any of this? '"+strings.Join(keys(n.funcs), "', '")+"'")
+		return nil, false
+	}
+	return f.callArrow(x, p.Parts[len(p.Parts)-1].Span, &ir.FuncRef{Func: fn}, fn.Type)
+}
+
+// callService is S.f(args).
+func (f *fileChecker) callService(x *syntax.Apply, s *service, name string, fn syntax.Name, local bool) (ir.Value, bool) {
+	id, ok := s.id, s.id != nil
+	if local {
+		id, ok = f.idOf(name, s)
+	}
+	if !ok {
+		f.args(x)
+		f.report(diag.Error, x.Span, "Service ID is undefined", "set it before the call with a line like: "+name+` "service-id"`)
+		return nil, false
+	}
+	t, ok := f.memberArrow(s.typ, fn)
+	if !ok {
+		f.args(x)
+		return nil, false
+	}
+	return f.callWith(x, s.typ, fn, &ir.ServiceFn{Service: name, ID: id, Fn: fn.Text, T: t}, t)
+}
+
+// callMember is a.f(args) of an ability.
+func (f *fileChecker) callMember(base ir.Value, s *types.Struct, fn syntax.Name, x *syntax.Apply) (ir.Value, bool) {
+	t, ok := f.memberArrow(s, fn)
+	if !ok {
+		f.args(x)
+		return nil, false
+	}
+	var arrow ir.Value = &ir.Field{X: base, Name: fn.Text, T: t}
+	if ref, ok := base.(*ir.ServiceRef); ok {
+		arrow = &ir.ServiceFn{Service: ref.T.Name, ID: ref.ID, Fn: fn.Text, T: t}
+	}
+	return f.callWith(x, s, fn, arrow, t)
+}
+
+// memberArrow is a member of a structure that can be called.
+func (f *fileChecker) memberArrow(s *types.Struct, fn syntax.Name) (*types.Arrow, bool) {
+	t, ok := s.Field(fn.Text)
+	if !ok {
+		f.err(fn.Span, fmt.Sprintf("Arrow `%s` not found in `%s %s`, available: %s", fn.Text, s.Kind, s.Name, quoted(s)))
+		return nil, false
+	}
+	arrow, ok := t.(*types.Arrow)
+	if !ok {
+		f.err(fn.Span, fmt.Sprintf("Field `%s` has non arrow type `%s` in `%s %s`", fn.Text, t, s.Kind, s.Name))
+	}
+	return arrow, ok
+}
+
+// callWith checks the number of arguments of a member, then the call.
+func (f *fileChecker) callWith(x *syntax.Apply, s *types.Struct, fn syntax.Name, arrow ir.Value, t *types.Arrow) (ir.Value, bool) {
+	given := append(append([]syntax.Expr{}, x.Abilities...), x.Args...)
+	switch counts := fmt.Sprintf("expected: %d, given: %d", len(t.Args), len(given)); {
+	case len(given) < len(t.Args):
+		f.args(x)
+		f.err(fn.Span, fmt.Sprintf("Not enough arguments for arrow `%s` in `%s %s`, %s", fn.Text, s.Kind, s.Name, counts))
+		return nil, false
+	case len(given) > len(t.Args):
+		f.args(x)
+		f.err(given[len(t.Args)].At(), fmt.Sprintf("Too many arguments for arrow `%s` in `%s %s`, %s", fn.Text, s.Kind, s.Name, counts))
+		return nil, false
+	}
+	return f.callArrow(x, fn.Span, arrow, t)
+}
+
+// callArrow checks the arguments of a call.
+func (f *fileChecker) callArrow(x *syntax.Apply, at diag.Span, fn ir.Value, t *types.Arrow) (ir.Value, bool) {
+	args, ok := f.args(x)
+	exprs := append(append([]syntax.Expr{}, x.Abilities...), x.Args...)
+	if len(exprs) != len(t.Args) {
+		f.err(at, fmt.Sprintf("Number of arguments doesn't match the function type, expected: %d, given: %d", len(t.Args), len(exprs)))
+		return nil, false
+	}
+	if !ok {
+		return nil, false
+	}
+	for i, arg := range args {
+		ok = f.accepts(t.Args[i].Type, arg, exprs[i].At()) && ok
+	}
+	return &ir.Call{Fn: fn, Args: args, T: t}, ok
+}
+
+// args checks the arguments by themselves, abilities first.
+func (f *fileChecker) args(x *syntax.Apply) (list []ir.Value, ok bool) {
+	ok = true
+	for _, group := range [][]syntax.Expr{x.Abilities, x.Args} {
+		for _, arg := range group {
+			v, fine := f.expr(arg)
+			ok = ok && fine
+			list = append(list, v)
+		}
+	}
+	return list, ok
+}
+
+// serviceFn is S.f as a value, where S is a service of this file.
+func (f *fileChecker) serviceFn(p syntax.Path) (ir.Value, bool) {
+	if len(p.Parts) != 2 {
+		return nil, false
+	}
+	name, fn := p.Parts[0].Text, p.Parts[1].Text
+	s, ok := f.m.known.services[name]
+	if !ok || f.shadowed(name, f.m.known) {
+		return nil, false
+	}
+	id, ok := f.idOf(name, s)
+	if !ok {
+		return nil, false
+	}
+	t, ok := s.typ.Field(fn)
+	if !ok {
+		return nil, false
+	}
+	return &ir.ServiceFn{Service: name, ID: id, Fn: fn, T: t.(*types.Arrow)}, true
+}
+
+func sortedPeers(peers map[string]string) []string { return keys(peers) }

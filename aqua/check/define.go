@@ -1,0 +1,336 @@
+package check
+
+import (
+	"fmt"
+
+	"github.com/aquanode/aquanode/aqua/diag"
+	"github.com/aquanode/aquanode/aqua/ir"
+	"github.com/aquanode/aquanode/aqua/syntax"
+	"github.com/aquanode/aquanode/aqua/types"
+)
+
+// maxTypeSize bounds a type written out in full. Types share parts, so a short
+// text can describe an enormous type; definitions in JSON have no sharing.
+const maxTypeSize = 10_000
+
+func (f *fileChecker) definition(def syntax.Def) {
+	switch def := def.(type) {
+	case *syntax.Const:
+		f.constant(def)
+	case *syntax.Alias:
+		f.alias(def)
+	case *syntax.Data:
+		f.structure(types.Data, def.Name, def.Fields)
+	case *syntax.Ability:
+		f.structure(types.Ability, def.Name, def.Fields)
+	case *syntax.Service:
+		f.service(def)
+	case *syntax.Func:
+		f.function(def)
+	}
+}
+
+// constant: a second plain definition of a name is ignored; a default yields to
+// an earlier one, but must fit it.
+func (f *fileChecker) constant(def *syntax.Const) {
+	v, ok := f.expr(def.Value)
+	if !ok {
+		return
+	}
+	old, exists := f.m.known.consts[def.Name.Text]
+	if !exists {
+		f.m.known.consts[def.Name.Text] = v
+	} else if def.Default {
+		f.accepts(old.Type(), v, def.Value.At())
+	}
+}
+
+func (f *fileChecker) alias(def *syntax.Alias) {
+	t, ok := f.resolve(def.Type)
+	if !ok {
+		return
+	}
+	if _, exists := f.m.known.types[def.Name.Text]; exists {
+		f.err(def.Name.Span, "Type `"+def.Name.Text+"` was already defined")
+		return
+	}
+	f.m.known.types[def.Name.Text] = t
+}
+
+// structure defines a data type or an ability.
+func (f *fileChecker) structure(kind types.Kind, name syntax.Name, members []syntax.Field) *types.Struct {
+	fields, ok := f.members(kind, members)
+	t := types.NewStruct(kind, name.Text, fields)
+	if !ok {
+		// Known all the same: its uses are not to be blamed.
+		f.m.known.types[name.Text] = types.Dynamic{}
+		return nil
+	}
+	if _, exists := f.m.known.types[name.Text]; exists {
+		f.err(name.Span, "Name `"+name.Text+"` was already defined here")
+		return nil
+	}
+	if types.Size(t, maxTypeSize) > maxTypeSize {
+		f.err(name.Span, fmt.Sprintf("Type `%s` is too large: written out it has more than %d parts", name.Text, maxTypeSize))
+		return nil
+	}
+	f.m.known.types[name.Text] = t
+	return t
+}
+
+func (f *fileChecker) members(kind types.Kind, members []syntax.Field) (fields []types.Field, ok bool) {
+	ok = true
+	seen := map[string]bool{}
+	for _, m := range members {
+		t, fine := f.member(kind, m)
+		if fine && seen[m.Name.Text] {
+			what := "field"
+			if types.IsArrow(t) {
+				what = "arrow"
+			}
+			f.err(m.Name.Span, "Cannot define "+what+" `"+m.Name.Text+"`, it was already defined above")
+			fine = false
+		}
+		seen[m.Name.Text] = true
+		ok = ok && fine
+		fields = append(fields, types.Field{Name: m.Name.Text, Type: t})
+	}
+	return fields, ok
+}
+
+func (f *fileChecker) member(kind types.Kind, m syntax.Field) (types.Type, bool) {
+	t, ok := f.resolve(m.Type)
+	if !ok {
+		return nil, false
+	}
+	switch arrow, isArrow := t.(*types.Arrow); {
+	case kind == types.Data && !types.IsData(t):
+		f.err(m.Name.Span, fmt.Sprintf("Field '%s' has unacceptable for struct field type '%s'", m.Name.Text, t))
+		return nil, false
+	case kind == types.Service && !isArrow:
+		f.err(m.Name.Span, fmt.Sprintf("Field '%s' has unacceptable for service field type '%s'", m.Name.Text, t))
+		return nil, false
+	case kind == types.Service && len(arrow.Results) > 1:
+		f.err(m.Name.Span, "Service functions cannot have multiple results")
+		return nil, false
+	}
+	return t, true
+}
+
+func (f *fileChecker) service(def *syntax.Service) {
+	var id ir.Value
+	if def.ID != nil {
+		v, ok := f.expr(def.ID)
+		if !ok || !f.accepts(types.String, v, def.ID.At()) {
+			return
+		}
+		id = v
+	}
+	if _, exists := f.m.known.services[def.Name.Text]; exists {
+		f.err(def.Name.Span, "Service with this name was already defined")
+		return
+	}
+	if t := f.structure(types.Service, def.Name, def.Fields); t != nil {
+		f.m.known.services[def.Name.Text] = &service{t, id}
+	}
+}
+
+func (f *fileChecker) function(def *syntax.Func) {
+	name := def.Name.Text
+	if _, exists := f.m.known.funcs[name]; exists {
+		f.err(def.Name.Span, "This arrow was already defined in the scope")
+		return
+	}
+	fn := f.body(name, def.Arrow, def.Body, nil)
+	f.m.known.funcs[name] = fn
+}
+
+// resolve turns a written type into a type.
+func (f *fileChecker) resolve(t syntax.Type) (types.Type, bool) {
+	switch t := t.(type) {
+	case *syntax.TopType:
+		return types.Top{}, true
+	case *syntax.BottomType:
+		return types.Bottom{}, true
+	case *syntax.NamedType:
+		return f.named(t.Name)
+	case *syntax.CollectionType:
+		return f.collectionType(t)
+	case *syntax.ArrowType:
+		return f.arrowType(t)
+	}
+	panic(fmt.Sprintf("check: unknown type %T", t))
+}
+
+func (f *fileChecker) named(p syntax.Path) (types.Type, bool) {
+	if s, ok := types.ScalarNamed(p.Parts[0].Text); ok && len(p.Parts) == 1 {
+		return s, true
+	}
+	if n, last, ok := f.m.known.lookup(p); ok {
+		if t, ok := n.types[last]; ok {
+			return t, true
+		}
+	}
+	f.err(p.Span, "Type "+p.String()+" is not defined")
+	return nil, false
+}
+
+// lookup finds the names in which the last part of a path is to be looked up:
+// modules may have dotted names, the shortest that fits wins.
+func (n *names) lookup(p syntax.Path) (*names, string, bool) {
+	if len(p.Parts) == 1 {
+		return n, p.Parts[0].Text, true
+	}
+	prefix := ""
+	for i, part := range p.Parts[:len(p.Parts)-1] {
+		if i > 0 {
+			prefix += "."
+		}
+		prefix += part.Text
+		if m, ok := n.modules[prefix]; ok {
+			return m.lookup(syntax.Path{Parts: p.Parts[i+1:]})
+		}
+	}
+	return nil, "", false
+}
+
+func (f *fileChecker) collectionType(t *syntax.CollectionType) (types.Type, bool) {
+	elem, ok := f.resolve(t.Elem)
+	if !ok {
+		return nil, false
+	}
+	if !types.IsData(elem) {
+		what := map[syntax.CollectionKind]string{syntax.Array: "Array", syntax.Option: "Option", syntax.Stream: "Stream"}[t.Kind]
+		f.err(t.Elem.At(), fmt.Sprintf("%s could not contain values of type %s", what, elem))
+		return nil, false
+	}
+	return collectionOf(t.Kind, elem), true
+}
+
+func collectionOf(kind syntax.CollectionKind, elem types.Type) types.Type {
+	switch kind {
+	case syntax.Array:
+		return types.Array{Elem: elem}
+	case syntax.Option:
+		return types.Option{Elem: elem}
+	}
+	return types.Stream{Elem: elem}
+}
+
+func (f *fileChecker) arrowType(t *syntax.ArrowType) (types.Type, bool) {
+	a := &types.Arrow{}
+	ok := true
+	for _, p := range t.Abilities {
+		ab, fine := f.named(p)
+		ok = ok && fine
+		a.Args = append(a.Args, types.Field{Name: p.String(), Type: ab})
+	}
+	for _, arg := range t.Args {
+		at, fine := f.resolve(arg.Type)
+		ok = ok && fine
+		a.Args = append(a.Args, types.Field{Name: arg.Name.Text, Type: at})
+	}
+	for _, r := range t.Results {
+		rt, fine := f.resolve(r)
+		ok = ok && fine
+		a.Results = append(a.Results, rt)
+	}
+	if ok && types.Size(a, maxTypeSize) > maxTypeSize {
+		f.err(t.Span, fmt.Sprintf("Type is too large: written out it has more than %d parts", maxTypeSize))
+		return nil, false
+	}
+	return a, ok
+}
+
+// signature resolves the types of a function; what fails gets a type that fits
+// everywhere, so that the body can be checked.
+func (f *fileChecker) signature(t *syntax.ArrowType) *types.Arrow {
+	a := &types.Arrow{}
+	orDynamic := func(t types.Type, ok bool) types.Type {
+		if !ok {
+			return types.Dynamic{}
+		}
+		return t
+	}
+	for _, p := range t.Abilities {
+		a.Args = append(a.Args, types.Field{Name: p.String(), Type: orDynamic(f.named(p))})
+	}
+	for _, arg := range t.Args {
+		a.Args = append(a.Args, types.Field{Name: arg.Name.Text, Type: orDynamic(f.resolve(arg.Type))})
+	}
+	for _, r := range t.Results {
+		a.Results = append(a.Results, orDynamic(f.resolve(r)))
+	}
+	return a
+}
+
+// body checks the body of a function or a closure.
+func (f *fileChecker) body(name string, sig *syntax.ArrowType, stmts []syntax.Stmt, outer *funcScope) *ir.Func {
+	fn := &ir.Func{Name: name, Type: f.signature(sig)}
+	scope := newFuncScope(fn, outer)
+	f.fn = scope
+	defer func() { f.fn = outer }()
+	spans := make([]diag.Span, 0, len(fn.Type.Args))
+	for _, p := range sig.Abilities {
+		spans = append(spans, p.Span)
+	}
+	for _, p := range sig.Args {
+		spans = append(spans, p.Name.Span)
+	}
+	for i, arg := range fn.Type.Args {
+		f.define(syntax.Name{Text: arg.Name, Span: spans[i]}, arg.Type)
+	}
+	fn.Body = f.block(stmts)
+	f.returns(fn, sig, scope)
+	fn.Names = append(scope.defined, scope.captured...)
+	return fn
+}
+
+// returns compares what is returned with what was declared.
+func (f *fileChecker) returns(fn *ir.Func, sig *syntax.ArrowType, scope *funcScope) {
+	want := fn.Type.Results
+	if scope.ret == nil {
+		if len(want) > 0 {
+			f.err(sig.Results[0].At(), "Return type is defined for the arrow, but nothing returned. Use `<- value, ...` as the last expression inside function body.")
+		}
+		return
+	}
+	exprs := scope.ret.Values
+	switch {
+	case len(want) == 0:
+		f.err(exprs[0].At(), "No return type declared for this arrow, please remove `<- ...` expression or add `-> ...` return type(s) declaration to the arrow")
+		return
+	case len(exprs) < len(want):
+		f.err(exprs[len(exprs)-1].At(), fmt.Sprintf("Expected %d more values to be returned, see return type declaration", len(want)-len(exprs)))
+		return
+	case len(exprs) > len(want):
+		f.err(exprs[len(want)].At(), "Too many values are returned from this arrow, this is unexpected. Defined return type:  "+types.Product(want))
+		return
+	}
+	for i, v := range scope.returned {
+		if v == nil {
+			continue
+		}
+		if !types.Accepts(want[i], v.Type()) {
+			f.err(exprs[i].At(), fmt.Sprintf("Wrong value type, expected: %s, given: %s", want[i], v.Type()))
+			continue
+		}
+		fn.Returns = append(fn.Returns, f.frozen(v, want[i]))
+	}
+}
+
+// frozen makes a stream that is returned as an array or an option a canon.
+func (f *fileChecker) frozen(v ir.Value, want types.Type) ir.Value {
+	x, ok := v.(*ir.Var)
+	if !ok || !types.IsStream(v.Type()) || types.IsStream(want) {
+		return v
+	}
+	return &ir.Canon{X: v, Name: x.Name, N: f.next("fix-" + x.Name), T: want}
+}
+
+// next counts generated names of a sort.
+func (f *fileChecker) next(what string) int {
+	n := f.counters[what]
+	f.counters[what]++
+	return n
+}

@@ -1,0 +1,471 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/aquanode/aquanode/aqua/diag"
+	"github.com/aquanode/aquanode/aqua/ir"
+	"github.com/aquanode/aquanode/aqua/syntax"
+	"github.com/aquanode/aquanode/aqua/types"
+)
+
+// accepts checks that a value fits a type, and reports if it does not.
+func (f *fileChecker) accepts(want types.Type, v ir.Value, span diag.Span) bool {
+	if types.Accepts(want, v.Type()) {
+		return true
+	}
+	f.mismatch(want, v.Type(), span)
+	return false
+}
+
+func (f *fileChecker) mismatch(want, got types.Type, span diag.Span) {
+	message := fmt.Sprintf("Types mismatch.\nexpected:   %s\ngiven:      %s", want, got)
+	switch {
+	case isOption(want) && types.Accepts(want, types.Option{Elem: got}):
+		message += "\nnote: Try converting value to optional"
+	case isOption(got) && types.Accepts(types.Option{Elem: want}, got):
+		message += "\nnote: You're providing an optional value where normal value is expected." +
+			"\nYou can extract value with `!`, but be aware it may trigger join behaviour."
+	}
+	f.err(span, message)
+}
+
+func isOption(t types.Type) bool {
+	_, ok := t.(types.Option)
+	return ok
+}
+
+// expr checks an expression. It is false when something was reported.
+func (f *fileChecker) expr(x syntax.Expr) (ir.Value, bool) {
+	switch x := x.(type) {
+	case *syntax.Literal:
+		return literal(x), true
+	case *syntax.Ident:
+		return f.name(x.Name)
+	case *syntax.Select:
+		return f.selection(x)
+	case *syntax.Index:
+		return f.index(x)
+	case *syntax.Apply:
+		return f.apply(x)
+	case *syntax.Make:
+		return f.make(x)
+	case *syntax.Copy:
+		return f.copy(x)
+	case *syntax.Collection:
+		return f.collection(x)
+	case *syntax.Binary:
+		return f.binary(x)
+	case *syntax.Not:
+		return f.not(x)
+	}
+	panic(fmt.Sprintf("check: unknown expression %T", x))
+}
+
+func literal(x *syntax.Literal) *ir.Lit {
+	t := map[syntax.LiteralKind]types.Type{
+		syntax.Bool: types.BoolLit, syntax.Unsigned: types.UnsignedLit, syntax.Signed: types.SignedLit,
+		syntax.Float: types.FloatLit, syntax.String: types.StringLit, syntax.InitPeer: types.String,
+	}[x.Kind]
+	return &ir.Lit{Text: x.Text, T: t, Span: x.Span}
+}
+
+// name resolves a name by itself.
+func (f *fileChecker) name(n syntax.Name) (ir.Value, bool) {
+	if v, ok := f.lookup(n.Text); ok {
+		return v, true
+	}
+	if f.m.script && len(f.cfg.Peers) > 0 {
+		f.report(diag.Error, n.Span, "Name '"+n.Text+"' isn't found in scope", "the peers of this network are "+strings.Join(sortedPeers(f.cfg.Peers), ", "))
+		return nil, false
+	}
+	f.err(n.Span, "Name '"+n.Text+"' isn't found in scope. "+f.suggest(n.Text))
+	return nil, false
+}
+
+// selection is x.name without a call: a member of a module, a function of a
+// service as a value, a field, or a length.
+func (f *fileChecker) selection(x *syntax.Select) (ir.Value, bool) {
+	if p, ok := syntax.PathOf(x); ok {
+		if n, last, ok := f.m.known.lookup(p); ok {
+			return f.moduleMember(n, last, x.Name.Span)
+		}
+		if v, ok := f.serviceFn(p); ok {
+			return v, true
+		}
+	}
+	base, ok := f.expr(x.X)
+	if !ok {
+		return nil, false
+	}
+	return f.property(base, x.Name)
+}
+
+// moduleMember is a part of a used module as a value.
+func (f *fileChecker) moduleMember(n *names, name string, span diag.Span) (ir.Value, bool) {
+	if v, ok := n.consts[name]; ok {
+		return v, true
+	}
+	if fn, ok := n.funcs[name]; ok {
+		return &ir.FuncRef{Func: fn}, true
+	}
+	if s, ok := n.services[name]; ok && s.id != nil {
+		return &ir.ServiceRef{ID: s.id, T: s.typ}, true
+	}
+	f.err(span, "Name '"+name+"' isn't found in scope. "+f.suggest(name))
+	return nil, false
+}
+
+// property is a field or the length of a value.
+func (f *fileChecker) property(base ir.Value, n syntax.Name) (ir.Value, bool) {
+	t := base.Type()
+	switch s := t.(type) {
+	case *types.Struct:
+		if ft, ok := s.Field(n.Text); ok {
+			return &ir.Field{X: base, Name: n.Text, T: ft}, true
+		}
+		f.err(n.Span, fmt.Sprintf("Field `%s` not found in type `%s`, available: %s", n.Text, s.Name, quoted(s)))
+		return nil, false
+	case types.Dynamic:
+		if n.Text != "length" {
+			return &ir.Field{X: base, Name: n.Text, T: t}, true
+		}
+	}
+	if _, ok := types.Elem(t); ok && n.Text == "length" {
+		return &ir.Length{X: base}, true
+	}
+	f.err(n.Span, fmt.Sprintf("Property `%s` not found in type `%s`", n.Text, t))
+	return nil, false
+}
+
+func quoted(s *types.Struct) string {
+	list := make([]string, len(s.Fields))
+	for i, field := range s.Fields {
+		list[i] = "`" + field.Name + "`"
+	}
+	return strings.Join(list, ", ")
+}
+
+// index is x[i], x! and x!2.
+func (f *fileChecker) index(x *syntax.Index) (ir.Value, bool) {
+	base, ok := f.expr(x.X)
+	if !ok {
+		return nil, false
+	}
+	i, ok := f.expr(x.I)
+	if !ok {
+		return nil, false
+	}
+	t := base.Type()
+	elem, isCollection := types.Elem(t)
+	switch {
+	case !f.integer(i, x.I.At()):
+		return nil, false
+	case isOption(t) && !x.Bang:
+		f.err(x.I.At(), "Options might have only one element, use ! to get it")
+		return nil, false
+	case !isCollection:
+		f.err(x.I.At(), fmt.Sprintf("Non collection type `%s` does not support indexing", t))
+		return nil, false
+	}
+	return &ir.Index{X: base, I: i, T: elem}, true
+}
+
+// integer checks that a value is accepted by some integer type.
+func (f *fileChecker) integer(v ir.Value, span diag.Span) bool {
+	return f.oneOf(v, span, integers, "u32, i32, i16, i64, i8, u16, u8, u64")
+}
+
+var (
+	integers  = []types.Type{types.I64, types.U64}
+	unsigneds = []types.Type{types.U64}
+	floats    = []types.Type{types.F64}
+)
+
+// oneOf checks that one of the types accepts a value. The types are the
+// greatest of their sort; the message lists all.
+func (f *fileChecker) oneOf(v ir.Value, span diag.Span, want []types.Type, list string) bool {
+	for _, t := range want {
+		if types.Accepts(t, v.Type()) {
+			return true
+		}
+	}
+	f.err(span, fmt.Sprintf("Types mismatch.\nexpected one of:   %s\ngiven:             %s", list, v.Type()))
+	return false
+}
+
+// collection is [a, b], ?[a] or *[a].
+func (f *fileChecker) collection(x *syntax.Collection) (ir.Value, bool) {
+	c := &ir.Collection{}
+	var elem types.Type
+	ok := true
+	for _, item := range x.Items {
+		v, fine := f.expr(item)
+		if !fine {
+			ok = false
+			continue
+		}
+		t := asArray(v.Type())
+		if !types.IsData(t) {
+			f.err(item.At(), fmt.Sprintf("Value of type '%s' could not be put into a collection", v.Type()))
+			ok = false
+			continue
+		}
+		if elem == nil {
+			elem = t
+		} else {
+			elem = types.Intersection(elem, t)
+		}
+		c.Items = append(c.Items, v)
+	}
+	switch elem.(type) {
+	case nil:
+		elem = types.Bottom{}
+	case types.Bottom:
+		elem = types.Top{}
+	}
+	c.T = collectionOf(x.Kind, elem)
+	if x.Kind == syntax.Stream {
+		c.Name = fmt.Sprintf("stream-anon-%d", f.next("stream-anon"))
+		f.note(c.Name)
+	} else if len(c.Items) == 0 && ok {
+		return &ir.Lit{Text: "[]", T: c.T}, true
+	}
+	return c, ok
+}
+
+func (f *fileChecker) note(name string) {
+	if f.fn != nil {
+		f.fn.note(name)
+	}
+}
+
+// make is a constructor of a data type or an ability.
+func (f *fileChecker) make(x *syntax.Make) (ir.Value, bool) {
+	n, last, ok := f.m.known.lookup(x.Type)
+	var t types.Type
+	if ok {
+		t = n.types[last]
+	}
+	s, isStruct := t.(*types.Struct)
+	switch {
+	case t == nil:
+		f.err(x.Type.Span, "Type "+x.Type.String()+" is not defined")
+		return nil, false
+	case !isStruct || s.Kind == types.Service:
+		f.err(x.Type.Span, "Type must be an ability or a data")
+		return nil, false
+	}
+	fields, ok := f.fields(x.Fields)
+	if !ok {
+		return nil, false
+	}
+	return f.construct(x, s, fields)
+}
+
+// fields checks the named arguments of a constructor or a copy.
+func (f *fileChecker) fields(args []syntax.NamedArg) (list []ir.Named, ok bool) {
+	ok = true
+	count := map[string]int{}
+	for _, a := range args {
+		count[a.Name.Text]++
+	}
+	for _, a := range args {
+		if count[a.Name.Text] > 1 {
+			f.err(a.Name.Span, "Duplicate argument `"+a.Name.Text+"`")
+			ok = false
+			continue
+		}
+		v, fine := f.expr(a.Value)
+		ok = ok && fine
+		list = append(list, ir.Named{Name: a.Name.Text, Value: v})
+	}
+	return list, ok
+}
+
+func (f *fileChecker) construct(x *syntax.Make, s *types.Struct, fields []ir.Named) (ir.Value, bool) {
+	given := map[string]ir.Value{}
+	for _, field := range fields {
+		given[field.Name] = field.Value
+	}
+	ok := true
+	var missing []string
+	for _, field := range s.Fields {
+		v, has := given[field.Name]
+		if !has {
+			missing = append(missing, field.Name)
+			f.err(x.Type.Span, fmt.Sprintf("Missing argument '%s' of type '%s'", field.Name, field.Type))
+			ok = false
+		} else if !types.Accepts(field.Type, v.Type()) {
+			f.err(fieldSpan(x.Fields, field.Name), fmt.Sprintf("Wrong value type, expected: %s, given: %s", field.Type, v.Type()))
+			ok = false
+		}
+	}
+	f.unexpected(x.Fields, s, missing)
+	return &ir.Make{Fields: fields, T: s}, ok
+}
+
+func fieldSpan(args []syntax.NamedArg, name string) diag.Span {
+	for _, a := range args {
+		if a.Name.Text == name {
+			return a.Value.At()
+		}
+	}
+	return diag.Span{}
+}
+
+// unexpected warns about fields a type does not have.
+func (f *fileChecker) unexpected(args []syntax.NamedArg, s *types.Struct, missing []string) {
+	for _, a := range args {
+		if _, ok := s.Field(a.Name.Text); ok {
+			continue
+		}
+		message := "Unexpected argument '" + a.Name.Text + "'"
+		if len(missing) > 0 {
+			message += ", did you mean '" + strings.Join(missing, "', '") + "'?"
+		}
+		f.report(diag.Warning, a.Name.Span, message, "")
+	}
+}
+
+// copy is x.copy(field = value). A member of an ability may be called copy, too.
+func (f *fileChecker) copy(x *syntax.Copy) (ir.Value, bool) {
+	base, ok := f.expr(x.X)
+	if !ok {
+		return nil, false
+	}
+	s, isStruct := base.Type().(*types.Struct)
+	if isStruct && s.Kind != types.Data {
+		if _, has := s.Field("copy"); has {
+			return f.callMember(base, s, x.Name, positional(x))
+		}
+	}
+	if !isStruct || s.Kind != types.Data {
+		f.err(x.Name.Span, fmt.Sprintf("Non data type `%s` does not support `.copy`", base.Type()))
+		return nil, false
+	}
+	fields, ok := f.fields(x.Fields)
+	if !ok {
+		return nil, false
+	}
+	for i, field := range fields {
+		t, has := s.Field(field.Name)
+		if !has {
+			f.err(x.Fields[i].Name.Span, fmt.Sprintf("No field with name '%s' in `%s`", field.Name, s))
+			ok = false
+		} else if !f.accepts(t, field.Value, x.Fields[i].Value.At()) {
+			ok = false
+		}
+	}
+	return &ir.Copy{X: base, Fields: fields, T: s}, ok
+}
+
+// positional turns x.copy(a, b) into the call it may also be.
+func positional(x *syntax.Copy) *syntax.Apply {
+	a := &syntax.Apply{Span: x.Span}
+	for _, field := range x.Fields {
+		a.Args = append(a.Args, field.Value)
+	}
+	return a
+}
+
+func (f *fileChecker) not(x *syntax.Not) (ir.Value, bool) {
+	v, ok := f.expr(x.X)
+	if !ok || !f.accepts(types.Bool, v, x.X.At()) {
+		return nil, false
+	}
+	return &ir.Not{X: v}, true
+}
+
+// binary checks the operands of an operator; both are checked before giving up.
+func (f *fileChecker) binary(x *syntax.Binary) (ir.Value, bool) {
+	l, lok := f.expr(x.L)
+	r, rok := f.expr(x.R)
+	if !lok || !rok {
+		return nil, false
+	}
+	out := &ir.Binary{Op: x.Op, L: l, R: r, T: types.Bool}
+	ok := true
+	switch x.Op {
+	case "&&", "||":
+		lok, rok = f.accepts(types.Bool, l, x.L.At()), f.accepts(types.Bool, r, x.R.At())
+		ok = lok && rok
+	case "==", "!=":
+		if !comparable(l.Type(), r.Type()) {
+			f.err(x.OpSpan, fmt.Sprintf("Cannot compare '%s' with '%s''", l.Type(), r.Type()))
+			ok = false
+		}
+	case "<", "<=", ">", ">=":
+		lok, rok = f.integer(l, x.L.At()), f.integer(r, x.R.At())
+		ok = lok && rok
+	default:
+		return f.arithmetic(x, out)
+	}
+	return out, ok
+}
+
+// comparable tells whether two types may stand beside == and !=.
+func comparable(a, b types.Type) bool {
+	if types.IsDynamic(a) || types.IsDynamic(b) {
+		return true
+	}
+	if isNumber(a) && isNumber(b) {
+		return true
+	}
+	ea, aok := types.Elem(a)
+	eb, bok := types.Elem(b)
+	if aok && bok {
+		return comparable(ea, eb)
+	}
+	for _, t := range []types.Type{a, b} {
+		if types.IsArrow(t) || types.IsAbility(t) {
+			return false
+		}
+	}
+	if la, ok := a.(types.Literal); ok {
+		if lb, ok := b.(types.Literal); ok {
+			return types.Compare(la, lb) != types.None
+		}
+	}
+	_, top := types.Union(a, b).(types.Top)
+	return !top
+}
+
+// isNumber tells scalars that are numbers, and signed literals.
+func isNumber(t types.Type) bool {
+	if s, ok := t.(types.Scalar); ok {
+		return s < types.Bool
+	}
+	return t == types.SignedLit
+}
+
+// arithmetic checks + - * / % **. A product with a float operand is rounded down to i64.
+func (f *fileChecker) arithmetic(x *syntax.Binary, out *ir.Binary) (ir.Value, bool) {
+	l, r := out.L.Type(), out.R.Type()
+	var lok, rok bool
+	switch {
+	case x.Op == "*" && (types.Accepts(l, types.FloatLit) || types.Accepts(r, types.FloatLit)) && !(types.IsDynamic(l) && types.IsDynamic(r)):
+		lok = f.oneOf(out.L, x.L.At(), floats, "f32, f64")
+		rok = f.oneOf(out.R, x.R.At(), floats, "f32, f64")
+		out.Op, out.T = "fmul", types.I64
+		return out, lok && rok
+	case x.Op == "**":
+		lok = f.integer(out.L, x.L.At())
+		rok = f.oneOf(out.R, x.R.At(), unsigneds, "u8, u16, u32, u64")
+	default:
+		lok, rok = f.integer(out.L, x.L.At()), f.integer(out.R, x.R.At())
+	}
+	switch t := types.Union(l, r).(type) {
+	case types.Scalar, types.Literal:
+		out.T = t
+	case types.Dynamic:
+		out.T = t
+	default:
+		out.T = types.I64
+		f.report(diag.Warning, x.OpSpan, fmt.Sprintf("Result type of (%s Math(%s) %s) is unknown, using i64 instead", l, mathNames[x.Op], r), "")
+	}
+	return out, lok && rok
+}
+
+var mathNames = map[string]string{"+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "%": "Rem", "**": "Pow"}

@@ -1,0 +1,529 @@
+// Package check turns parsed files into checked programs: it loads imports,
+// resolves names, computes types and says what is wrong, in the words users of
+// Aqua know.
+//
+// Files are checked in the order of their imports, each once. A file whose
+// parse or header fails stops there; errors in bodies are all collected. A name
+// whose definition failed is known with a type that fits everywhere, so that
+// one mistake gives one message.
+package check
+
+import (
+	"path"
+	"strings"
+
+	"github.com/aquanode/aquanode/aqua/diag"
+	"github.com/aquanode/aquanode/aqua/ir"
+	"github.com/aquanode/aquanode/aqua/syntax"
+	"github.com/aquanode/aquanode/aqua/types"
+)
+
+// Config is what a program is checked against.
+type Config struct {
+	// Load finds the text that an import names. from is the importing file. On
+	// failure it tells the paths it tried.
+	Load func(from *diag.Source, path string) (src *diag.Source, tried []string)
+
+	NoRelay   bool              // HOST_PEER_ID is the initiator
+	Constants []string          // "NAME = literal"
+	Script    bool              // the entry may be a script
+	Peers     map[string]string // scripts: names that stand for peer ids
+	Services  []KnownService    // scripts: where undeclared functions are looked for
+}
+
+// KnownService is a service a script may call without declaring it.
+type KnownService struct {
+	ID        string
+	Functions []string
+}
+
+// Program is a checked entry file: what it exports.
+type Program struct {
+	Functions []Function
+	Services  []ir.Service
+	Main      *ir.Func // the top-level statements of a script, or nil
+}
+
+// Function is an exported function under its exported name.
+type Function struct {
+	Name string
+	Func *ir.Func
+}
+
+// Main is the name of the function that holds the top-level statements of a script.
+const Main = "main"
+
+// Check loads and checks an entry file and all it imports.
+func Check(entry *diag.Source, cfg Config) (*Program, diag.List) {
+	c := &checker{cfg: cfg, files: map[string]*module{}}
+	c.constants()
+	m := c.module(entry, cfg.Script)
+	if len(c.diags.Errors()) > 0 || m == nil {
+		return nil, c.diags
+	}
+	return c.program(m), c.diags
+}
+
+// checker holds what all files share.
+type checker struct {
+	cfg     Config
+	files   map[string]*module
+	loading []string // files on the way from the entry to the current one
+	given   map[string]ir.Value
+	diags   diag.List
+}
+
+// names are the definitions a file knows or declares.
+type names struct {
+	consts   map[string]ir.Value
+	types    map[string]types.Type
+	services map[string]*service
+	funcs    map[string]*ir.Func
+	modules  map[string]*names
+	exports  []syntax.Rename // in order; a name is exported once, the last export of it counts
+}
+
+func newNames() *names {
+	return &names{map[string]ir.Value{}, map[string]types.Type{}, map[string]*service{}, map[string]*ir.Func{}, map[string]*names{}, nil}
+}
+
+// service is a declared service.
+type service struct {
+	typ *types.Struct
+	id  ir.Value // default id or nil
+}
+
+// has tells whether any part goes by the name.
+func (n *names) has(name string) bool {
+	_, a := n.consts[name]
+	_, b := n.types[name]
+	_, c := n.funcs[name]
+	_, d := n.modules[name]
+	return a || b || c || d
+}
+
+// take copies the part called name from o, under another name.
+func (n *names) take(o *names, name, as string) {
+	if v, ok := o.consts[name]; ok {
+		n.consts[as] = v
+	}
+	if f, ok := o.funcs[name]; ok {
+		n.funcs[as] = f
+	}
+	if m, ok := o.modules[name]; ok {
+		n.modules[as] = m
+	}
+	if t, ok := o.types[name]; ok {
+		n.types[as] = renamed(t, name, as)
+	}
+	if s, ok := o.services[name]; ok {
+		n.services[as] = &service{renamed(s.typ, name, as).(*types.Struct), s.id}
+	}
+}
+
+// renamed gives a structure its name in another file.
+func renamed(t types.Type, name, as string) types.Type {
+	s, ok := t.(*types.Struct)
+	if !ok || name == as || s.Name != name {
+		return t
+	}
+	return &types.Struct{Kind: s.Kind, Name: as, Fields: s.Fields}
+}
+
+// all are the names of the parts.
+func (n *names) all() (list []string) {
+	seen := map[string]bool{}
+	add := func(name string) {
+		if !seen[name] {
+			seen[name] = true
+			list = append(list, name)
+		}
+	}
+	for k := range n.consts {
+		add(k)
+	}
+	for k := range n.types {
+		add(k)
+	}
+	for k := range n.funcs {
+		add(k)
+	}
+	for k := range n.modules {
+		add(k)
+	}
+	return list
+}
+
+// module is a checked file.
+type module struct {
+	name     string // from its header
+	known    *names // all it defines and imports
+	declared *names // what importers see
+	declares []string
+	failed   bool
+	main     *ir.Func
+	script   bool
+}
+
+// module loads and checks one file; it is nil when the file is part of a cycle.
+func (c *checker) module(src *diag.Source, script bool) *module {
+	if m, ok := c.files[src.Name]; ok {
+		return m
+	}
+	m := &module{known: newNames(), declared: newNames()}
+	c.loading = append(c.loading, src.Name)
+	defer func() { c.loading = c.loading[:len(c.loading)-1] }()
+	file, diags := syntax.Parse(src, script)
+	c.diags = append(c.diags, diags...)
+	m.failed = len(diags) > 0
+	if !m.failed {
+		f := &fileChecker{checker: c, m: m, src: src, file: file, counters: map[string]int{}}
+		f.run(script)
+	}
+	c.files[src.Name] = m
+	return m
+}
+
+// constants parses the constants given to the compiler.
+func (c *checker) constants() {
+	c.given = map[string]ir.Value{}
+	for _, text := range c.cfg.Constants {
+		file, diags := syntax.Parse(diag.NewSource("constant", "const "+strings.TrimSpace(text)), false)
+		if len(diags) == 0 && len(file.Defs) == 1 {
+			if def, ok := file.Defs[0].(*syntax.Const); ok {
+				if lit, ok := def.Value.(*syntax.Literal); ok {
+					c.given[def.Name.Text] = literal(lit)
+					continue
+				}
+			}
+		}
+		c.diags = append(c.diags, diag.Diagnostic{Kind: diag.Other, Message: []string{"Invalid constant definition '" + text + "'."},
+			Hint: `write NAME = literal, with blanks around the sign`})
+	}
+}
+
+// fileChecker checks one file.
+type fileChecker struct {
+	*checker
+	m        *module
+	src      *diag.Source
+	file     *syntax.File
+	counters map[string]int // of generated names
+	fn       *funcScope     // innermost function being checked
+}
+
+func (f *fileChecker) report(kind diag.Kind, span diag.Span, message, hint string) {
+	d := diag.New(kind, f.src, span, message)
+	d.Hint = hint
+	f.diags = append(f.diags, d)
+	if kind != diag.Warning {
+		f.m.failed = true
+	}
+}
+
+func (f *fileChecker) err(span diag.Span, message string) { f.report(diag.Error, span, message, "") }
+
+// run checks the header, then the definitions. Header errors stop the file.
+func (f *fileChecker) run(script bool) {
+	head, ok := f.moduleLine(script)
+	if !ok || !f.imports() {
+		return
+	}
+	known := f.m.known
+	for name, v := range f.given {
+		known.consts[name] = v
+	}
+	for _, def := range f.file.Defs {
+		f.definition(def)
+	}
+	f.script()
+	if f.m.failed {
+		return
+	}
+	f.declare(head)
+	f.checkExports()
+}
+
+// moduleLine finds the module line, which must be the first of the header.
+func (f *fileChecker) moduleLine(script bool) (*syntax.Module, bool) {
+	var head *syntax.Module
+	for i, h := range f.file.Header {
+		m, ok := h.(*syntax.Module)
+		switch {
+		case !ok:
+		case m.Keyword.Text == "module":
+			f.report(diag.Header, m.Keyword.Span, "Keyword `module` is deprecated, use `aqua` instead", "")
+			return nil, false
+		case i > 0:
+			f.report(diag.Header, m.Span, "Module header is expected to be at the top", "")
+			return nil, false
+		default:
+			head = m
+		}
+	}
+	if head == nil && !script {
+		f.report(diag.Header, diag.Span{}, "Missing module header at the top of the file", "begin the file with a line like: aqua Name declares *")
+		return nil, false
+	}
+	if head != nil {
+		f.m.name = head.Name.String()
+	}
+	f.m.script = script && (head == nil || len(f.file.Script) > 0)
+	return head, true
+}
+
+// imports loads what the header asks for and merges it.
+func (f *fileChecker) imports() bool {
+	ok := true
+	for _, h := range f.file.Header {
+		switch h := h.(type) {
+		case *syntax.Import:
+			ok = f.importLine(h) && ok
+		case *syntax.Use:
+			ok = f.useLine(h) && ok
+		}
+	}
+	return ok
+}
+
+// load finds and checks an imported file.
+func (f *fileChecker) load(p string, span diag.Span) (*module, bool) {
+	if !strings.HasSuffix(p, ".aqua") {
+		p += ".aqua"
+	}
+	var src *diag.Source
+	var tried []string
+	if f.cfg.Load != nil {
+		src, tried = f.cfg.Load(f.src, p)
+	}
+	if src == nil {
+		f.report(diag.Imports, span, "Import '"+p+"' could not be resolved, tried: "+strings.Join(tried, ", "), "")
+		return nil, false
+	}
+	for i, name := range f.loading {
+		if name == src.Name {
+			f.cycle(f.loading[i:])
+			return nil, false
+		}
+	}
+	m := f.module(src, false)
+	if m.failed {
+		f.m.failed = true
+		return nil, false
+	}
+	return m, true
+}
+
+func (f *fileChecker) cycle(files []string) {
+	var parts []string
+	for i, name := range files {
+		next := files[(i+1)%len(files)]
+		parts = append(parts, path.Base(name)+" imports "+path.Base(next))
+	}
+	f.m.failed = true
+	f.diags = append(f.diags, diag.Diagnostic{Kind: diag.Other, Message: []string{"Cycle loops detected in imports: " + strings.Join(parts, ", ")}})
+}
+
+func (f *fileChecker) importLine(h *syntax.Import) bool {
+	m, ok := f.load(h.Path, h.PathSpan)
+	if !ok {
+		return false
+	}
+	part, ok := f.select_(m, h.Names)
+	if !ok {
+		return false
+	}
+	for _, name := range part.all() {
+		f.m.known.take(part, name, name)
+	}
+	// What the imported file exports under a name that arrives here unchanged is
+	// exported by this file too; compiled packages rely on it.
+	for _, e := range m.known.exports {
+		if part.has(e.Name.Text) && arrives(h.Names, e.Name.Text) {
+			f.m.known.export(e)
+		}
+	}
+	return true
+}
+
+// arrives tells whether an import brings a name as it is.
+func arrives(renames []syntax.Rename, name string) bool {
+	if renames == nil {
+		return true
+	}
+	for _, r := range renames {
+		if r.Name.Text == name && r.As.Text == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *names) export(e syntax.Rename) {
+	for i, old := range n.exports {
+		if old.Name.Text == e.Name.Text {
+			n.exports[i] = e
+			return
+		}
+	}
+	n.exports = append(n.exports, e)
+}
+
+func (f *fileChecker) useLine(h *syntax.Use) bool {
+	m, ok := f.load(h.Path, h.PathSpan)
+	if !ok {
+		return false
+	}
+	part, ok := f.select_(m, h.Names)
+	if !ok {
+		return false
+	}
+	name := m.name
+	if h.As != nil {
+		name = h.As.Text
+	}
+	if old, ok := f.m.known.modules[name]; ok {
+		merged := newNames()
+		for _, n := range old.all() {
+			merged.take(old, n, n)
+		}
+		for _, n := range part.all() {
+			merged.take(part, n, n)
+		}
+		part = merged
+	}
+	f.m.known.modules[name] = part
+	return true
+}
+
+// select_ is the declared part of a module, whole or by name.
+func (f *fileChecker) select_(m *module, renames []syntax.Rename) (*names, bool) {
+	if renames == nil {
+		return m.declared, true
+	}
+	part, ok := newNames(), true
+	for _, r := range renames {
+		if !m.declared.has(r.Name.Text) {
+			f.report(diag.Header, r.Name.Span, "Imported file `declares "+strings.Join(m.declares, ", ")+"`, no "+r.Name.Text+
+				" declared. Try adding `declares "+r.Name.Text+"` to that file.", "")
+			ok = false
+			continue
+		}
+		part.take(m.declared, r.Name.Text, r.As.Text)
+	}
+	return part, ok
+}
+
+// declare picks what importers see.
+func (f *fileChecker) declare(head *syntax.Module) {
+	if head == nil {
+		return
+	}
+	if head.All {
+		f.m.declared = f.m.known
+		f.m.declares = []string{"*"}
+		return
+	}
+	for _, n := range head.Declares {
+		if !f.m.known.has(n.Text) {
+			f.report(diag.Header, n.Span, "`"+n.Text+"` is expected to be declared, but declaration is not found in the file", "")
+			continue
+		}
+		f.m.declared.take(f.m.known, n.Text, n.Text)
+		f.m.declares = append(f.m.declares, n.Text)
+	}
+}
+
+// checkExports reads the export lines.
+func (f *fileChecker) checkExports() {
+	lines := 0
+	for _, h := range f.file.Header {
+		line, ok := h.(*syntax.Export)
+		if !ok {
+			continue
+		}
+		lines++
+		for _, r := range line.Names {
+			if f.exportable(r) {
+				f.m.known.export(r)
+			}
+		}
+	}
+	if lines == 0 && f.m.script {
+		f.exportAll()
+	}
+}
+
+// exportAll exports all that can be, for scripts without export lines.
+func (f *fileChecker) exportAll() {
+	for _, def := range f.file.Defs {
+		if fn, ok := def.(*syntax.Func); ok && refusal(f.m.known.funcs[fn.Name.Text].Type) == "" {
+			f.m.known.export(syntax.Rename{Name: fn.Name, As: fn.Name})
+		}
+	}
+}
+
+func (f *fileChecker) exportable(r syntax.Rename) bool {
+	name := r.Name.Text
+	known := f.m.known
+	message := ""
+	if t, ok := known.types[name].(*types.Struct); ok && t.Kind == types.Ability {
+		message = "Can not export '" + name + "' as it is an ability"
+	} else if fn, ok := known.funcs[name]; ok {
+		if why := refusal(fn.Type); why != "" {
+			message = "The function '" + name + "' cannot be exported, because it " + why
+		}
+	} else if !known.has(name) {
+		message = strings.TrimRight("Files has no "+name+" declaration or import, cannot export, available functions: "+strings.Join(f.available(), ", "), " ")
+	}
+	if message != "" {
+		f.report(diag.Header, r.Name.Span, message, "")
+	}
+	return message == ""
+}
+
+// available are the functions of the file, in its order.
+func (f *fileChecker) available() (list []string) {
+	for _, def := range f.file.Defs {
+		if fn, ok := def.(*syntax.Func); ok {
+			list = append(list, fn.Name.Text)
+		}
+	}
+	return list
+}
+
+// refusal tells why a function cannot be exported, or is empty.
+func refusal(t *types.Arrow) string {
+	for _, r := range t.Results {
+		if types.IsArrow(r) || types.IsAbility(r) {
+			return "returns an arrow or an ability"
+		}
+	}
+	for _, a := range t.Args {
+		if types.IsAbility(a.Type) {
+			return "accepts an ability"
+		}
+	}
+	return ""
+}
+
+// program collects what the entry exports.
+func (c *checker) program(m *module) *Program {
+	p := &Program{Main: m.main}
+	for _, e := range m.known.exports {
+		if fn, ok := m.known.funcs[e.Name.Text]; ok {
+			p.Functions = append(p.Functions, Function{e.As.Text, fn})
+		}
+		if s, ok := m.known.services[e.Name.Text]; ok {
+			out := ir.Service{Name: e.As.Text, Type: s.typ}
+			if lit, ok := s.id.(*ir.Lit); ok {
+				out.ID = strings.Trim(lit.Text, `"`)
+			}
+			p.Services = append(p.Services, out)
+		}
+	}
+	if m.main != nil {
+		p.Functions = append(p.Functions, Function{Main, m.main})
+	}
+	return p
+}

@@ -1,0 +1,274 @@
+package check
+
+import (
+	"sort"
+	"strings"
+
+	"github.com/aquanode/aquanode/aqua/ir"
+	"github.com/aquanode/aquanode/aqua/syntax"
+	"github.com/aquanode/aquanode/aqua/types"
+)
+
+// funcScope is a function under check: its blocks, innermost last.
+type funcScope struct {
+	fn       *ir.Func
+	outer    *funcScope // of a closure: the function it stands in
+	frames   []*frame
+	defined  []string // arguments and names defined in the body
+	captured []string // names taken from outer
+	noted    map[string]bool
+	ret      *syntax.Return
+	returned []ir.Value // checked values of ret; nil where a check failed
+}
+
+// frame is a block. On-blocks are frames for service ids, not for names: what
+// is defined inside stays visible after them.
+type frame struct {
+	vars     map[string]ir.Value // nil in an on-block
+	services map[string]ir.Value
+}
+
+func newFuncScope(fn *ir.Func, outer *funcScope) *funcScope {
+	s := &funcScope{fn: fn, outer: outer, noted: map[string]bool{}}
+	s.push(true)
+	return s
+}
+
+// push opens a block; vars tells whether it is a scope of names.
+func (s *funcScope) push(vars bool) {
+	f := &frame{services: map[string]ir.Value{}}
+	if vars {
+		f.vars = map[string]ir.Value{}
+	}
+	s.frames = append(s.frames, f)
+}
+
+func (s *funcScope) pop() { s.frames = s.frames[:len(s.frames)-1] }
+
+// find looks a name up, from the innermost block out. Names found in an outer
+// function are noted as captured.
+func (s *funcScope) find(name string) (ir.Value, bool) {
+	for i := len(s.frames) - 1; i >= 0; i-- {
+		if v, ok := s.frames[i].vars[name]; ok {
+			return v, true
+		}
+	}
+	if s.outer == nil {
+		return nil, false
+	}
+	v, ok := s.outer.find(name)
+	if ok {
+		s.capture(name)
+	}
+	return v, ok
+}
+
+func (s *funcScope) capture(name string) {
+	if !s.noted[name] {
+		s.noted[name] = true
+		s.captured = append(s.captured, name)
+	}
+}
+
+// set adds a name to the innermost block that is a scope of names.
+func (s *funcScope) set(name string, v ir.Value) {
+	for i := len(s.frames) - 1; i >= 0; i-- {
+		if s.frames[i].vars != nil {
+			s.frames[i].vars[name] = v
+			break
+		}
+	}
+	s.note(name)
+}
+
+// note records that the body defines a name.
+func (s *funcScope) note(name string) {
+	if !s.noted[name] {
+		s.noted[name] = true
+		s.defined = append(s.defined, name)
+	}
+}
+
+// serviceID is the id set for a service in the innermost block that sets one.
+func (s *funcScope) serviceID(name string) (ir.Value, bool) {
+	for i := len(s.frames) - 1; i >= 0; i-- {
+		if id, ok := s.frames[i].services[name]; ok {
+			return id, true
+		}
+	}
+	if s.outer == nil {
+		return nil, false
+	}
+	id, ok := s.outer.serviceID(name)
+	if v, isVar := id.(*ir.Var); ok && isVar {
+		s.capture(v.Name)
+	}
+	return id, ok
+}
+
+// visible are the names in scope, nearest first.
+func (s *funcScope) visible() (list []string) {
+	for ; s != nil; s = s.outer {
+		for i := len(s.frames) - 1; i >= 0; i-- {
+			names := make([]string, 0, len(s.frames[i].vars))
+			for n := range s.frames[i].vars {
+				names = append(names, n)
+			}
+			sort.Strings(names)
+			list = append(list, names...)
+		}
+	}
+	return list
+}
+
+// Built-in constants, in the order suggestions list them.
+var builtinNames = []string{"nil", "LAST_ERROR", "PARTICLE_TTL", "INIT_PEER_ID", "HOST_PEER_ID", "PARTICLE_TIMESTAMP"}
+
+// errorType is the type of LAST_ERROR and of what catch binds.
+var errorType = types.NewStruct(types.Data, "Error", []types.Field{
+	{Name: "message", Type: types.String}, {Name: "error_code", Type: types.I64},
+	{Name: "instruction", Type: types.String}, {Name: "peer_id", Type: types.String},
+})
+
+// lastError is the value of the error being handled.
+var lastError = &ir.Var{Name: ":error:", T: errorType}
+
+// builtin is a built-in constant.
+func (f *fileChecker) builtin(name string) (ir.Value, bool) {
+	switch name {
+	case "nil":
+		return &ir.Lit{Text: "[]", T: types.Option{Elem: types.Bottom{}}}, true
+	case "LAST_ERROR":
+		return lastError, true
+	case "PARTICLE_TTL":
+		return &ir.Lit{Text: "%ttl%", T: types.U32}, true
+	case "PARTICLE_TIMESTAMP":
+		return &ir.Lit{Text: "%timestamp%", T: types.U64}, true
+	case "INIT_PEER_ID":
+		return &ir.Lit{Text: "%init_peer_id%", T: types.String}, true
+	case "HOST_PEER_ID":
+		if f.cfg.NoRelay {
+			return &ir.Lit{Text: "%init_peer_id%", T: types.String}, true
+		}
+		return &ir.Var{Name: "-relay-", T: types.String}, true
+	}
+	return nil, false
+}
+
+// lookup resolves a name to a value: constants, then what is in scope, then
+// functions, then services as abilities, then the peers of a script.
+func (f *fileChecker) lookup(name string) (ir.Value, bool) {
+	if v, ok := f.m.known.consts[name]; ok {
+		return v, true
+	}
+	if v, ok := f.builtin(name); ok {
+		return v, true
+	}
+	if f.fn != nil {
+		if v, ok := f.fn.find(name); ok {
+			return v, true
+		}
+	}
+	if fn, ok := f.m.known.funcs[name]; ok {
+		return &ir.FuncRef{Func: fn}, true
+	}
+	if s, ok := f.m.known.services[name]; ok {
+		if id, ok := f.idOf(name, s); ok {
+			return &ir.ServiceRef{ID: id, T: s.typ}, true
+		}
+	}
+	if id, ok := f.cfg.Peers[name]; ok && f.m.script {
+		return &ir.Lit{Text: `"` + id + `"`, T: types.String}, true
+	}
+	return nil, false
+}
+
+// idOf is the current id of a service.
+func (f *fileChecker) idOf(name string, s *service) (ir.Value, bool) {
+	if f.fn != nil {
+		if id, ok := f.fn.serviceID(name); ok {
+			return id, true
+		}
+	}
+	return s.id, s.id != nil
+}
+
+// define gives a name in the current block a type; names may not be redefined
+// while they are visible.
+func (f *fileChecker) define(n syntax.Name, t types.Type) bool {
+	if f.taken(n.Text) {
+		message := "This name was already defined in the scope"
+		if types.IsArrow(t) {
+			message = "This arrow was already defined in the scope"
+		}
+		f.err(n.Span, message)
+		return false
+	}
+	f.fn.set(n.Text, &ir.Var{Name: n.Text, T: t})
+	return true
+}
+
+func (f *fileChecker) taken(name string) bool {
+	if _, ok := f.m.known.consts[name]; ok {
+		return true
+	}
+	if _, ok := f.builtin(name); ok {
+		return true
+	}
+	if _, ok := f.m.known.funcs[name]; ok {
+		return true
+	}
+	for s := f.fn; s != nil; s = s.outer {
+		for _, fr := range s.frames {
+			if _, ok := fr.vars[name]; ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// suggest lists up to five names close to a missing one.
+func (f *fileChecker) suggest(name string) string {
+	var list []string
+	if f.fn != nil {
+		list = f.fn.visible()
+	}
+	for _, names := range [][]string{keys(f.m.known.funcs), builtinNames, keys(f.m.known.consts)} {
+		list = append(list, names...)
+	}
+	sort.SliceStable(list, func(i, j int) bool { return distance(list[i], name) < distance(list[j], name) })
+	list = list[:min(len(list), 5)]
+	return "Did you mean any of this? '" + strings.Join(list, "', '") + "'"
+}
+
+func keys[T any](m map[string]T) []string {
+	list := make([]string, 0, len(m))
+	for k := range m {
+		list = append(list, k)
+	}
+	sort.Strings(list)
+	return list
+}
+
+// distance is the Levenshtein distance, of names cut to a reasonable length.
+func distance(a, b string) int {
+	a, b = a[:min(len(a), 40)], b[:min(len(b), 40)]
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := diagonal
+			if a[i-1] != b[j-1] {
+				cost++
+			}
+			diagonal = row[j]
+			row[j] = min(cost, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}

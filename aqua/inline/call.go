@@ -1,0 +1,144 @@
+package inline
+
+import (
+	"fmt"
+
+	"github.com/aquanode/aquanode/aqua/ir"
+	"github.com/aquanode/aquanode/aqua/topology"
+	"github.com/aquanode/aquanode/aqua/types"
+)
+
+// callValue evaluates the arguments of a call side by side, then calls.
+func (in *inliner) callValue(v *ir.Call, e *env) ([]binding, code) {
+	in.step()
+	fn, c := in.value(v.Fn, e, false)
+	var parts []code
+	args := make([]binding, len(v.Args))
+	for i, arg := range v.Args {
+		b, ac := in.value(arg, e, false)
+		args[i] = b
+		parts = append(parts, ac)
+	}
+	c = append(c, parallel(parts)...)
+	for i := range args {
+		if i < len(v.T.Args) && types.IsStream(v.T.Args[i].Type) && fn.arrow.fn != nil {
+			continue // a stream goes into a function as itself
+		}
+		o, freeze := in.frozen(args[i].Operand)
+		args[i].Operand = o
+		c = append(c, freeze...)
+	}
+	results, body := in.call(fn.arrow, args)
+	return results, append(c, body...)
+}
+
+// call runs an arrow with evaluated arguments.
+func (in *inliner) call(a *arrow, args []binding) ([]binding, code) {
+	in.step()
+	var results []binding
+	var c code
+	switch {
+	case a.fn != nil:
+		results, c = in.inline(a, args)
+	case a.service != nil:
+		results, c = in.serviceCall(a, args)
+	default:
+		return in.callback(a, args)
+	}
+	return results, c
+}
+
+// inline puts a function in place: its names are renamed, its arguments are
+// what was passed. A closure runs where it was made.
+func (in *inliner) inline(a *arrow, args []binding) ([]binding, code) {
+	e := &env{vars: map[string]binding{}, rename: map[string]string{}, outer: a.env}
+	for _, n := range a.fn.Names {
+		e.rename[n] = in.fresh(n)
+	}
+	for i, arg := range a.fn.Type.Args {
+		e.vars[arg.Name] = args[i]
+	}
+	c := in.op(a.fn.Body, e)
+	var results []binding
+	for _, v := range a.fn.Returns {
+		b, rc := in.returned(v, e)
+		results = append(results, b)
+		c = append(c, rc...)
+	}
+	if a.mark != nil && len(c) > 0 {
+		c = code{topology.NewNode(&topology.At{Mark: a.mark}, c...)}
+	}
+	return results, c
+}
+
+// returned evaluates a returned value. A name stands for what it is bound to,
+// even if that is a stream returned as an array: who uses it freezes it.
+func (in *inliner) returned(v ir.Value, e *env) (binding, code) {
+	if x, ok := v.(*ir.Var); ok {
+		if b, ok := e.find(x.Name); ok {
+			return b, nil
+		}
+	}
+	return in.value(v, e, true)
+}
+
+func operands(list []binding) []topology.Operand {
+	out := make([]topology.Operand, len(list))
+	for i, b := range list {
+		out[i] = b.Operand
+	}
+	return out
+}
+
+// serviceCall calls a function of a service. A stream result is a stream of the
+// current block.
+func (in *inliner) serviceCall(a *arrow, args []binding) ([]binding, code) {
+	out, results := in.output("ret", a.results)
+	n := topology.NewNode(&topology.Call{Service: *a.service, Function: text(a.name), Args: operands(args), Out: out})
+	return results, code{n}
+}
+
+// output is the variable a call writes, if it has results.
+func (in *inliner) output(stem string, results []types.Type) (*topology.Operand, []binding) {
+	if len(results) == 0 {
+		return nil, nil
+	}
+	name := in.fresh(stem)
+	o := topology.Var(name)
+	if types.IsStream(results[0]) {
+		o = in.stream(name)
+	}
+	return &o, []binding{{Operand: o}}
+}
+
+// callback calls an argument of the exported function at the initiator.
+func (in *inliner) callback(a *arrow, args []binding) ([]binding, code) {
+	out, results := in.output("init_call_res0", a.results)
+	n := call("callbackSrv", a.callback, out, operands(args)...)
+	return results, code{in.guarded(in.initiator(), code{n})}
+}
+
+// arrowOf is an arrow as a value.
+func (in *inliner) arrowOf(v ir.Value, e *env) (binding, code) {
+	switch v := v.(type) {
+	case *ir.FuncRef:
+		return binding{arrow: &arrow{fn: v.Func, title: v.Func.Name}}, nil
+	case *ir.ServiceFn:
+		id, c := in.value(v.ID, e, false)
+		return binding{arrow: serviceArrow(id.Operand, v.Service, v.Fn, v.T)}, c
+	case *ir.ServiceRef:
+		id, c := in.value(v.ID, e, false)
+		b := binding{ability: map[string]binding{}}
+		for _, f := range v.T.Fields {
+			if t, ok := f.Type.(*types.Arrow); ok {
+				b.ability[f.Name] = binding{arrow: serviceArrow(id.Operand, v.T.Name, f.Name, t)}
+			}
+		}
+		return b, c
+	}
+	panic(fmt.Sprintf("inline: %T is no arrow", v))
+}
+
+func serviceArrow(id topology.Operand, service, name string, t *types.Arrow) *arrow {
+	return &arrow{service: &id, name: name, title: service + "." + name, results: t.Results}
+}

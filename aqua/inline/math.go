@@ -1,0 +1,233 @@
+package inline
+
+import (
+	"math/big"
+	"strconv"
+
+	"github.com/aquanode/aquanode/aqua/ir"
+	"github.com/aquanode/aquanode/aqua/topology"
+	"github.com/aquanode/aquanode/aqua/types"
+)
+
+func number(n int64) *ir.Lit {
+	return &ir.Lit{Text: strconv.FormatInt(n, 10), T: types.SignedLit}
+}
+
+// integer is the number an operand is, if it is an integer literal of 64 bits.
+func integer(text string) (int64, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil
+}
+
+// simplify gathers the integer literals of a chain of sums and differences into
+// one: a + 1 + 2 is a + 3, n - 1 + 1 is n.
+func simplify(v *ir.Binary) ir.Value {
+	if v.Op != "+" && v.Op != "-" {
+		return v
+	}
+	base, sum := gather(v)
+	return rebuild(base, sum, v.T)
+}
+
+// rebuild writes base + sum, without what is not needed.
+func rebuild(base ir.Value, sum int64, t types.Type) ir.Value {
+	switch {
+	case base == nil:
+		return number(sum)
+	case sum == 0:
+		return base
+	case sum < 0 && sum != -sum:
+		return &ir.Binary{Op: "-", L: base, R: number(-sum), T: t}
+	}
+	return &ir.Binary{Op: "+", L: base, R: number(sum), T: t}
+}
+
+// gather splits a value into a part that is not known and a sum of literals.
+// Differences of unknown values are left as they are: they do not commute.
+func gather(v ir.Value) (base ir.Value, sum int64) {
+	switch v := v.(type) {
+	case *ir.Lit:
+		if n, ok := integer(v.Text); ok {
+			return nil, n
+		}
+	case *ir.Binary:
+		switch v.Op {
+		case "+":
+			lb, ls := gather(v.L)
+			rb, rs := gather(v.R)
+			return join(lb, rb, v.T), ls + rs
+		case "-":
+			lb, ls := gather(v.L)
+			rb, rs := gather(v.R)
+			if rb == nil {
+				return lb, ls - rs
+			}
+			left, right := rebuild(lb, ls, v.L.Type()), rebuild(rb, rs, v.R.Type())
+			return &ir.Binary{Op: "-", L: left, R: right, T: v.T}, 0
+		}
+	}
+	return v, 0
+}
+
+func join(a, b ir.Value, t types.Type) ir.Value {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return &ir.Binary{Op: "+", L: a, R: b, T: t}
+}
+
+// operations are the service functions of operators; the name of a function is
+// also the stem of its result's name.
+var operations = map[string]struct{ service, name string }{
+	"+": {"math", "add"}, "-": {"math", "sub"}, "*": {"math", "mul"}, "/": {"math", "div"},
+	"%": {"math", "rem"}, "**": {"math", "pow"}, "fmul": {"math", "fmul"},
+	"<": {"cmp", "lt"}, "<=": {"cmp", "lte"}, ">": {"cmp", "gt"}, ">=": {"cmp", "gte"},
+}
+
+func (in *inliner) binary(v ir.Value, e *env) (binding, code) {
+	b, ok := v.(*ir.Binary)
+	if !ok { // simplified away
+		return in.value(v, e, true)
+	}
+	switch b.Op {
+	case "&&":
+		return in.logical(b, e, "and", "false")
+	case "||":
+		return in.logical(b, e, "or", "true")
+	case "==", "!=":
+		return in.equality(b, e)
+	}
+	l, lc := in.term(b.L, e)
+	r, rc := in.term(b.R, e)
+	c := append(lc, rc...)
+	if text, ok := fold(b.Op, l, r); ok {
+		return binding{Operand: topology.Lit(text)}, c
+	}
+	o := operations[b.Op]
+	out := topology.Var(in.fresh(o.name))
+	return binding{Operand: out}, append(c, call(o.service, o.name, &out, l, r))
+}
+
+// term is an operand of an operation. It was simplified with the whole.
+func (in *inliner) term(v ir.Value, e *env) (topology.Operand, code) {
+	if b, ok := v.(*ir.Binary); ok && (b.Op == "+" || b.Op == "-") {
+		in.step()
+		r, c := in.binary(b, e)
+		return r.Operand, c
+	}
+	return in.data(v, e, true)
+}
+
+// logical evaluates the right side only if the left does not decide:
+//
+//	(xor (match left false (ap left and)) (seq right.. (ap right and)))
+func (in *inliner) logical(b *ir.Binary, e *env, name, decides string) (binding, code) {
+	l, lc := in.data(b.L, e, true)
+	r, rc := in.data(b.R, e, true)
+	if l.Sort == topology.Literal {
+		if l.Name == decides {
+			return binding{Operand: l}, lc
+		}
+		return binding{Operand: r}, append(lc, rc...)
+	}
+	if r.Sort == topology.Literal && len(rc) == 0 {
+		if r.Name == decides {
+			return binding{Operand: r}, lc
+		}
+		return binding{Operand: l}, lc
+	}
+	out := topology.Var(in.fresh(name))
+	short := topology.NewNode(&topology.Match{L: l, R: topology.Lit(decides)}, topology.NewNode(&topology.Ap{Arg: l, Out: out}))
+	full := seq(append(rc, topology.NewNode(&topology.Ap{Arg: r, Out: out}))...)
+	return binding{Operand: out}, append(lc, xor(short, full))
+}
+
+func (in *inliner) equality(b *ir.Binary, e *env) (binding, code) {
+	l, lc := in.data(b.L, e, true)
+	r, rc := in.data(b.R, e, true)
+	c := append(lc, rc...)
+	differ := b.Op == "!="
+	if l.Sort == topology.Literal && r.Sort == topology.Literal {
+		return binding{Operand: topology.Lit(strconv.FormatBool((l.Name == r.Name) != differ))}, c
+	}
+	name := "eq"
+	if differ {
+		name = "neq"
+	}
+	out := topology.Var(in.fresh(name))
+	test := topology.NewNode(&topology.Match{L: l, R: r, Differ: differ}, truth("true", out))
+	return binding{Operand: out}, append(c, xor(test, truth("false", out)))
+}
+
+func truth(text string, out topology.Operand) *topology.Node {
+	return topology.NewNode(&topology.Ap{Arg: topology.Lit(text), Out: out})
+}
+
+func (in *inliner) not(v *ir.Not, e *env) (binding, code) {
+	x, c := in.data(v.X, e, true)
+	if x.Sort == topology.Literal {
+		return binding{Operand: topology.Lit(strconv.FormatBool(x.Name == "false"))}, c
+	}
+	out := topology.Var(in.fresh("not"))
+	test := topology.NewNode(&topology.Match{L: x, R: topology.Lit("true")}, truth("false", out))
+	return binding{Operand: out}, append(c, xor(test, truth("true", out)))
+}
+
+// fold computes an operation on integer literals, with the wrap-around of 64
+// bits. Division by zero is left to fail where it would.
+func fold(op string, l, r topology.Operand) (string, bool) {
+	if l.Sort != topology.Literal || r.Sort != topology.Literal {
+		return "", false
+	}
+	a, aok := integer(l.Name)
+	b, bok := integer(r.Name)
+	if !aok || !bok {
+		return "", false
+	}
+	switch op {
+	case "<":
+		return strconv.FormatBool(a < b), true
+	case "<=":
+		return strconv.FormatBool(a <= b), true
+	case ">":
+		return strconv.FormatBool(a > b), true
+	case ">=":
+		return strconv.FormatBool(a >= b), true
+	}
+	n, ok := compute(op, a, b)
+	return strconv.FormatInt(n, 10), ok
+}
+
+func compute(op string, a, b int64) (int64, bool) {
+	switch op {
+	case "+":
+		return a + b, true
+	case "-":
+		return a - b, true
+	case "*":
+		return a * b, true
+	case "/":
+		if b != 0 {
+			return a / b, true
+		}
+	case "%":
+		if b != 0 {
+			return a % b, true
+		}
+	case "**":
+		if b >= 0 {
+			return power(a, b), true
+		}
+	}
+	return 0, false
+}
+
+// power is a to the power of n in 64 bits.
+func power(a, n int64) int64 {
+	mod := new(big.Int).Lsh(big.NewInt(1), 64)
+	p := new(big.Int).Exp(big.NewInt(a), big.NewInt(n), mod)
+	return int64(p.Uint64())
+}

@@ -1,0 +1,557 @@
+// Package syntax reads Aqua programs: text in, a tree with spans out.
+//
+// [Parse] accepts the whole language as published (aqua-api 0.14.6): headers,
+// constants, aliases, data, abilities, services and functions. In script mode
+// it accepts more: a file without a header, statements at top level, and calls
+// joined by "par" on one line. Which of the two a file gets is the caller's
+// choice; a script is always a superset, so nothing changes its meaning by it.
+//
+// The parser is a recursive descent over characters. Aqua has no reserved
+// words and gives blanks a meaning, so a line is tried as one kind of
+// statement after the other; when none fits, the message comes from the
+// attempt that got farthest. A file with an error yields the tree up to it.
+package syntax
+
+import (
+	"strings"
+
+	"github.com/aquanode/aquanode/aqua/diag"
+)
+
+// parser reads one file.
+type parser struct {
+	scanner
+	script     bool
+	inBrackets int // > 0: line ends count as blanks
+	depth      int // nesting of expressions and types
+	nodes      int // parts of the current line
+	blocks     int // nesting of blocks
+	diags      diag.List
+}
+
+// Parse reads a source text. With script set, it accepts the script forms too.
+func Parse(src *diag.Source, script bool) (*File, diag.List) {
+	p := &parser{scanner: scanner{src: src, text: src.Text}, script: script}
+	file := &File{Source: src}
+	p.header(file)
+	p.definitions(file)
+	return file, p.diags
+}
+
+func (p *parser) failed() bool { return len(p.diags) > 0 }
+
+func (p *parser) fail(span diag.Span, message, hint string) {
+	d := diag.New(diag.Syntax, p.src, span, message)
+	d.Hint = hint
+	p.diags = append(p.diags, d)
+}
+
+// failExpected reports what the farthest attempt was looking for.
+func (p *parser) failExpected() {
+	var list []string
+	seen := map[string]bool{}
+	for _, e := range p.expected {
+		if !seen[e] {
+			seen[e] = true
+			list = append(list, e)
+		}
+	}
+	what := strings.Join(list, " or ")
+	if n := len(list); n > 2 {
+		what = strings.Join(list[:n-1], ", ") + " or " + list[n-1]
+	}
+	p.fail(p.foundSpan(p.farthest), "Expected "+what+", found "+p.found(p.farthest), "")
+}
+
+// header reads the lines before the definitions.
+func (p *parser) header(file *File) {
+	for !p.failed() {
+		p.emptyLines()
+		h, ok := p.headerLine()
+		if !ok {
+			return
+		}
+		if h != nil {
+			file.Header = append(file.Header, h)
+		}
+	}
+}
+
+// headerLine = module | import | use | export. It is false when the line is something else.
+func (p *parser) headerLine() (Header, bool) {
+	start := p.pos
+	word, ok := p.headerKeyword()
+	if !ok {
+		p.pos = start
+		return nil, false
+	}
+	p.forget()
+	p.nodes = 0
+	var h Header
+	switch word.Text {
+	case "aqua", "module":
+		h, ok = p.module(word)
+	case "import":
+		h, ok = p.importLine(start)
+	case "use":
+		h, ok = p.use(start)
+	default:
+		h, ok = p.export(start)
+	}
+	if !ok || !p.endOfLine() {
+		p.failExpected()
+		return nil, true
+	}
+	return h, true
+}
+
+// headerKeyword steps over the first word of a header line and the blanks after it.
+func (p *parser) headerKeyword() (Name, bool) {
+	if !isLower(p.peek()) {
+		return Name{}, false
+	}
+	word, _ := p.name()
+	switch word.Text {
+	case "aqua", "module", "import", "use", "export":
+		if !p.blanks() {
+			return word, false
+		}
+		return word, strings.IndexByte("=<:(.", p.peek()) < 0
+	}
+	return word, false
+}
+
+// module = "aqua" path ["declares" ("*" | variable {"," variable})]
+func (p *parser) module(word Name) (Header, bool) {
+	m := &Module{Keyword: word}
+	var ok bool
+	if m.Name, ok = p.path(); !ok {
+		return nil, false
+	}
+	m.Span = word.Span.To(m.Name.Span)
+	at := p.pos
+	p.blanks()
+	if !p.keyword("declares") || !p.blanks() {
+		p.pos = at
+		return m, true
+	}
+	if p.accept("*") {
+		m.All = true
+		return m, true
+	}
+	for {
+		n, ok := p.variable()
+		if !ok || !p.node() {
+			return nil, false
+		}
+		m.Declares = append(m.Declares, n)
+		if !p.accept(",") {
+			return m, true
+		}
+		p.loose()
+	}
+}
+
+// importLine = "import" [renames "from"] string
+func (p *parser) importLine(start int) (Header, bool) {
+	h := &Import{}
+	ok := true
+	if p.peek() != '"' {
+		if h.Names, ok = p.renames(); !ok {
+			return nil, false
+		}
+		if p.blanks(); !p.keyword("from") {
+			return nil, p.want("'from'")
+		}
+		p.blanks()
+	}
+	h.Path, h.PathSpan, ok = p.path2()
+	h.Span = p.span(start)
+	return h, ok
+}
+
+// use = "use" [renames "from"] string ["as" class]
+func (p *parser) use(start int) (Header, bool) {
+	h := &Use{}
+	ok := true
+	if p.peek() != '"' {
+		if h.Names, ok = p.renames(); !ok {
+			return nil, false
+		}
+		if p.blanks(); !p.keyword("from") {
+			return nil, p.want("'from'")
+		}
+		p.blanks()
+	}
+	if h.Path, h.PathSpan, ok = p.path2(); !ok {
+		return nil, false
+	}
+	at := p.pos
+	if p.blanks(); p.keyword("as") && p.blanks() {
+		n, ok := p.class()
+		if !ok {
+			return nil, false
+		}
+		h.As = &n
+	} else {
+		p.pos = at
+		if h.Names != nil {
+			return nil, p.want("'as' and a module name")
+		}
+	}
+	h.Span = p.span(start)
+	return h, true
+}
+
+// path2 = string, the path of a file
+func (p *parser) path2() (string, diag.Span, bool) {
+	if p.peek() != '"' {
+		return "", diag.Span{}, p.want("a path in double quotes")
+	}
+	x, ok := p.literal()
+	if !ok {
+		return "", diag.Span{}, false
+	}
+	lit := x.(*Literal)
+	return lit.Text[1 : len(lit.Text)-1], lit.Span, true
+}
+
+// export = "export" renames
+func (p *parser) export(start int) (Header, bool) {
+	names, ok := p.renames()
+	return &Export{p.span(start), names}, ok
+}
+
+// renames = rename {"," rename}, where rename = name ["as" name] | class ["as" class]
+func (p *parser) renames() (list []Rename, ok bool) {
+	for {
+		n, ok := p.variable()
+		if !ok || !p.node() {
+			return nil, false
+		}
+		r := Rename{n, n}
+		at := p.pos
+		if p.blanks() && p.keyword("as") && p.blanks() {
+			if isUpper(n.Text[0]) {
+				r.As, ok = p.class()
+			} else {
+				r.As, ok = p.name()
+			}
+			if !ok {
+				return nil, false
+			}
+		} else {
+			p.pos = at
+		}
+		list = append(list, r)
+		if !p.accept(",") {
+			return list, true
+		}
+		p.blanks()
+	}
+}
+
+// definitions reads the rest of the file.
+func (p *parser) definitions(file *File) {
+	needsGap := false
+	for !p.failed() {
+		gap := p.emptyLines() > 0
+		if p.atEnd() {
+			return
+		}
+		start := p.pos
+		if lead := p.leading(); lead != "" {
+			p.fail(p.span(start), "Unexpected indentation", "definitions start at the first column")
+			return
+		}
+		def, indented, ok := p.definition()
+		if !ok {
+			p.topLevel(file)
+			needsGap = false
+			continue
+		}
+		if needsGap && !gap {
+			p.fail(p.foundSpan(start), "Expected an empty line before this definition",
+				"separate definitions by an empty line")
+			return
+		}
+		if def != nil {
+			file.Defs = append(file.Defs, def)
+		}
+		needsGap = indented
+	}
+}
+
+// topLevel reads a line that is no definition: a statement in a script, else an error.
+func (p *parser) topLevel(file *File) {
+	start := p.pos
+	if word, ok := p.headerKeyword(); ok {
+		p.fail(word.Span, "Header lines come before the first definition", "move this line to the top of the file")
+		return
+	}
+	p.pos = start
+	if !p.script {
+		p.fail(p.foundSpan(start), "Expected a definition, found "+p.found(start),
+			"'service', 'data', 'ability', 'alias', 'const' and 'func' may stand here; statements belong into a function")
+		return
+	}
+	file.Script = append(file.Script, p.line("", true)...)
+}
+
+// definition = const | alias | data | ability | service | func. It is false
+// when the line is something else.
+func (p *parser) definition() (def Def, indented, ok bool) {
+	start := p.pos
+	word, ok := p.definitionKeyword()
+	if !ok {
+		p.pos = start
+		return nil, false, false
+	}
+	p.forget()
+	p.nodes = 0
+	switch word.Text {
+	case "const":
+		def, ok = p.constant()
+	case "alias":
+		def, ok = p.alias()
+	case "data":
+		def, ok = p.data()
+	case "ability":
+		def, ok = p.ability()
+	case "service":
+		def, ok = p.service()
+	default:
+		def, ok = p.function()
+	}
+	if !ok && !p.failed() {
+		p.failExpected()
+	}
+	return def, word.Text != "const" && word.Text != "alias", true
+}
+
+// definitionKeyword steps over the first word of a definition. What follows it
+// decides whether it is one: in a script "data = 1" is an assignment.
+func (p *parser) definitionKeyword() (Name, bool) {
+	if !isLower(p.peek()) {
+		return Name{}, false
+	}
+	word, _ := p.name()
+	switch word.Text {
+	case "const", "alias", "data", "ability", "service", "func":
+		if !p.blanks() {
+			return word, false
+		}
+		return word, isLower(p.peek()) || isUpper(p.peek())
+	}
+	return word, false
+}
+
+// constant = "const" NAME ["?"] "=" expr
+func (p *parser) constant() (Def, bool) {
+	n, ok := p.variable()
+	if !ok {
+		return nil, false
+	}
+	c := &Const{Name: n}
+	p.blanks()
+	c.Default = p.accept("?")
+	if !p.expect("=") {
+		return nil, false
+	}
+	p.blanks()
+	if n.Text != strings.ToUpper(n.Text) {
+		p.fail(n.Span, "Constant's names must be in UPPERCASE", "write "+strings.ToUpper(n.Text))
+		return nil, false
+	}
+	if c.Value, ok = p.expr(); !ok || !p.endOfLine() {
+		return nil, false
+	}
+	return c, p.constantValue(n.Text, c.Value)
+}
+
+func (p *parser) constantValue(name string, x Expr) bool {
+	var what string
+	switch x.(type) {
+	case *Literal, *Ident:
+		return true
+	case *Collection:
+		what = "a collection"
+	case *Apply:
+		what = "a function call"
+	case *Make, *Copy:
+		what = "an ability or data"
+	case *Select, *Index:
+		what = "a property"
+	default:
+		what = "an expression"
+	}
+	p.fail(x.At(), "'"+name+"' is "+what+", but only strings, numbers or booleans can be used", "")
+	return false
+}
+
+// alias = "alias" class ":" typ
+func (p *parser) alias() (Def, bool) {
+	n, ok := p.class()
+	if !ok || !p.colon() {
+		return nil, false
+	}
+	t, ok := p.typ()
+	return &Alias{n, t}, ok && p.endOfLine()
+}
+
+// data = "data" class ":" fields
+func (p *parser) data() (Def, bool) {
+	n, ok := p.class()
+	if !ok || !p.colon() || !p.endOfLine() {
+		return nil, false
+	}
+	fields, ok := p.members(n, p.dataField)
+	return &Data{n, fields}, ok
+}
+
+// ability = "ability" class ":" members
+func (p *parser) ability() (Def, bool) {
+	n, ok := p.class()
+	if !ok || !p.colon() || !p.endOfLine() {
+		return nil, false
+	}
+	fields, ok := p.members(n, p.abilityField)
+	return &Ability{n, fields}, ok
+}
+
+// service = "service" class ["(" expr ")"] ":" members
+func (p *parser) service() (Def, bool) {
+	n, ok := p.class()
+	if !ok {
+		return nil, false
+	}
+	s := &Service{Name: n}
+	if p.accept("(") {
+		p.blanks()
+		if s.ID, ok = p.expr(); !ok {
+			return nil, false
+		}
+		p.blanks()
+		if !p.expect(")") {
+			return nil, false
+		}
+	}
+	if !p.colon() || !p.endOfLine() {
+		return nil, false
+	}
+	s.Fields, ok = p.members(n, p.serviceField)
+	return s, ok
+}
+
+// members are the indented lines of data types, abilities and services.
+func (p *parser) members(owner Name, member func() (Field, bool)) (list []Field, ok bool) {
+	indent := ""
+	for {
+		before := p.pos
+		p.emptyLines()
+		start := p.pos
+		lead := p.leading()
+		if lead == "" || p.atEnd() {
+			p.pos = before
+			if list == nil {
+				p.fail(owner.Span, "Block expression has no body", "indent the lines that belong to it")
+			}
+			return list, list != nil
+		}
+		if indent == "" {
+			indent = lead
+		}
+		if lead != indent {
+			p.fail(p.span(start), "Inconsistent indentation in the block", "all lines of a block begin with the same blanks")
+			return nil, false
+		}
+		p.forget()
+		p.nodes = 0
+		f, ok := member()
+		if !ok || !p.endOfLine() {
+			return nil, false
+		}
+		list = append(list, f)
+	}
+}
+
+// dataField = name ":" basic
+func (p *parser) dataField() (Field, bool) {
+	n, ok := p.name()
+	if !ok || !p.colon() {
+		return Field{}, false
+	}
+	t, ok := p.basic()
+	return Field{n, t}, ok
+}
+
+// abilityField = name ":" basic | name signature
+func (p *parser) abilityField() (Field, bool) {
+	n, ok := p.name()
+	if !ok {
+		return Field{}, false
+	}
+	if p.peek() == '(' || p.peek() == '{' {
+		a, ok := p.signature()
+		return Field{n, a}, ok
+	}
+	if !p.colon() {
+		return Field{}, p.want("'('")
+	}
+	t, ok := p.basic()
+	return Field{n, t}, ok
+}
+
+// serviceField = name signature | name ":" arrow
+func (p *parser) serviceField() (Field, bool) {
+	n, ok := p.name()
+	if !ok {
+		return Field{}, false
+	}
+	if p.peek() == '(' {
+		a, ok := p.signature()
+		return Field{n, a}, ok
+	}
+	if !p.colon() {
+		return Field{}, p.want("'('")
+	}
+	a, ok := p.arrow()
+	return Field{n, a}, ok
+}
+
+// function = "func" name signature ":" body
+func (p *parser) function() (Def, bool) {
+	n, ok := p.name()
+	if !ok {
+		return nil, false
+	}
+	p.blanks()
+	a, ok := p.signature()
+	if !ok || !p.colon() || !p.endOfLine() {
+		return nil, false
+	}
+	f := &Func{Name: n, Arrow: a}
+	f.Body = p.block("", true)
+	if len(f.Body) == 0 && !p.failed() {
+		p.fail(n.Span, "Block expression has no body", "indent the lines that belong to the function")
+	}
+	return f, !p.failed()
+}
+
+// ParseExpr reads a single expression that takes the whole text.
+func ParseExpr(src *diag.Source) (Expr, diag.List) {
+	p := &parser{scanner: scanner{src: src, text: src.Text}}
+	p.loose()
+	x, ok := p.expr()
+	if ok {
+		p.loose()
+		if !p.atEnd() {
+			ok = p.want("the end of the text")
+		}
+	}
+	if !ok {
+		p.failExpected()
+		return nil, p.diags
+	}
+	return x, nil
+}

@@ -1,0 +1,562 @@
+// Package topology decides which peers a program visits between the places
+// where it runs.
+//
+// Its input is a tree in which all functions are inlined and places are still
+// written as on-nodes. [Resolve] removes the on-nodes and inserts hops: a hop is
+// a canonicalisation of an empty stream, which makes the particle visit a peer
+// and does nothing else there.
+//
+// Every node has a place where it begins and one where it ends; a node that
+// begins elsewhere than the one before it ended gets hops before it, and a node
+// that must come back (because what follows needs its results there, or because
+// the next step is reached from there) gets hops after it. Services run on the
+// peer of the innermost on; ap, match and fail happen wherever the particle is.
+package topology
+
+// memo keeps what was computed for a node; the zero value is nothing yet.
+type memo struct {
+	path, begin, end, after *place
+	exit                    exit
+	exitKnown               bool
+}
+
+// exit is how a node is left.
+type exit uint8
+
+const (
+	leaveNone  exit = iota // stays where it ends
+	leaveRelay             // goes to the last relay on its way
+	leaveFull              // goes where the program goes on
+)
+
+// resolver works on one tree.
+type resolver struct {
+	root     *place
+	nodes    []*Node // preorder
+	lastLeaf int     // number of the last node that executes on a peer
+	lastUse  map[binding]int
+	binder   map[*Node]map[string]*Node
+}
+
+// binding is a variable: its name and the node that restricts it, nil if none does.
+type binding struct {
+	name  string
+	scope *Node
+}
+
+// Resolve replaces the on-nodes of a tree by hops. The tree is changed.
+func Resolve(root *Node, init *On) *Node {
+	top := NewNode(init, root)
+	r := &resolver{root: newPlace(init, nil), lastUse: map[binding]int{}}
+	r.link(top)
+	r.uses(top, map[string]*Node{})
+	return r.place(top)
+}
+
+// link sets parents and preorder numbers and finds the empty nodes: those
+// nothing happens in.
+func (r *resolver) link(n *Node) {
+	n.first = len(r.nodes)
+	r.nodes = append(r.nodes, n)
+	n.empty = true
+	for i, k := range n.Kids {
+		k.parent, k.index = n, i
+		r.link(k)
+		n.empty = n.empty && k.empty
+	}
+	switch n.Op.(type) {
+	case *Null, *Mark, *Seq, *Par, *Xor, *On, *New, *At, *Match:
+	default:
+		n.empty = false
+	}
+	if n.executes() {
+		r.lastLeaf = n.first
+	}
+	n.last = len(r.nodes) - 1
+}
+
+// uses notes, for every variable, the last node that reads it. scopes maps
+// names to the nodes that restrict them here.
+func (r *resolver) uses(n *Node, scopes map[string]*Node) {
+	read := func(list ...Operand) {
+		for _, o := range list {
+			if o.Sort != Literal {
+				r.lastUse[binding{o.sigil(), scopes[o.sigil()]}] = n.first
+			}
+			for _, s := range o.Lens {
+				if s.Var != "" {
+					r.lastUse[binding{s.Var, scopes[s.Var]}] = n.first
+				}
+			}
+		}
+	}
+	switch op := n.Op.(type) {
+	case *Call:
+		read(op.Service, op.Function)
+		read(op.Args...)
+	case *Canon:
+		read(op.From)
+	case *Ap:
+		read(op.Arg)
+	case *ApMap:
+		read(op.Arg)
+	case *Match:
+		read(op.L, op.R)
+	case *Fold:
+		read(op.In)
+	case *On:
+		read(op.Peer)
+		read(op.Via...)
+	case *Fail:
+		read(op.Of)
+	case *New:
+		name := op.Var.sigil()
+		outer, had := scopes[name]
+		scopes[name] = n
+		defer func() {
+			delete(scopes, name)
+			if had {
+				scopes[name] = outer
+			}
+		}()
+	}
+	r.remember(n, scopes)
+	for _, k := range n.Kids {
+		r.uses(k, scopes)
+	}
+}
+
+// remember keeps, for nodes that write, which node restricts what they write.
+func (r *resolver) remember(n *Node, scopes map[string]*Node) {
+	if out, ok := n.writes(); ok {
+		if scope := scopes[out.sigil()]; scope != nil {
+			if r.binder == nil {
+				r.binder = map[*Node]map[string]*Node{}
+			}
+			r.binder[n] = map[string]*Node{out.sigil(): scope}
+		}
+	}
+}
+
+// sigil is the name of a variable with the sign of its sort.
+func (o Operand) sigil() string {
+	switch o.Sort {
+	case Stream:
+		return "$" + o.Name
+	case Canonical:
+		return "#" + o.Name
+	case Map:
+		return "%" + o.Name
+	}
+	return o.Name
+}
+
+// writes is the variable a leaf writes.
+func (n *Node) writes() (Operand, bool) {
+	switch op := n.Op.(type) {
+	case *Call:
+		if op.Out != nil {
+			return *op.Out, true
+		}
+	case *Canon:
+		return op.Out, true
+	case *Ap:
+		return op.Out, true
+	case *ApMap:
+		return op.Map, true
+	}
+	return Operand{}, false
+}
+
+// awaited tells whether something to the right of n reads what n writes. Loops
+// left at the relay of each branch do not count: nothing waits for them.
+func (r *resolver) awaited(n *Node) bool {
+	for i := n.first; i <= n.last; i++ {
+		k := r.nodes[i]
+		if on, ok := k.Op.(*On); ok && on.ToRelay {
+			i = k.last
+			continue
+		}
+		out, ok := k.writes()
+		if !ok {
+			continue
+		}
+		scope := r.binder[k][out.sigil()]
+		if scope != nil && scope.first >= n.first && scope.first <= n.last {
+			continue // restricted inside
+		}
+		if use, ok := r.lastUse[binding{out.sigil(), scope}]; ok && use > n.last {
+			return true
+		}
+	}
+	return false
+}
+
+// path is the place where a node stands.
+func (r *resolver) path(n *Node) *place {
+	if n.memo.path != nil {
+		return n.memo.path
+	}
+	outer := r.root
+	if n.parent != nil {
+		outer = r.path(n.parent)
+	}
+	switch op := n.Op.(type) {
+	case *On:
+		if n.parent != nil {
+			outer = newPlace(op, outer)
+		}
+	case *At:
+		outer = r.path(op.Mark)
+	}
+	n.memo.path = outer
+	return outer
+}
+
+// prev and next are the nearest siblings in which something happens.
+func prev(n *Node) *Node {
+	for i := n.index - 1; i >= 0; i-- {
+		if k := n.parent.Kids[i]; !k.empty {
+			return k
+		}
+	}
+	return nil
+}
+
+func next(n *Node) *Node {
+	for i := n.index + 1; i < len(n.parent.Kids); i++ {
+		if k := n.parent.Kids[i]; !k.empty {
+			return k
+		}
+	}
+	return nil
+}
+
+func firstKid(n *Node) *Node {
+	for _, k := range n.Kids {
+		if !k.empty {
+			return k
+		}
+	}
+	return nil
+}
+
+func lastKid(n *Node) *Node {
+	for i := len(n.Kids) - 1; i >= 0; i-- {
+		if !n.Kids[i].empty {
+			return n.Kids[i]
+		}
+	}
+	return nil
+}
+
+// before is where the particle is when it comes to a node.
+func (r *resolver) before(n *Node) *place {
+	p := n.parent
+	switch {
+	case p == nil:
+		return r.begin(n)
+	case p.isXor():
+		if k := prev(n); k != nil {
+			return r.begin(k)
+		}
+	case p.seqLike():
+		if k := prev(n); k != nil {
+			return r.final(k)
+		}
+	}
+	return r.begin(p)
+}
+
+// begin is where a node begins.
+func (r *resolver) begin(n *Node) *place {
+	if n.memo.begin != nil {
+		return n.memo.begin
+	}
+	n.memo.begin = r.path(n)
+	switch op := n.Op.(type) {
+	case *Next:
+		if f := fold(n, op.Item); f != nil && n.parent.seqLike() {
+			n.memo.begin = r.begin(f)
+		}
+	case *Par:
+		if !op.Detached {
+			n.memo.begin = r.commonBegin(n)
+		}
+	}
+	return n.memo.begin
+}
+
+// fold is the loop a next-node belongs to.
+func fold(n *Node, item string) *Node {
+	for n = n.parent; n != nil; n = n.parent {
+		if f, ok := n.Op.(*Fold); ok && f.Item == item {
+			return n
+		}
+	}
+	return nil
+}
+
+// commonBegin is the outer part that the begins of all branches share.
+func (r *resolver) commonBegin(n *Node) *place {
+	var shared []*place
+	for _, k := range n.Kids {
+		list := r.begin(k).list()
+		if shared == nil {
+			shared = list
+		}
+		shared = shared[:common(shared, list)]
+	}
+	if len(shared) == 0 {
+		return r.path(n)
+	}
+	return shared[len(shared)-1]
+}
+
+// exit is how a node is left.
+func (r *resolver) exit(n *Node) exit {
+	if !n.memo.exitKnown {
+		n.memo.exit, n.memo.exitKnown = r.computeExit(n), true
+	}
+	return n.memo.exit
+}
+
+func (r *resolver) computeExit(n *Node) exit {
+	if on, ok := n.Op.(*On); ok && on.ToRelay {
+		return leaveRelay
+	}
+	if _, ok := n.Op.(*Fail); ok || n.parent == nil {
+		return leaveNone
+	}
+	switch {
+	case n.parent.isPar():
+		if r.awaited(n) {
+			return leaveFull
+		}
+	case n.parent.isXor():
+		if branch := parBranch(n); branch != nil {
+			return r.exit(branch)
+		}
+		if r.lastLeaf > n.parent.last {
+			return leaveFull
+		}
+	}
+	return leaveNone
+}
+
+// parBranch is the branch of a par that n is the end of, or nil.
+func parBranch(n *Node) *Node {
+	for ; n.parent != nil; n = n.parent {
+		switch {
+		case n.parent.isPar():
+			return n
+		case n.parent.isXor():
+		case !n.parent.seqLike() || next(n) != nil:
+			return nil
+		}
+	}
+	return nil
+}
+
+// nextLeaf is the first leaf that executes on a peer after n, to its right in
+// the sequences around it.
+func nextLeaf(n *Node) *Node {
+	for ; n.parent != nil; n = n.parent {
+		if !n.parent.seqLike() {
+			continue
+		}
+		for _, k := range n.parent.Kids[n.index+1:] {
+			if l := firstLeaf(k); l != nil {
+				return l
+			}
+		}
+	}
+	return nil
+}
+
+func firstLeaf(n *Node) *Node {
+	if n.executes() {
+		return n
+	}
+	for _, k := range n.Kids {
+		if l := firstLeaf(k); l != nil {
+			return l
+		}
+	}
+	return nil
+}
+
+func lastLeaf(n *Node) *Node {
+	if n.executes() {
+		return n
+	}
+	for i := len(n.Kids) - 1; i >= 0; i-- {
+		if l := lastLeaf(n.Kids[i]); l != nil {
+			return l
+		}
+	}
+	return nil
+}
+
+// end is where a node ends, before hops after it.
+func (r *resolver) end(n *Node) *place {
+	if n.memo.end == nil {
+		n.memo.end = r.computeEnd(n)
+	}
+	return n.memo.end
+}
+
+func (r *resolver) computeEnd(n *Node) *place {
+	var kid *Node
+	switch {
+	case n.isPar():
+		return r.endPar(n)
+	case n.seqLike():
+		kid = lastKid(n)
+	case n.isXor():
+		kid = firstKid(n)
+	}
+	if kid == nil {
+		return r.begin(n)
+	}
+	switch r.exit(kid) {
+	case leaveFull:
+		return r.after(n)
+	case leaveRelay:
+		return r.path(kid).relay()
+	}
+	return r.end(kid)
+}
+
+func (r *resolver) endPar(n *Node) *place {
+	relay := false
+	for _, k := range n.Kids {
+		switch r.exit(k) {
+		case leaveFull:
+			return r.after(n)
+		case leaveRelay:
+			relay = true
+		}
+	}
+	if relay {
+		return r.path(n).relay()
+	}
+	return r.begin(n)
+}
+
+// after is where the program goes on after a node.
+func (r *resolver) after(n *Node) *place {
+	if n.memo.after == nil {
+		n.memo.after = r.computeAfter(n)
+	}
+	return n.memo.after
+}
+
+func (r *resolver) computeAfter(n *Node) *place {
+	p := n.parent
+	switch {
+	case p == nil:
+		return r.root
+	case p.isXor():
+		return r.afterBranch(n)
+	case p.seqLike():
+		if k := next(n); k != nil {
+			return r.begin(k)
+		}
+	}
+	return r.after(p)
+}
+
+func (r *resolver) afterBranch(n *Node) *place {
+	switch r.exit(n) {
+	case leaveNone:
+		return r.path(n)
+	case leaveRelay:
+		return r.path(n).relay()
+	}
+	if branch := parBranch(n); branch != nil {
+		return r.after(branch.parent)
+	}
+	return r.after(n.parent)
+}
+
+// final is where the particle is when a node and the hops after it are done.
+func (r *resolver) final(n *Node) *place {
+	switch r.exit(n) {
+	case leaveFull:
+		return r.after(n)
+	case leaveRelay:
+		return r.path(n).relay()
+	}
+	return r.end(n)
+}
+
+// hopsBefore are the peers to visit before a node.
+func (r *resolver) hopsBefore(n *Node) []hop {
+	before, begin := r.before(n), r.begin(n)
+	hops := route(before, begin)
+	if _, ok := n.Op.(*Fail); ok {
+		if len(hops) > 0 {
+			hops = append(hops, hop{peer: begin.peer()})
+		}
+		return hops
+	}
+	if l := firstLeaf(n); l != nil && begin.peer().key() != before.peer().key() && r.onTheWay(begin, r.path(l)) {
+		hops = append(hops, hop{peer: begin.peer()})
+	}
+	return hops
+}
+
+// onTheWay tells whether the peer of at is the last relay of the next on
+// inside it, on the way to a place further in.
+func (r *resolver) onTheWay(at, to *place) bool {
+	if at.same(to) {
+		return false
+	}
+	for p := to; p != nil; p = p.outer {
+		if p.outer != nil && p.outer.same(at) {
+			n := len(p.on.Via)
+			return n > 0 && p.on.Via[n-1].key() == at.peer().key()
+		}
+	}
+	return false
+}
+
+// hopsAfter are the peers to visit after a node.
+func (r *resolver) hopsAfter(n *Node) []hop {
+	switch r.exit(n) {
+	case leaveRelay:
+		return arrive(r.end(n), r.path(n).relay())
+	case leaveFull:
+		return r.hopsBack(n)
+	}
+	return nil
+}
+
+func (r *resolver) hopsBack(n *Node) []hop {
+	end, after := r.end(n), r.after(n)
+	atBranchEnd := parBranch(n) != nil && (n.parent.isPar() || n.parent.isXor())
+	var hops []hop
+	if l := nextLeaf(n); l == nil || r.path(l).same(after) {
+		hops = route(end, after)
+	} else {
+		hops = arrive(end, after.relay())
+	}
+	if !atBranchEnd || end.same(after) {
+		return hops
+	}
+	// The peer that waits for the branch must see its results: ping it.
+	l := lastLeaf(n)
+	switch {
+	case l != nil && r.path(l).same(end):
+		if end.key != after.key {
+			hops = append(hops, hop{peer: after.peer()})
+		}
+	default:
+		if l != nil && r.onTheWay(end, r.path(l)) {
+			hops = append([]hop{{peer: end.peer()}}, hops...)
+		}
+		hops = append(hops, hop{peer: after.peer()})
+	}
+	return hops
+}

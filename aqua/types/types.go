@@ -1,0 +1,259 @@
+// Package types holds the types of Aqua and their order.
+//
+// Types are structural: data types, abilities and services are compared by
+// their members, names serve printing only. The order tells what may stand
+// where: a place of type A takes a value of type B iff A >= B ([Accepts]).
+//
+//	data types   scalars, literals, data, arrays, options, ⊤, ⊥
+//	streams      *T, which accept streams only
+//	arrows       functions; contravariant in arguments, covariant in results
+//	abilities    named bundles of values and arrows, known at compile time
+//	dynamic      scripts only: the results of undeclared functions; fits everywhere
+package types
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Type is a type of a value:
+//
+//	Scalar Literal Top Bottom Dynamic Array Option Stream *Struct *Arrow
+type Type interface{ String() string }
+
+// Scalar is a number, bool or string type.
+type Scalar uint8
+
+// The scalars.
+const (
+	U8 Scalar = iota
+	U16
+	U32
+	U64
+	I8
+	I16
+	I32
+	I64
+	F32
+	F64
+	Bool
+	String
+)
+
+var scalarNames = [...]string{"u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "f32", "f64", "bool", "string"}
+
+func (s Scalar) String() string { return scalarNames[s] }
+
+// ScalarNamed is the scalar with a name.
+func ScalarNamed(name string) (Scalar, bool) {
+	for i, n := range scalarNames {
+		if n == name {
+			return Scalar(i), true
+		}
+	}
+	return 0, false
+}
+
+// Literal is the type of a literal: the set of scalars it may be.
+type Literal uint8
+
+// The literal types.
+const (
+	SignedLit Literal = iota
+	UnsignedLit
+	FloatLit
+	BoolLit
+	StringLit
+)
+
+func (l Literal) String() string {
+	return [...]string{"signed literal", "unsigned literal", "float literal", "bool literal", "string literal"}[l]
+}
+
+var literalScalars = [...][]Scalar{
+	SignedLit:   {I8, I16, I32, I64},
+	UnsignedLit: {U8, U16, U32, U64, I8, I16, I32, I64},
+	FloatLit:    {F32, F64},
+	BoolLit:     {Bool},
+	StringLit:   {String},
+}
+
+type (
+	// Top is ⊤ and accepts every value.
+	Top struct{}
+	// Bottom is ⊥ and is accepted everywhere.
+	Bottom struct{}
+	// Dynamic is the type of values nothing is known about, in scripts.
+	Dynamic struct{}
+	// Array is []Elem.
+	Array struct{ Elem Type }
+	// Option is ?Elem.
+	Option struct{ Elem Type }
+	// Stream is *Elem.
+	Stream struct{ Elem Type }
+)
+
+func (Top) String() string      { return "⊤" }
+func (Bottom) String() string   { return "⊥" }
+func (Dynamic) String() string  { return "⊤" }
+func (t Array) String() string  { return "[]" + t.Elem.String() }
+func (t Option) String() string { return "?" + t.Elem.String() }
+func (t Stream) String() string { return "*" + t.Elem.String() }
+
+// Kind tells the three sorts of structures apart.
+type Kind uint8
+
+// The kinds of structures.
+const (
+	Data Kind = iota
+	Ability
+	Service
+)
+
+func (k Kind) String() string { return [...]string{"data", "ability", "service"}[k] }
+
+// Struct is a data type, an ability or a service.
+type Struct struct {
+	Kind   Kind
+	Name   string
+	Fields []Field // sorted by name
+}
+
+// Field is a member of a structure, or an argument of an arrow.
+type Field struct {
+	Name string
+	Type Type
+}
+
+// NewStruct makes a structure; it sorts the fields.
+func NewStruct(kind Kind, name string, fields []Field) *Struct {
+	sort.Slice(fields, func(i, j int) bool { return fields[i].Name < fields[j].Name })
+	return &Struct{kind, name, fields}
+}
+
+// Field looks a member up.
+func (s *Struct) Field(name string) (Type, bool) {
+	i := sort.Search(len(s.Fields), func(i int) bool { return s.Fields[i].Name >= name })
+	if i < len(s.Fields) && s.Fields[i].Name == name {
+		return s.Fields[i].Type, true
+	}
+	return nil, false
+}
+
+func (s *Struct) String() string {
+	parts := make([]string, len(s.Fields))
+	for i, f := range s.Fields {
+		parts[i] = f.Name + ": " + f.Type.String()
+	}
+	return fmt.Sprintf("%s %s{%s}", s.Kind, s.Name, strings.Join(parts, ", "))
+}
+
+// Arrow is the type of a function. The names of the arguments are empty in
+// arrow types without labels.
+type Arrow struct {
+	Args    []Field
+	Results []Type
+}
+
+// Labelled tells whether the arguments have names.
+func (a *Arrow) Labelled() bool { return len(a.Args) > 0 && a.Args[0].Name != "" }
+
+func (a *Arrow) String() string { return a.Domain() + " -> " + Product(a.Results) }
+
+// Domain prints the arguments.
+func (a *Arrow) Domain() string {
+	var b strings.Builder
+	for _, f := range a.Args {
+		if f.Name != "" {
+			fmt.Fprintf(&b, "(%s: %s) :: ", f.Name, f.Type)
+		} else {
+			fmt.Fprintf(&b, "%s :: ", f.Type)
+		}
+	}
+	return b.String() + "∅"
+}
+
+// Product prints a list of types.
+func Product(list []Type) string {
+	var b strings.Builder
+	for _, t := range list {
+		b.WriteString(t.String() + " :: ")
+	}
+	return b.String() + "∅"
+}
+
+// Elem is the element type of a collection.
+func Elem(t Type) (Type, bool) {
+	switch t := t.(type) {
+	case Array:
+		return t.Elem, true
+	case Option:
+		return t.Elem, true
+	case Stream:
+		return t.Elem, true
+	case Dynamic:
+		return t, true
+	}
+	return nil, false
+}
+
+// IsData tells whether values of the type can be elements of collections and fields of data.
+func IsData(t Type) bool {
+	switch t := t.(type) {
+	case Scalar, Literal, Top, Bottom, Dynamic, Array, Option:
+		return true
+	case *Struct:
+		return t.Kind == Data
+	}
+	return false
+}
+
+// IsStream tells whether the type is a stream.
+func IsStream(t Type) bool {
+	_, ok := t.(Stream)
+	return ok
+}
+
+// IsAbility tells whether the type is an ability or a service.
+func IsAbility(t Type) bool {
+	s, ok := t.(*Struct)
+	return ok && s.Kind != Data
+}
+
+// IsArrow tells whether the type is an arrow.
+func IsArrow(t Type) bool {
+	_, ok := t.(*Arrow)
+	return ok
+}
+
+// Size counts the nodes of a type written out in full, up to a limit: data
+// types may refer to others several times, so it can grow exponentially.
+func Size(t Type, limit int) int {
+	n := 1
+	add := func(u Type) {
+		if n <= limit {
+			n += Size(u, limit-n)
+		}
+	}
+	switch t := t.(type) {
+	case Array:
+		add(t.Elem)
+	case Option:
+		add(t.Elem)
+	case Stream:
+		add(t.Elem)
+	case *Struct:
+		for _, f := range t.Fields {
+			add(f.Type)
+		}
+	case *Arrow:
+		for _, f := range t.Args {
+			add(f.Type)
+		}
+		for _, r := range t.Results {
+			add(r)
+		}
+	}
+	return n
+}
