@@ -35,15 +35,16 @@ func (in *inliner) callValue(v *ir.Call, e *env) ([]binding, code) {
 // call runs an arrow with evaluated arguments.
 func (in *inliner) call(a *arrow, args []binding) ([]binding, code) {
 	in.step()
-	var results []binding
-	var c code
+	run := in.callback
 	switch {
 	case a.fn != nil:
-		results, c = in.inline(a, args)
+		run = in.inline
 	case a.service != nil:
-		results, c = in.serviceCall(a, args)
-	default:
-		return in.callback(a, args)
+		run = in.serviceCall
+	}
+	results, c := run(a, args)
+	if in.opts.Tracing {
+		c = in.traced(a.title, c)
 	}
 	return results, c
 }
