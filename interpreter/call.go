@@ -1,6 +1,7 @@
 package interpreter
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/aquanode/aquanode/interpreter/air"
@@ -36,8 +37,10 @@ func (m *machine) call(n *node) *fault {
 	if f := m.canOutput(&n.out); f != nil {
 		return f
 	}
-	if f := m.arguments(&c); f != nil {
-		return f.at(&c.triplet)
+	if !n.plain {
+		if f := m.arguments(&c); f != nil {
+			return f.at(&c.triplet)
+		}
 	}
 	e, from, err := m.trace.MeetCall()
 	if err != nil {
@@ -104,7 +107,7 @@ func (m *machine) arguments(c *invocation) *fault {
 	if len(c.n.args) == 0 {
 		return nil
 	}
-	c.args = make([]*item, len(c.n.args))
+	c.args = m.argSpace(len(c.n.args))
 	for i := range c.n.args {
 		it, f := m.resolve(&c.n.args[i])
 		switch {
@@ -121,6 +124,20 @@ func (m *machine) arguments(c *invocation) *fault {
 		}
 	}
 	return nil
+}
+
+// argSpace is memory for the arguments of one call, used again for the next.
+func (m *machine) argSpace(n int) []*item {
+	m.args = slices.Grow(m.args[:0], n)[:n]
+	clear(m.args)
+	return m.args
+}
+
+// plainArguments are resolved when they are wanted, which for a call that others make is never.
+func (m *machine) plainArguments(c *invocation) {
+	if c.n.plain && c.args == nil {
+		_ = m.arguments(c)
+	}
 }
 
 func (c *invocation) argHash() data.CID {
@@ -150,6 +167,7 @@ func (m *machine) request(c *invocation, old *trace.Entry) *fault {
 		}
 		return nil
 	}
+	m.plainArguments(c)
 	m.st.lastCallID++
 	id := m.st.lastCallID
 	r := CallRequest{ID: id, ServiceID: c.triplet.ServiceID, FunctionName: c.triplet.FunctionName}
@@ -167,6 +185,9 @@ func (m *machine) request(c *invocation, old *trace.Entry) *fault {
 // send names a peer that must go on.
 func (m *machine) send(peer string) {
 	if !m.named[peer] {
+		if m.named == nil {
+			m.named = map[string]bool{}
+		}
 		m.named[peer] = true
 		m.next = append(m.next, peer)
 	}
@@ -194,6 +215,7 @@ func (m *machine) metRequest(c *invocation, e *trace.Entry) *fault {
 
 // answered takes the answer of a local service.
 func (m *machine) answered(c *invocation, r CallResult) *fault {
+	m.plainArguments(c)
 	if r.RetCode != 0 {
 		return m.answeredError(c, r.RetCode, r.Result)
 	}
@@ -249,6 +271,7 @@ func argTexts(args []*item) []string {
 // itself. Comparing the argument texts with those seen before is cheaper than hashing them: mostly
 // they are the same memory.
 func (m *machine) check(c *invocation, e *trace.Entry) (*result, *fault) {
+	m.plainArguments(c)
 	res, f := m.resultOf(e)
 	if f != nil {
 		return nil, f
@@ -362,5 +385,5 @@ func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *f
 }
 
 func resultKindFault(e *trace.Entry) *fault {
-	return faultf(CodeResultKind, "call result value %s doesn't match with corresponding instruction", trace.DebugValueRef(e))
+	return faultf(CodeResultKind, "call result value %s doesn't match with corresponding instruction", trace.DebugValueRef(&e.State))
 }

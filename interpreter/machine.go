@@ -45,6 +45,7 @@ type machine struct {
 	own      []data.CID // ids of this peer's results met in this run: what it signs
 	waits    []wait
 	steps    int
+	args     []*item // see argSpace
 
 	// Whether the run may stop at a local call as it stands, see suspend.go.
 	arrived   bool // there is a current trace
@@ -229,12 +230,10 @@ func (m *machine) leaveSeq(fr *frame, f *fault) *node {
 }
 
 func (m *machine) enterPar(n *node) (*node, *fault) {
-	par, err := m.trace.ParStart()
-	if err != nil {
+	fr := m.push(n)
+	if err := m.trace.ParStart(&fr.par); err != nil {
 		return nil, m.traceFault(n, err)
 	}
-	fr := m.push(n)
-	fr.par = par
 	m.block(fr, true)
 	return m.branch(n, 0), nil
 }
@@ -379,11 +378,7 @@ func (m *machine) begin(ctx context.Context, current *data.Data, results map[uin
 	m.own, m.waits = s.spareOwn[:0], m.waits[:0]
 
 	m.arrived = len(current.Trace) > 0
-	arrived := entries(current.Trace)
-	for i := range arrived {
-		arrived[i].Foreign = true
-	}
-	m.trace.Reset(s.trace, arrived, s.spare)
+	m.trace.Reset(s.trace, current.Trace, s.spare)
 }
 
 // numberStreams gives the values of all streams their final generations.

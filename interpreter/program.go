@@ -52,6 +52,7 @@ type node struct {
 
 	peer, service, function operand // call; canon: peer
 	args                    []operand
+	plain                   bool    // no argument is a variable: all have values
 	a, b                    operand // match: both sides; ap: a; map ap: key a, value b; fold: a; fail: a
 	out                     target  // call, ap, map ap, canon, new
 	from                    target  // canon, fold over a stream
@@ -177,8 +178,13 @@ func (r *resolver) call(n *node, i *air.Call) {
 	n.op = opCall
 	n.peer, n.service, n.function = r.operand(&i.Peer), r.operand(&i.Service), r.operand(&i.Function)
 	n.args = make([]operand, len(i.Args))
+	n.plain = true
 	for k := range i.Args {
 		n.args[k] = r.operand(&i.Args[k])
+		switch i.Args[k].Kind {
+		case air.Variable, air.LastError, air.Error:
+			n.plain = false
+		}
 	}
 	if i.Out != nil {
 		n.out = r.target(i.Out)

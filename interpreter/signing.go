@@ -1,6 +1,9 @@
 package interpreter
 
-import "github.com/aquanode/aquanode/interpreter/data"
+import (
+	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/trace"
+)
 
 // arrival is verified data from another peer.
 type arrival struct {
@@ -42,28 +45,81 @@ func (s *State) decode(b []byte) (*arrival, error) {
 	return &arrival{d, signers}, signers.Verify(s.params.ParticleID, &s.verified)
 }
 
-// mergeSigners finds the signature of each peer that covers more.
+// mergeSigners finds, for each peer that signed what arrived, the signature that covers more.
+// Peers that only signed what is known keep theirs.
 func (s *State) mergeSigners(a *arrival) (*data.Signers, error) {
-	known, err := s.signersOfTrace()
-	if err != nil || a == nothing {
-		return known, err
+	if err := s.checkKnown(); err != nil || a == nothing {
+		return &data.Signers{}, err
+	}
+	known := &data.Signers{}
+	for _, theirs := range a.signers.All() {
+		if i, ok := s.signed[theirs.Signature.PublicKey]; ok {
+			known.Put(data.Signer{Peer: theirs.Peer, Signature: s.known.Signatures[i], Made: &data.Multiset{}})
+		}
+	}
+	if known.Len() > 0 {
+		if err := s.attribute(known); err != nil {
+			return nil, err
+		}
 	}
 	return data.MergeSigners(known, a.signers)
 }
 
-// signersOfTrace says who made what in the trace as it is.
-func (s *State) signersOfTrace() (*data.Signers, error) {
-	if s.signers != nil {
-		return s.signers, nil
+// checkKnown looks once at the data that the state was opened with: each peer with results in its trace must have a
+// key. Whether the signatures are good it need not ask: the data is this peer's own.
+func (s *State) checkKnown() error {
+	if s.signed != nil {
+		return nil
 	}
 	d := *s.known
 	d.Trace = s.states()
-	if s.stale {
-		d.Signatures = s.signatures(data.Signature{PublicKey: data.PublicKeyOf(s.params.Key)})
+	if _, err := data.SignersOf(&d); err != nil {
+		return err
 	}
-	signers, err := data.SignersOf(&d)
-	s.signers = signers
-	return signers, err
+	s.signed = make(map[string]int, len(d.Signatures))
+	for i, sig := range d.Signatures {
+		s.signed[sig.PublicKey] = i
+	}
+	return nil
+}
+
+// attribute gives the results in the trace to those of the signers that made them.
+func (s *State) attribute(signers *data.Signers) error {
+	for i := range s.trace {
+		e := &s.trace[i]
+		peer, err := s.madeBy(e)
+		if err != nil {
+			return err
+		}
+		if peer == "" {
+			continue
+		}
+		if signer, ok := signers.Get(peer); ok {
+			signer.Made.Add(e.CID)
+		}
+	}
+	return nil
+}
+
+// madeBy is the peer that signs a state, or "".
+func (s *State) madeBy(e *trace.Entry) (string, error) {
+	switch known := e.Known.(type) {
+	case *result:
+		return known.item.tet.PeerPK, nil
+	case *canon:
+		return known.tet.PeerPK, nil
+	}
+	return s.known.MadeBy(&e.State)
+}
+
+// putSignature notes the signature of a peer.
+func (s *State) putSignature(sig data.Signature) {
+	if i, ok := s.signed[sig.PublicKey]; ok {
+		s.known.Signatures[i] = sig
+		return
+	}
+	s.signed[sig.PublicKey] = len(s.known.Signatures)
+	s.known.Signatures = append(s.known.Signatures, sig)
 }
 
 func (s *State) states() []data.State {
@@ -93,21 +149,9 @@ func (s *State) Data() []byte {
 		d.Version, d.InterpreterVersion = data.Version, data.InterpreterVersion
 		d.Trace = s.states()
 		d.LastCallID = s.lastCallID
-		s.known.Signatures = s.signatures(s.sign().Signature)
+		s.putSignature(s.sign().Signature)
 		d.Signatures = s.known.Signatures
 		s.bytes, s.stale = data.Encode(&d), false
 	}
 	return s.bytes
-}
-
-// signatures are those of the others with this peer's own. That is made only when data is
-// encoded; until then it stands without a signature.
-func (s *State) signatures(own data.Signature) []data.Signature {
-	signatures := make([]data.Signature, 0, len(s.known.Signatures)+1)
-	for _, sig := range s.known.Signatures {
-		if sig.PublicKey != own.PublicKey {
-			signatures = append(signatures, sig)
-		}
-	}
-	return append(signatures, own)
 }

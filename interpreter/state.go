@@ -26,9 +26,9 @@ type State struct {
 
 	spare      []trace.Entry // an older trace, to be written over
 	spareOwn   []data.CID
-	retained   bool          // opened to stay: what is known need not be verified again
-	verified   data.Verified // signatures that were good
-	signers    *data.Signers // who made what in the trace; nil since it changed
+	retained   bool           // opened to stay: what is known need not be verified again
+	verified   data.Verified  // signatures that were good
+	signed     map[string]int // places in known.Signatures by public key; nil until the first run
 	lastCallID uint32
 	tetraplets map[value.Tetraplet]data.CID // of those stored here
 	epoch      int                          // counts roll-backs: what items remember is void after one
@@ -190,8 +190,13 @@ func (s *State) commit(signers *data.Signers) {
 			s.adopt(e)
 		}
 	}
-	s.known.Signatures = signers.Signatures()
-	s.signers, s.bytes, s.stale = nil, nil, true
+	for _, signer := range signers.All() {
+		s.putSignature(signer.Signature)
+	}
+	if s.retained { // what is made of it comes when data is asked for
+		s.putSignature(data.Signature{PublicKey: data.PublicKeyOf(s.params.Key)})
+	}
+	s.bytes, s.stale = nil, true
 }
 
 // adopt lets go of the arrival that a state was read from.

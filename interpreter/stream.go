@@ -134,7 +134,7 @@ func (s *stream) number(result []trace.Entry) *fault {
 		for _, v := range g.values {
 			if !setGeneration(&result[v.pos], n) && bad == nil {
 				bad = faultf(CodeGeneration, "trying to change generation of a state %s on %d position, the state doesn't contain generation",
-					trace.DebugState(&result[v.pos]), v.pos)
+					trace.DebugState(&result[v.pos].State), v.pos)
 			}
 		}
 		n++

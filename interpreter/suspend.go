@@ -3,6 +3,7 @@ package interpreter
 import (
 	"context"
 	"maps"
+	"slices"
 
 	"github.com/aquanode/aquanode/interpreter/trace"
 )
@@ -29,14 +30,14 @@ func (m *machine) pending(c *invocation, e trace.Entry) {
 	m.waits = append(m.waits, wait{n: c.n, peer: e.Peer})
 	if m.blocking == 0 && !m.unsteady {
 		kept := *c
+		kept.args = slices.Clone(c.args)
 		m.suspended = &kept
 	}
 }
 
 // ask empties what a run asks for.
 func (m *machine) ask() {
-	m.requests, m.next = nil, nil
-	m.named = map[string]bool{}
+	m.requests, m.next, m.named = nil, nil, nil
 }
 
 // resumable reports whether the results are just the one that the suspended run waits for.
@@ -91,7 +92,7 @@ func (s *State) resume(ctx context.Context, results map[uint32]CallResult, out *
 		return
 	}
 	s.trace, s.own = m.trace.Result, m.own
-	s.signers, s.bytes, s.stale = nil, nil, true
+	s.bytes, s.stale = nil, true
 	out.take(m, f)
 }
 

@@ -108,6 +108,9 @@ func (s *Signers) Get(peer string) (Signer, bool) {
 	return s.list[i], true
 }
 
+// All lists the signers.
+func (s *Signers) All() []Signer { return s.list }
+
 // Len is the number of signers.
 func (s *Signers) Len() int { return len(s.list) }
 

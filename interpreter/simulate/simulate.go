@@ -14,8 +14,10 @@ import (
 
 // Options choose how a scenario is run.
 type Options struct {
-	Cold  bool // bytes in and out for every step, instead of one retained state for each peer
-	Stats bool // keep no steps
+	Cold     bool   // bytes in and out for every step, instead of one retained state for each peer
+	Stats    bool   // keep no steps
+	Only     string // keep the steps of this peer only, not decoded; for benchmarks
+	MaxSteps int    // overrides that of the scenario
 }
 
 // Outcome is a simulated particle.
@@ -70,7 +72,7 @@ type simulation struct {
 // Run runs a scenario until nothing is pending.
 func Run(ctx context.Context, s *Scenario, o Options) (*Outcome, error) {
 	sim := newSimulation(ctx, s, o)
-	most := s.MaxSteps
+	most := max(s.MaxSteps, o.MaxSteps)
 	if most == 0 {
 		most = 100
 		if o.Stats {
@@ -236,7 +238,10 @@ func (sim *simulation) record(ev event, r *Request, out *interpreter.Outcome, se
 	stats.BytesReceived += len(ev.data)
 	stats.Codes[strconv.FormatInt(out.RetCode, 10)]++
 	stats.LargestData = max(stats.LargestData, len(sent))
-	if !sim.o.Stats {
+	switch {
+	case sim.o.Only == ev.to:
+		sim.out.Steps = append(sim.out.Steps, StepRecord{Event: ev.label, Request: *r})
+	case !sim.o.Stats && sim.o.Only == "":
 		a := answer(out)
 		a.Data = sent
 		sim.out.Steps = append(sim.out.Steps, StepRecord{Event: ev.label, Request: *r, Answer: a, Human: Human(sent)})

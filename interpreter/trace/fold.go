@@ -57,7 +57,7 @@ func (h *Handler) FoldStart() (*Fold, error) {
 	return f, nil
 }
 
-func (s *slider) enterFold(e *Entry) (foldSide, error) {
+func (s *slider) enterFold(e *data.State) (foldSide, error) {
 	if e == nil {
 		return foldSide{final: window{s.pos, s.rest()}}, nil
 	}
@@ -102,10 +102,10 @@ func (s *slider) generationEnd(lore []data.FoldLore, i int) (int, error) {
 }
 
 func (s *slider) generationAt(pos uint32) (uint32, error) {
-	if int64(pos) >= int64(len(s.trace)) {
-		return 0, fmt.Errorf("requested an element at position '%d', but state contains only '%d' elements", pos, len(s.trace))
+	if int64(pos) >= int64(s.size) {
+		return 0, fmt.Errorf("requested an element at position '%d', but state contains only '%d' elements", pos, s.size)
 	}
-	e := &s.trace[pos]
+	e := s.at(int(pos))
 	switch {
 	case isStreamResult(e):
 		return e.Generation, nil

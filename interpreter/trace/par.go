@@ -7,8 +7,7 @@ import (
 	"github.com/aquanode/aquanode/interpreter/data"
 )
 
-// Par is the bookkeeping of one par instruction. It is a value: the phases
-// return what the next one needs.
+// Par is the bookkeeping of one par instruction.
 type Par struct {
 	at        int // position of the par state in the result
 	leftSize  int
@@ -23,42 +22,39 @@ type parSide struct {
 }
 
 // ParStart takes the par states and narrows both sliders to the left branch.
-func (h *Handler) ParStart() (Par, error) {
+func (h *Handler) ParStart(par *Par) error {
 	p, c := h.prev.take(), h.cur.take()
 	if err := expect(p, c, func(k data.Kind) bool { return k == data.Par }, "par"); err != nil {
-		return Par{}, err
+		return err
 	}
-	par := Par{at: h.Pos()}
+	par.at = h.Pos()
 	h.Append(Entry{State: data.State{Kind: data.Par}})
 	par.branch = h.Pos()
-	var lefts [2]int
-	var err error
-	if par.prev, lefts[0], err = h.prev.enterPar(p); err != nil {
-		return par, err
+	if err := h.prev.enterPar(p, &par.prev); err != nil {
+		return err
 	}
-	if par.cur, lefts[1], err = h.cur.enterPar(c); err != nil {
-		return par, err
+	if err := h.cur.enterPar(c, &par.cur); err != nil {
+		return err
 	}
-	if err := h.prev.setLength(lefts[0]); err != nil {
-		return par, err
+	if err := h.prev.setLength(par.prev.afterLeft.len); err != nil {
+		return err
 	}
-	return par, h.cur.setLength(lefts[1])
+	return h.cur.setLength(par.cur.afterLeft.len)
 }
 
-func (s *slider) enterPar(e *Entry) (parSide, int, error) {
+func (s *slider) enterPar(e *data.State, side *parSide) error {
 	var left, right int
 	if e != nil {
 		left, right = int(e.Left), int(e.Right)
 	}
 	both := left + right
 	if both > math.MaxUint32 || both > s.rest() {
-		return parSide{}, 0, fmt.Errorf("par sizes %d and %d go beyond the %d states that are left", left, right, s.rest())
+		return fmt.Errorf("par sizes %d and %d go beyond the %d states that are left", left, right, s.rest())
 	}
-	return parSide{
-		right:      right,
-		afterLeft:  window{s.pos + left, left},
-		afterRight: window{s.pos + both, s.rest() - both},
-	}, left, nil
+	side.right = right
+	side.afterLeft = window{s.pos + left, left}
+	side.afterRight = window{s.pos + both, s.rest() - both}
+	return nil
 }
 
 // ParLeftEnd closes the left branch and moves both sliders to the right one.

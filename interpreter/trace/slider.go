@@ -1,32 +1,45 @@
 package trace
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/aquanode/aquanode/interpreter/data"
+)
 
 // slider is a window that moves over a trace. An operation that fails leaves
 // it as it was.
 type slider struct {
-	trace  []Entry
-	pos    int // of the next state
-	length int // of the window
-	seen   int // states taken in the window
+	kept   []Entry      // the states of the previous trace
+	new    []data.State // those of the current one
+	size   int          // of whichever it is
+	pos    int          // of the next state
+	length int          // of the window
+	seen   int          // states taken in the window
 }
 
 // take returns the next state of the window, or nil.
-func (s *slider) take() *Entry {
-	if s.seen >= s.length || s.pos >= len(s.trace) {
+func (s *slider) take() *data.State {
+	if s.seen >= s.length || s.pos >= s.size {
 		return nil
 	}
 	s.pos++
 	s.seen++
-	return &s.trace[s.pos-1]
+	return s.at(s.pos - 1)
+}
+
+func (s *slider) at(i int) *data.State {
+	if s.kept != nil {
+		return &s.kept[i].State
+	}
+	return &s.new[i]
 }
 
 func (s *slider) rest() int { return s.length - s.seen }
 
 // setLength opens a window of n states at the current position.
 func (s *slider) setLength(n int) error {
-	if n > len(s.trace)-s.pos {
-		return fmt.Errorf("requested a subtrace of %d states at position %d, but the trace has %d", n, s.pos, len(s.trace))
+	if n > s.size-s.pos {
+		return fmt.Errorf("requested a subtrace of %d states at position %d, but the trace has %d", n, s.pos, s.size)
 	}
 	s.length, s.seen = n, 0
 	return nil
@@ -34,8 +47,8 @@ func (s *slider) setLength(n int) error {
 
 // setWindow opens a window of n states at position p.
 func (s *slider) setWindow(w window) error {
-	if w.len != 0 && w.pos+w.len > len(s.trace) {
-		return fmt.Errorf("requested a subtrace of %d states at position %d, but the trace has %d", w.len, w.pos, len(s.trace))
+	if w.len != 0 && w.pos+w.len > s.size {
+		return fmt.Errorf("requested a subtrace of %d states at position %d, but the trace has %d", w.len, w.pos, s.size)
 	}
 	s.pos, s.length, s.seen = w.pos, w.len, 0
 	return nil

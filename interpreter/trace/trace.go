@@ -47,6 +47,7 @@ const (
 type Handler struct {
 	Result    []Entry
 	prev, cur slider
+	met       Entry // the latest state that was met in the current trace
 	// Where in the input traces the stream values of the result were, and
 	// back: one to one, a new pair replaces pairs that share a side.
 	prevMap, curMap positions
@@ -54,10 +55,10 @@ type Handler struct {
 
 // Reset prepares h for a run over the two traces, which it only reads.
 // The result is built in buf[:0].
-func (h *Handler) Reset(prev, cur, buf []Entry) {
+func (h *Handler) Reset(prev []Entry, cur []data.State, buf []Entry) {
 	h.Result = buf[:0]
-	h.prev = slider{trace: prev, length: len(prev)}
-	h.cur = slider{trace: cur, length: len(cur)}
+	h.prev = slider{kept: prev, size: len(prev), length: len(prev)}
+	h.cur = slider{new: cur, size: len(cur), length: len(cur)}
 	h.prevMap.reset()
 	h.curMap.reset()
 }
@@ -85,7 +86,7 @@ func (h *Handler) MeetCall() (*Entry, Source, error) {
 	return h.mergeCalls(p, c)
 }
 
-func (h *Handler) mergeCalls(p, c *Entry) (*Entry, Source, error) {
+func (h *Handler) mergeCalls(p, c *data.State) (*Entry, Source, error) {
 	pSent, cSent := p.Kind == data.CallRequestSent, c.Kind == data.CallRequestSent
 	switch {
 	case cSent:
@@ -103,8 +104,8 @@ func (h *Handler) mergeCalls(p, c *Entry) (*Entry, Source, error) {
 }
 
 // took notes where a merged state was found and returns it.
-func (h *Handler) took(e *Entry, from Source) (*Entry, Source, error) {
-	if e.Kind == data.Ap || isStreamResult(e) {
+func (h *Handler) took(s *data.State, from Source) (*Entry, Source, error) {
+	if s.Kind == data.Ap || isStreamResult(s) {
 		if from != FromCurrent {
 			h.prevMap.put(h.Pos(), h.prev.pos-1)
 		}
@@ -112,7 +113,16 @@ func (h *Handler) took(e *Entry, from Source) (*Entry, Source, error) {
 			h.curMap.put(h.Pos(), h.cur.pos-1)
 		}
 	}
-	return e, from, nil
+	return h.entry(s, from), from, nil
+}
+
+// entry is a merged state with what is remembered about it. It is good until the next one is met.
+func (h *Handler) entry(s *data.State, from Source) *Entry {
+	if from != FromCurrent {
+		return &h.prev.kept[h.prev.pos-1]
+	}
+	h.met = Entry{State: *s, Foreign: true}
+	return &h.met
 }
 
 // MeetAp takes and merges the next ap states; contents are not compared.
@@ -144,16 +154,18 @@ func (h *Handler) MeetCanon() (*Entry, error) {
 		return nil, err
 	}
 	switch {
+	case p == nil && c == nil:
+		return nil, nil
 	case p == nil:
-		return c, nil
+		return h.entry(c, FromCurrent), nil
 	case c == nil || c.Kind == data.CanonRequestSent:
-		return p, nil
+		return h.entry(p, FromPrevious), nil
 	case p.Kind == data.CanonRequestSent:
-		return c, nil
+		return h.entry(c, FromCurrent), nil
 	case p.CID != c.CID:
 		return nil, fmt.Errorf("canon results %s %s points to incompatible execution states", DebugState(p), DebugState(c))
 	}
-	return p, nil
+	return h.entry(p, FromPrevious), nil
 }
 
 func isCall(k data.Kind) bool {
@@ -165,7 +177,7 @@ func isCall(k data.Kind) bool {
 }
 
 // expect checks that the states present are of the kind that the instruction has.
-func expect(p, c *Entry, ok func(data.Kind) bool, want string) error {
+func expect(p, c *data.State, ok func(data.Kind) bool, want string) error {
 	pBad, cBad := p != nil && !ok(p.Kind), c != nil && !ok(c.Kind)
 	switch {
 	case !pBad && !cBad:
@@ -214,7 +226,7 @@ func grown(s []int32, i int) []int32 {
 }
 
 // DebugState writes a state in the form that error messages use.
-func DebugState(e *Entry) string {
+func DebugState(e *data.State) string {
 	switch e.Kind {
 	case data.Par:
 		return fmt.Sprintf("Par(ParResult { left_size: %d, right_size: %d })", e.Left, e.Right)
@@ -230,7 +242,7 @@ func DebugState(e *Entry) string {
 	return "Call(" + debugCallResult(e) + ")"
 }
 
-func debugCallResult(e *Entry) string {
+func debugCallResult(e *data.State) string {
 	switch e.Kind {
 	case data.CallRequestSent:
 		if e.HasCallID {
@@ -244,9 +256,9 @@ func debugCallResult(e *Entry) string {
 }
 
 // DebugValueRef writes what an executed call points to.
-func DebugValueRef(e *Entry) string { return debugValueRef(e) }
+func DebugValueRef(e *data.State) string { return debugValueRef(e) }
 
-func debugValueRef(e *Entry) string {
+func debugValueRef(e *data.State) string {
 	switch e.Output {
 	case data.Scalar:
 		return fmt.Sprintf("Scalar(CID(%q))", e.CID)
@@ -272,7 +284,9 @@ func debugList(gens []uint32) string {
 	return strings.Join(strings.Fields(fmt.Sprint(gens)), ", ")
 }
 
-func isStreamResult(e *Entry) bool { return e.Kind == data.CallExecuted && e.Output == data.Stream }
+func isStreamResult(e *data.State) bool {
+	return e.Kind == data.CallExecuted && e.Output == data.Stream
+}
 
 // Resume goes on after the states of result, which are all that is known: nothing is left to take.
 func (h *Handler) Resume(result []Entry) {
