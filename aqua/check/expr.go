@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/aquanode/aquanode/aqua/diag"
@@ -40,7 +41,7 @@ func isOption(t types.Type) bool {
 func (f *fileChecker) expr(x syntax.Expr) (ir.Value, bool) {
 	switch x := x.(type) {
 	case *syntax.Literal:
-		return literal(x), true
+		return literal(x), f.fits(x)
 	case *syntax.Ident:
 		return f.name(x.Name)
 	case *syntax.Select:
@@ -61,6 +62,25 @@ func (f *fileChecker) expr(x syntax.Expr) (ir.Value, bool) {
 		return f.not(x)
 	}
 	panic(fmt.Sprintf("check: unknown expression %T", x))
+}
+
+// fits checks that AIR can express a number: integers have 64 bits, signed,
+// and floats at most 11 characters.
+func (f *fileChecker) fits(x *syntax.Literal) bool {
+	const maxFloat = 11
+	switch x.Kind {
+	case syntax.Unsigned, syntax.Signed:
+		if _, err := strconv.ParseInt(x.Text, 10, 64); err != nil {
+			f.report(diag.Error, x.Span, "Integer literal "+x.Text+" does not fit into 64 bits", "literals go from -9223372036854775808 to 9223372036854775807; pass larger values as arguments")
+			return false
+		}
+	case syntax.Float:
+		if len(x.Text) > maxFloat {
+			f.report(diag.Error, x.Span, "Float literal "+x.Text+" is too long", "literals have at most 11 characters; pass longer values as arguments")
+			return false
+		}
+	}
+	return true
 }
 
 func literal(x *syntax.Literal) *ir.Lit {

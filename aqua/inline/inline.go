@@ -12,7 +12,6 @@
 package inline
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/aquanode/aquanode/aqua/ir"
@@ -33,18 +32,21 @@ type Options struct {
 // make a script of some 20 MB, more than a particle can carry.
 const maxSteps = 200_000
 
-// ErrTooLarge is the error for functions that exceed this bound.
-var ErrTooLarge = errors.New("the function is too large: inlined it has more than " + fmt.Sprint(maxSteps) + " steps")
+// failure is what a function cannot be inlined for; it unwinds the inliner.
+type failure string
+
+func (f failure) Error() string { return string(f) }
 
 // Export makes the tree of an exported function and the place it starts at.
 func Export(fn *ir.Func, opts Options) (root *topology.Node, start *topology.On, err error) {
 	in := &inliner{opts: opts, used: map[string]bool{}, counts: map[string]int{}}
 	defer func() {
 		if r := recover(); r != nil {
-			if r != ErrTooLarge { //nolint:errorlint // the very value that step panics with
+			f, ok := r.(failure)
+			if !ok {
 				panic(r)
 			}
-			root, start, err = nil, nil, ErrTooLarge
+			root, start, err = nil, nil, f
 		}
 	}()
 	return in.export(fn), in.initiator(), nil
@@ -63,7 +65,7 @@ type inliner struct {
 func (in *inliner) step() {
 	in.steps++
 	if in.steps > maxSteps {
-		panic(ErrTooLarge)
+		panic(failure(fmt.Sprintf("it is too large: inlined it has more than %d steps", maxSteps)))
 	}
 }
 
@@ -259,13 +261,34 @@ func (in *inliner) restrict(n *topology.Node) *topology.Node {
 	return n
 }
 
+// idle tells whether nothing happens in a node. Marks may be in it.
+func idle(n *topology.Node) bool {
+	if n == nil {
+		return true
+	}
+	switch n.Op.(type) {
+	case *topology.Mark, *topology.Null:
+		return true
+	case *topology.Seq, *topology.New, *topology.At:
+		for _, k := range n.Kids {
+			if !idle(k) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
 // block makes a node of steps in which streams may be declared; make appends
 // what belongs inside the restriction. It is nil when there is nothing in it.
 func (in *inliner) block(make func() code) *topology.Node {
 	outer := in.streams
 	in.streams = nil
 	n := make().node()
-	if n != nil {
+	if idle(n) {
+		n = nil
+	} else {
 		n = in.restrict(n)
 	}
 	in.streams = outer

@@ -167,7 +167,7 @@ func truth(text string, out topology.Operand) *topology.Node {
 }
 
 func (in *inliner) not(v *ir.Not, e *env) (binding, code) {
-	x, c := in.data(v.X, e, true)
+	x, c := in.data(v.X, e, false)
 	if x.Sort == topology.Literal {
 		return binding{Operand: topology.Lit(strconv.FormatBool(x.Name == "false"))}, c
 	}

@@ -21,10 +21,11 @@ func (in *inliner) op(op ir.Op, e *env) code {
 	case *ir.Par:
 		return in.par(op, e)
 	case *ir.Co:
-		if n := in.op(op.Body, e).node(); n != nil {
-			return code{topology.NewNode(&topology.Par{Detached: true}, n)}
+		body := in.op(op.Body, e)
+		if idle(body.node()) {
+			return body
 		}
-		return nil
+		return code{topology.NewNode(&topology.Par{Detached: true}, body.node())}
 	case *ir.On:
 		return in.on(op, e)
 	case *ir.If:
@@ -68,14 +69,15 @@ func null() *topology.Node { return topology.NewNode(&topology.Null{}) }
 
 // par: an empty branch is dropped, the other stays parallel to nothing.
 func (in *inliner) par(op *ir.Par, e *env) code {
-	left, right := in.op(op.Left, e).node(), in.op(op.Right, e).node()
+	l, r := in.op(op.Left, e), in.op(op.Right, e)
+	left, right := l.node(), r.node()
 	switch {
-	case left == nil && right == nil:
-		return nil
-	case left == nil:
-		left, right = right, null()
-	case right == nil:
-		right = null()
+	case idle(left) && idle(right):
+		return append(l, r...)
+	case idle(left):
+		return append(l, topology.NewNode(&topology.Par{}, right, null()))
+	case idle(right):
+		return append(r, topology.NewNode(&topology.Par{}, left, null()))
 	}
 	return code{topology.NewNode(&topology.Par{}, left, right)}
 }
@@ -228,17 +230,20 @@ func (in *inliner) try(op *ir.Try, e *env) code {
 func (in *inliner) loop(op *ir.For, e *env) code {
 	items, c := in.value(op.In, e, false)
 	o := items.Operand
-	if o.Sort == topology.Literal {
-		return c
-	}
 	if op.Mode != ir.Recursive {
 		f, freeze := in.frozen(o)
 		o, c = f, append(c, freeze...)
 	}
 	item := in.fresh(e.name(op.Item))
 	e.vars[op.Item] = binding{Operand: scalar(item)}
-	fold := topology.NewNode(&topology.Fold{In: o, Item: item, Never: op.Mode != ir.InSeq && op.Mode != ir.UntilSuccess})
-	fold.Kids = []*topology.Node{in.block(func() code { return in.loopBody(op, e, item) })}
+	body := in.block(func() code { return in.loopBody(op, e, item) })
+	if o.Sort == topology.Literal {
+		return c
+	}
+	if body == nil {
+		body = null()
+	}
+	fold := topology.NewNode(&topology.Fold{In: o, Item: item, Never: op.Mode != ir.InSeq && op.Mode != ir.UntilSuccess}, body)
 	if op.Mode == ir.InPar || op.Mode == ir.Recursive {
 		return code{topology.NewNode(&topology.Par{Detached: true}, append(c, fold).node())}
 	}
@@ -259,12 +264,12 @@ func (in *inliner) loopBody(op *ir.For, e *env, item string) code {
 	case ir.InSeq:
 		return append(body, next)
 	case ir.UntilSuccess:
-		if n == nil {
-			return code{null()}
+		if idle(n) {
+			return nil
 		}
 		return code{xor(n, next)}
 	}
-	if n == nil {
+	if idle(n) {
 		return code{topology.NewNode(&topology.Par{}, next, null())}
 	}
 	return code{topology.NewNode(&topology.Par{}, n, next)}

@@ -2,6 +2,7 @@ package inline
 
 import (
 	"fmt"
+	"math"
 	"sort"
 	"strconv"
 
@@ -20,10 +21,9 @@ func (in *inliner) value(v ir.Value, e *env, flat bool) (binding, code) {
 		return binding{Operand: topology.Lit(v.Text)}, nil
 	case *ir.Var:
 		return in.variable(v, e)
-	case *ir.Field:
-		return in.field(v, e, flat)
-	case *ir.Index:
-		return in.index(v, e, flat)
+	case *ir.Field, *ir.Index:
+		c := in.chain(v, e, flat)
+		return c.binding, c.code()
 	case *ir.Length:
 		return in.length(v, e)
 	case *ir.Copy:
@@ -109,41 +109,65 @@ func (in *inliner) named(o topology.Operand) (topology.Operand, code) {
 	}
 }
 
-func (in *inliner) field(v *ir.Field, e *env, flat bool) (binding, code) {
-	b, c := in.value(v.X, e, flat)
-	if b.ability != nil {
-		member := b.ability[v.Name]
-		if member.arrow == nil && member.ability == nil {
-			o, nc := in.named(member.Operand)
-			member.Operand, c = o, append(c, nc...)
-		}
-		return member, c
-	}
-	o, fc := in.frozen(b.Operand)
-	c = append(c, fc...)
-	o, nc := in.named(o)
-	c = append(c, nc...)
-	o = o.With(topology.Step{Field: v.Name})
-	if flat {
-		var fc code
-		o, fc = in.copied(o)
-		c = append(c, fc...)
-	}
-	return binding{Operand: o}, c
+// chain is fields and indexes of a value: root computes the value, indexes the
+// places of elements, each by itself, and flat the copies of fields.
+type chain struct {
+	binding
+	root    code
+	indexes []code
+	flat    code
 }
 
-// index: a stream waits for its element, other collections take a lens.
-func (in *inliner) index(v *ir.Index, e *env, flat bool) (binding, code) {
-	if b, ok := in.waits(v, e); ok {
-		return in.gate(b, v.I, e)
+// code is the steps of a chain. Places of elements do not depend on each other.
+func (c *chain) code() code {
+	return append(append(c.root, parallel(c.indexes)...), c.flat...)
+}
+
+func (in *inliner) chain(v ir.Value, e *env, flat bool) *chain {
+	in.step()
+	switch v := v.(type) {
+	case *ir.Field:
+		c := in.chain(v.X, e, flat)
+		in.field(c, v.Name, flat)
+		return c
+	case *ir.Index:
+		if b, ok := in.waits(v, e); ok {
+			gate, steps := in.gate(b, v.I, e)
+			return &chain{binding: gate, root: steps}
+		}
+		c := in.chain(v.X, e, flat)
+		in.open(c)
+		step, steps := in.place_(v.I, e)
+		c.Operand = c.With(step)
+		c.indexes = append(c.indexes, steps)
+		return c
 	}
-	base, c := in.value(v.X, e, flat)
-	o, freeze := in.frozen(base.Operand)
-	c = append(c, freeze...)
-	o, nc := in.named(o)
-	c = append(c, nc...)
-	step, ic := in.step_(v.I, e)
-	return binding{Operand: o.With(step)}, append(ic, c...)
+	b, steps := in.value(v, e, flat)
+	return &chain{binding: b, root: steps}
+}
+
+// open makes the value of a chain one that takes a lens.
+func (in *inliner) open(c *chain) {
+	o, freeze := in.frozen(c.Operand)
+	o, name := in.named(o)
+	c.Operand, c.root = o, append(append(c.root, freeze...), name...)
+}
+
+func (in *inliner) field(c *chain, name string, flat bool) {
+	if c.ability != nil {
+		c.binding = c.ability[name]
+		if c.arrow == nil && c.ability == nil {
+			o, steps := in.named(c.Operand)
+			c.Operand, c.root = o, append(c.root, steps...)
+		}
+		return
+	}
+	in.open(c)
+	c.Operand = c.With(topology.Step{Field: name})
+	if flat {
+		o, steps := in.copied(c.Operand)
+		c.Operand, c.flat = o, append(c.flat, steps...)
+	}
 }
 
 // waits tells whether an index waits for an element of a stream, which is so
@@ -157,11 +181,14 @@ func (in *inliner) waits(v *ir.Index, e *env) (topology.Operand, bool) {
 	return b.Operand, b.Sort == topology.Stream
 }
 
-// step_ makes an index a step of a lens. A lens takes numbers and names only.
-func (in *inliner) step_(i ir.Value, e *env) (topology.Step, code) {
+// place_ makes an index a step of a lens. A lens takes numbers and names only.
+func (in *inliner) place_(i ir.Value, e *env) (topology.Step, code) {
 	b, c := in.value(i, e, true)
 	o := b.Operand
 	if o.Sort == topology.Literal {
+		if n, ok := integer(o.Name); !ok || n < 0 || n > math.MaxUint32 {
+			panic(failure("an index is " + o.Name + ", but elements are counted from 0 to 4294967295"))
+		}
 		return topology.Step{Index: o.Name}, c
 	}
 	if len(o.Lens) > 0 || o.Length {
@@ -201,7 +228,10 @@ func (in *inliner) gate(stream topology.Operand, i ir.Value, e *env) (binding, c
 		topology.NewNode(&topology.Canon{From: test, Out: result}),
 		topology.NewNode(&topology.Ap{Arg: result, Out: gate}))))
 	if count.Sort == topology.Literal {
-		n, _ := strconv.ParseInt(count.Name, 10, 64)
+		n, ok := integer(count.Name)
+		if !ok || n < 1 || n > math.MaxUint32 {
+			panic(failure("an index is " + strconv.FormatInt(n-1, 10) + ", but elements are counted from 0 to 4294967294"))
+		}
 		return binding{Operand: gate.With(topology.Step{Index: strconv.FormatInt(n-1, 10)})}, c
 	}
 	idx := topology.Var(in.fresh(name + "_idx"))
