@@ -22,6 +22,7 @@ var verbs = []func() *cli.Command{
 	devCommand,
 	runCommand,
 	compileCommand,
+	airCommand,
 	keyCommand,
 	builtinsCommand,
 	versionCommand,
