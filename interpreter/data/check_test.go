@@ -2,6 +2,9 @@ package data
 
 import (
 	"encoding/hex"
+	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -54,5 +57,76 @@ func TestPatchedArchives(t *testing.T) {
 	}
 	if refused < 1000 || beyond > 5 {
 		t.Errorf("%d refused, %d of them beyond their text", refused, beyond)
+	}
+}
+
+// build writes an archive by hand: root gets the seven vecs of the root, in order.
+func build(write func(w *writer) (lists [7]vec)) []byte {
+	w := &writer{}
+	lists := write(w)
+	w.align()
+	for i := range lists {
+		if i > 0 && lists[i].count == 0 && lists[i-1].at > 0 {
+			lists[i].at = w.pos()
+		}
+	}
+	w.vec(lists[0])
+	w.u32(0)
+	for _, list := range lists[1:] {
+		w.vec(list)
+	}
+	return w.b
+}
+
+// TestSharingDoesNotMultiply: a few bytes that point at many must not become many times as many.
+func TestSharingDoesNotMultiply(t *testing.T) {
+	const n = 20_000
+	for name, write := range map[string]func(w *writer) [7]vec{
+		"canon results that share a list": func(w *writer) (lists [7]vec) {
+			shared := -1
+			lists[4] = w.list(n, func(i int) int {
+				w.shareText(fmt.Sprint(i))
+				if shared < 0 {
+					shared = w.canonResult(&CanonResult{"t", slices.Repeat([]CID{"e"}, n)})
+				}
+				return shared
+			}, func(i, part int) {
+				key := fmt.Sprint(i)
+				w.fat(w.shareText(key), len(key))
+				w.rel(part)
+			})
+			return lists
+		},
+		"states that share a long id": func(w *writer) (lists [7]vec) {
+			lists[0] = w.trace(slices.Repeat([]State{CanonDone(CID(strings.Repeat("x", n)))}, n))
+			return lists
+		},
+		"states that share a long peer": func(w *writer) (lists [7]vec) {
+			lists[0] = w.trace(slices.Repeat([]State{CallSent(strings.Repeat("x", n))}, n))
+			return lists
+		},
+	} {
+		_, err := Envelope{Version, InterpreterVersion, build(write)}.Decode()
+		if codeOf(err) != CodeArchive || strings.Contains(err.Error(), "is not within") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestDecodeAllocatesInProportion decodes archives whose counts promise more than there is, and one in which everything points at the
+// same few bytes.
+func TestDecodeAllocatesInProportion(t *testing.T) {
+	const n = 50_000
+	same := Encode(&Data{Trace: slices.Repeat([]State{CallDone(Scalar, "c", 0)}, n)})
+	promises := slices.Clone(same)
+	copy(promises[len(promises)-rootSize+4:], "\x7f\xff\xff\xff") // states
+	for name, b := range map[string][]byte{"same": same, "promises": promises} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		Decode(b)
+		runtime.ReadMemStats(&after)
+		if got, limit := after.TotalAlloc-before.TotalAlloc, uint64(8*len(b)); got > limit {
+			t.Errorf("%s: %d bytes for %d", name, got, len(b))
+		}
 	}
 }

@@ -76,7 +76,7 @@ func (v Value) Index(i int) (Value, bool) {
 	if at < 0 {
 		return Value{}, false
 	}
-	return Value{text: text[at:skip(text, at)]}, true
+	return of(text[at:skip(text, at)]), true
 }
 
 // Field is the member of an object with the given name.
@@ -92,7 +92,7 @@ func (v Value) Field(name string) (Value, bool) {
 		colon := skipString(text, at)
 		end := skip(text, colon+1)
 		if text[at:colon] == string(quoted) {
-			return Value{text: text[colon+1 : end]}, true
+			return of(text[colon+1 : end]), true
 		}
 		at = nextElement(text, end)
 	}
@@ -108,7 +108,7 @@ func (v Value) Elements() []Value {
 	elements := make([]Value, 0, sizeHint(text))
 	for i := firstElement(text); i > 0; {
 		end := skip(text, i)
-		elements = append(elements, Value{text: text[i:end]})
+		elements = append(elements, of(text[i:end]))
 		i = nextElement(text, end)
 	}
 	return elements
@@ -126,7 +126,7 @@ func (v Value) Fields() []Field {
 		end := skip(text, colon+1)
 		fields = append(fields, Field{
 			Key:   unquote(text[i+1 : colon-1]),
-			Value: Value{text: text[colon+1 : end]},
+			Value: of(text[colon+1 : end]),
 		})
 		i = nextElement(text, end)
 	}

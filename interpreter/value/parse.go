@@ -50,13 +50,13 @@ const (
 // without a copy; anything else is written anew.
 func Parse(text string) (Value, error) {
 	if isCanonical(text) {
-		return Value{text: text}, nil
+		return of(text), nil
 	}
 	p := parser{src: text, out: make([]byte, 0, len(text))}
 	if err := p.document(); err != nil {
 		return Value{}, err
 	}
-	return Value{text: owned(p.out)}, nil
+	return of(owned(p.out)), nil
 }
 
 // parser reads JSON text and writes its canonical form at once. There is no tree between:

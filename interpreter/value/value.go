@@ -77,6 +77,14 @@ var (
 	EmptyString = Value{text: `""`}
 )
 
+// of is the value with a canonical text. Values are equal by == if their texts are, so null has one form.
+func of(text string) Value {
+	if text == "null" {
+		return Value{}
+	}
+	return Value{text: text}
+}
+
 // Raw is a value over text that nobody has looked at yet. Functions that look inside read it
 // anew each time, so call Canonical once before much looking.
 func Raw(text string) Value { return Value{text: text, raw: true} }
