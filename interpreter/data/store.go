@@ -117,13 +117,13 @@ func (s *Store[V]) reserve(n int) {
 
 // Merge takes over the entries of the stores of current. Where both have a different entry for a
 // content id, that of current stays, as data from others is verified and our own is not.
-// What is taken over is copied.
+// What is taken over is copied; ids that are keys here already are not copied again.
 func (d *Data) Merge(current *Data) {
 	mergeStore(&d.Values, &current.Values, sameText, cloneValue)
 	mergeStore(&d.Tetraplets, &current.Tetraplets, same, cloneTetraplet)
-	mergeStore(&d.CanonElements, &current.CanonElements, same, CanonElement.clone)
-	mergeStore(&d.CanonResults, &current.CanonResults, sameCanon, CanonResult.clone)
-	mergeStore(&d.ServiceResults, &current.ServiceResults, same, ServiceResult.clone)
+	mergeStore(&d.ServiceResults, &current.ServiceResults, same, d.ownServiceResult)
+	mergeStore(&d.CanonElements, &current.CanonElements, same, d.ownCanonElement)
+	mergeStore(&d.CanonResults, &current.CanonResults, sameCanon, d.ownCanonResult)
 }
 
 func mergeStore[V any](dst, src *Store[V], same func(a, b V) bool, clone func(V) V) {
@@ -157,19 +157,19 @@ func cloneTetraplet(t value.Tetraplet) value.Tetraplet {
 	}
 }
 
-func (r ServiceResult) clone() ServiceResult {
-	return ServiceResult{r.Value.clone(), r.ArgumentHash.clone(), r.Tetraplet.clone()}
+func (d *Data) ownServiceResult(r ServiceResult) ServiceResult {
+	return ServiceResult{d.Values.Held(r.Value), r.ArgumentHash.clone(), d.Tetraplets.Held(r.Tetraplet)}
 }
 
-func (e CanonElement) clone() CanonElement {
-	p := Provenance{e.Provenance.Origin, e.Provenance.CID.clone()}
-	return CanonElement{e.Value.clone(), e.Tetraplet.clone(), p}
+func (d *Data) ownCanonElement(e CanonElement) CanonElement {
+	p := Provenance{e.Provenance.Origin, d.ServiceResults.Held(e.Provenance.CID)}
+	return CanonElement{d.Values.Held(e.Value), d.Tetraplets.Held(e.Tetraplet), p}
 }
 
-func (r CanonResult) clone() CanonResult {
+func (d *Data) ownCanonResult(r CanonResult) CanonResult {
 	elements := make([]CID, len(r.Elements))
 	for i, e := range r.Elements {
-		elements[i] = e.clone()
+		elements[i] = d.CanonElements.Held(e)
 	}
-	return CanonResult{r.Tetraplet.clone(), elements}
+	return CanonResult{d.Tetraplets.Held(r.Tetraplet), elements}
 }

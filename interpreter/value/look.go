@@ -134,7 +134,7 @@ func (v Value) Fields() []Field {
 }
 
 // sizeHint guesses a number of elements: exact for flat arrays, bounded for nested ones.
-func sizeHint(text string) int { return min(strings.Count(text, ",")+1, 1024) }
+func sizeHint(text string) int { return min(strings.Count(text, ",")+1, 256) }
 
 // The functions below walk over text known to be canonical.
 
