@@ -43,7 +43,6 @@ const (
 	errHalfPair   = "unexpected end of hex escape"
 	errUnicode    = "invalid unicode code point"
 	errTooDeep    = "recursion limit exceeded"
-	whiteSpace    = " \t\n\r"
 )
 
 // Parse reads JSON text (RFC 8259, nothing more) into its canonical value. Canonical text is kept as it is,
@@ -108,7 +107,7 @@ func invalidUTF8(s string) int {
 func (p *parser) next() (c byte, ok bool) {
 	for p.pos < len(p.src) {
 		c = p.src[p.pos]
-		if strings.IndexByte(whiteSpace, c) < 0 {
+		if c != ' ' && c != '\n' && c != '\t' && c != '\r' {
 			return c, true
 		}
 		p.pos++
