@@ -21,7 +21,8 @@ func skipCanonical(s string, i, depth int) int {
 	}
 	switch c := s[i]; {
 	case c == '"':
-		return skipCanonicalString(s, i)
+		end, _ := skipCanonicalString(s, i)
+		return end
 	case c == '[' && depth < maxDepth:
 		return skipCanonicalArray(s, i+1, depth+1)
 	case c == '{' && depth < maxDepth:
@@ -65,11 +66,14 @@ func skipCanonicalObject(s string, i, depth int) int {
 		if i >= len(s) || s[i] != '"' {
 			return -1
 		}
-		end := skipCanonicalString(s, i)
+		end, plain := skipCanonicalString(s, i)
 		if end < 0 || end >= len(s) || s[end] != ':' {
 			return -1
 		}
-		key := unquote(s[i+1 : end-1])
+		key := s[i+1 : end-1]
+		if !plain {
+			key = unquote(key)
+		}
 		if !first && key <= last {
 			return -1
 		}
@@ -88,21 +92,23 @@ func skipCanonicalObject(s string, i, depth int) int {
 	}
 }
 
-func skipCanonicalString(s string, i int) int {
-	for i++; ; {
+// skipCanonicalString also tells whether the string has no escapes.
+func skipCanonicalString(s string, i int) (end int, plain bool) {
+	plain = true
+	for i++; ; plain = false {
 		i += plainLen(s[i:])
 		if i >= len(s) {
-			return -1
+			return -1, false
 		}
 		switch s[i] {
 		case '"':
-			return i + 1
+			return i + 1, plain
 		case '\\':
 			if i = skipCanonicalEscape(s, i); i < 0 {
-				return -1
+				return -1, false
 			}
 		default:
-			return -1
+			return -1, false
 		}
 	}
 }

@@ -2,6 +2,7 @@ package value
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
@@ -58,9 +59,9 @@ func plainLen(s string) int {
 		w := binary.LittleEndian.Uint64(b[i:])
 		quote, slash := w^(ones*'"'), w^(ones*'\\')
 		// A top bit rises where a byte was below 0x20, or zero after the xor; bytes from 0x80 up
-		// are masked out. Borrows can only raise bits above a true one, so "none" is exact.
-		if ((w-ones*0x20)&^w|(quote-ones)&^quote|(slash-ones)&^slash)&tops != 0 {
-			break
+		// are masked out. Borrows can only raise bits above a true one, so the lowest is true.
+		if hits := ((w-ones*0x20)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & tops; hits != 0 {
+			return i + bits.TrailingZeros64(hits)/8
 		}
 	}
 	for ; i < len(s); i++ {
