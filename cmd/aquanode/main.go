@@ -39,7 +39,7 @@ func run(args []string) int {
 		Suggest:         true,
 		HideVersion:     true,
 		HideHelpCommand: true,
-		Writer:          os.Stderr,
+		Writer:          os.Stdout,
 		ErrWriter:       os.Stderr,
 		ExitErrHandler:  func(*cli.Context, error) {}, // see report
 		OnUsageError:    usageError,

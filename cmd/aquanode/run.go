@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/aquanode/aquanode/client"
-	"github.com/aquanode/aquanode/interpreter/value"
 	"github.com/aquanode/aquanode/node"
 	"github.com/aquanode/aquanode/node/config"
 	"github.com/aquanode/aquanode/node/devnet"
@@ -29,18 +27,15 @@ func runCommand() *cli.Command {
 		Description: "Without --relay a network of peers is started in this process: peer1, peer2, ... The\n" +
 			"folder services/ beside the script is served by each of them. With --relay the script runs\n" +
 			"over that peer's network. FILE is Aqua, or AIR if it ends in .air.",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "f", Usage: "`CALL` of a function of the file: 'fn(1, \"two\")'"},
 			&cli.StringFlag{Name: "relay", Usage: "full `ADDR` of the peer to join a network through"},
 			&cli.DurationFlag{Name: "ttl", Value: client.DefaultTTL, Usage: "`TIME` the script may take"},
-			&cli.StringSliceFlag{Name: "on", Usage: "`NAME=PEERID` binds a peer's name in the script, repeatable"},
-			&cli.StringFlag{Name: "data", Usage: "`JSON` object with values for names that the script does not define"},
-			&cli.StringFlag{Name: "services", Usage: "`DIR` with services of the embedded network (default: services/ beside the script)"},
 			&cli.IntFlag{Name: "n", Value: 3, Usage: "`NUMBER` of peers of the embedded network"},
 			&cli.StringFlag{Name: "key", Usage: "key `FILE` of the client (default: a new key)"},
 			&cli.BoolFlag{Name: "picture", Usage: "show what happened also when not on a terminal"},
-			logFlag, formatFlag,
-		},
+			logFlag,
+		}, sourceFlags...),
 		Action: runScript,
 	}
 }
@@ -48,19 +43,14 @@ func runCommand() *cli.Command {
 // session is one run of the command.
 type session struct {
 	cli     *cli.Context
-	file    string
-	net     *devnet.Network // nil with --relay
-	names   map[string]string
-	client  *client.Client
+	source  source
 	program *program
+	net     *devnet.Network // nil with --relay
+	client  *client.Client
 }
 
 func runScript(c *cli.Context) error {
-	file, err := oneFile(c)
-	if err != nil {
-		return err
-	}
-	s := &session{cli: c, file: file}
+	s := &session{cli: c}
 	result, err := s.run()
 	if err == nil {
 		return errors.Join(s.print(result), s.close())
@@ -72,45 +62,24 @@ func runScript(c *cli.Context) error {
 	return s.fail(err)
 }
 
-func (s *session) run() (*client.Result, error) {
-	names, err := boundNames(s.cli.StringSlice("on"))
-	if err != nil {
+// run compiles first: a script with a mistake starts no network.
+func (s *session) run() (_ *client.Result, err error) {
+	named := s.cli.Int("n")
+	if s.cli.String("relay") != "" {
+		named = 0
+	}
+	if s.source, err = sourceOf(s.cli, named); err != nil {
 		return nil, err
 	}
-	s.names = names
-	if s.cli.String("relay") == "" {
-		for n := 1; n <= s.cli.Int("n"); n++ {
-			if name := devnet.Name(n); s.names[name] == "" {
-				s.names[name] = devnet.ID(n)
-			}
-		}
-	}
-	// A script with a mistake starts no network.
-	if s.program, err = loadProgram(s.source()); err != nil {
+	if s.program, err = loadProgram(s.source); err != nil {
 		return nil, err
 	}
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
 	return s.client.Run(s.cli.Context, client.Script{
-		AIR: s.program.air, Data: s.program.data, NoResult: s.program.noResult, TTL: s.cli.Duration("ttl"),
+		AIR: s.program.air, Data: s.program.data, TTL: s.cli.Duration("ttl"),
 	})
-}
-
-func (s *session) source() source {
-	return source{file: s.file, call: s.cli.String("f"), data: s.cli.String("data"), names: s.names, services: s.servicesDir()}
-}
-
-// servicesDir is the folder of services, if there is one.
-func (s *session) servicesDir() string {
-	if dir := s.cli.String("services"); dir != "" || s.cli.String("relay") != "" {
-		return dir
-	}
-	dir := filepath.Join(filepath.Dir(s.file), "services")
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return ""
-	}
-	return dir
 }
 
 // connect starts the embedded network, unless a relay is named, and the client.
@@ -119,7 +88,7 @@ func (s *session) connect() error {
 	if relay == "" {
 		net, err := devnet.Start(devnet.Config{
 			Peers: s.cli.Int("n"),
-			Edit:  func(_ int, cfg *config.Config) { cfg.ServicesDir = s.servicesDir() },
+			Edit:  func(_ int, cfg *config.Config) { cfg.ServicesDir = s.source.services },
 		})
 		if err != nil {
 			return fmt.Errorf("embedded network: %w", err)
@@ -152,9 +121,12 @@ func (s *session) close() error {
 	return errors.Join(errs...)
 }
 
-// boundNames reads NAME=PEERID pairs.
-func boundNames(pairs []string) (map[string]string, error) {
+// boundNames reads NAME=PEERID pairs; the peers of a local network have names already.
+func boundNames(pairs []string, peers int) (map[string]string, error) {
 	names := map[string]string{}
+	for n := 1; n <= peers; n++ {
+		names[devnet.Name(n)] = devnet.ID(n)
+	}
 	for _, pair := range pairs {
 		name, id, ok := strings.Cut(pair, "=")
 		if !ok || name == "" || id == "" {
@@ -171,7 +143,7 @@ func (s *session) print(r *client.Result) error {
 		out := map[string]any{"result": json.RawMessage(r.JSON().Text()), "particleId": r.ParticleID, "events": s.events(r.ParticleID)}
 		return printJSON(os.Stdout, out)
 	}
-	if !s.program.noResult {
+	if !s.program.silent {
 		fmt.Println(r.JSON().Text())
 	}
 	if s.cli.Bool("picture") || onTerminal(os.Stderr) {
@@ -194,7 +166,7 @@ func (s *session) events(particleID string) []journal.Entry {
 // named gives names to the peer ids that people should not have to read.
 func (s *session) named() map[string]string {
 	byID := map[string]string{}
-	for name, id := range s.names {
+	for name, id := range s.source.names {
 		byID[id] = name
 	}
 	if s.client != nil {
@@ -311,58 +283,4 @@ func withNames(text string, names map[string]string) string {
 		text = strings.ReplaceAll(text, id, name)
 	}
 	return text
-}
-
-// source is what a script is made from.
-type source struct {
-	file     string
-	call     string            // -f
-	data     string            // --data
-	names    map[string]string // peer ids by the names that the script may use
-	services string            // directory of services the script may call by function name
-}
-
-// program is a script ready to run.
-type program struct {
-	air      string
-	data     map[string]value.Value
-	noResult bool
-}
-
-func loadProgram(src source) (*program, error) {
-	data, err := parseData(src.data)
-	if err != nil {
-		return nil, err
-	}
-	if filepath.Ext(src.file) != ".air" {
-		return compileProgram(src, data)
-	}
-	text, err := os.ReadFile(src.file)
-	if err != nil {
-		return nil, err
-	}
-	for name, id := range src.names {
-		if _, given := data[name]; !given {
-			data[name] = value.String(id)
-		}
-	}
-	return &program{air: string(text), data: data}, nil
-}
-
-func parseData(text string) (map[string]value.Value, error) {
-	data := map[string]value.Value{}
-	if text == "" {
-		return data, nil
-	}
-	v, err := value.Parse(text)
-	if err != nil {
-		return nil, usagef("--data is not JSON: %w", err)
-	}
-	if v.Kind() != value.KindObject {
-		return nil, hint(usagef("--data is not an object"), `--data '{"name": "value"}'`)
-	}
-	for _, f := range v.Fields() {
-		data[f.Key] = f.Value
-	}
-	return data, nil
 }
