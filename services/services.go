@@ -87,6 +87,20 @@ type HandlerFunc func(ctx context.Context, c *Call) (value.Value, error)
 // Call calls f.
 func (f HandlerFunc) Call(ctx context.Context, c *Call) (value.Value, error) { return f(ctx, c) }
 
+// A Signature describes a function of a service to callers. Types are written as in the
+// interfaces of wasm modules: string, u64, []T, ...; "any" is a value of any type.
+type Signature struct {
+	Name      string
+	Arguments []Parameter
+	Outputs   []string
+}
+
+// A Parameter is a named argument of a function.
+type Parameter struct{ Name, Type string }
+
+// A Describer is a Handler that knows the signatures of its functions.
+type Describer interface{ Signatures() []Signature }
+
 // An Error is a service error with more than a text.
 type Error struct {
 	RetCode int32  // 0 stands for 1

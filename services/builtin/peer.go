@@ -1,0 +1,154 @@
+package builtin
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/multiformats/go-multihash"
+
+	"github.com/aquanode/aquanode/interpreter/value"
+)
+
+const badPeerID = "Error: Error while deserializing field 'peer_id': invalid peer id '<id>': <why>"
+
+var peerFunctions = []Function{
+	{
+		Service: "peer", Name: "identify", Result: "Info",
+		Doc: "Tells the peer's addresses, versions and allowed binaries.",
+		run: peerIdentify,
+	},
+	{
+		Service: "peer", Name: "timestamp_ms", Result: "u64",
+		Doc: "Tells the peer's time in milliseconds since 1970.",
+		run: func(h *host, _ context.Context, _ *call) (value.Value, error) {
+			return value.Int(h.Now().UnixMilli()), nil
+		},
+	},
+	{
+		Service: "peer", Name: "timestamp_sec", Result: "u64",
+		Doc: "Tells the peer's time in seconds since 1970.",
+		run: func(h *host, _ context.Context, _ *call) (value.Value, error) {
+			return value.Int(h.Now().Unix()), nil
+		},
+	},
+	{
+		Service: "peer", Name: "timeout", Args: "duration_ms: millis, message: ?string", Result: "string",
+		Doc: "Waits, then gives the message. Ends with the particle.",
+		run: peerTimeout,
+	},
+	{
+		Service: "peer", Name: "is_connected", Args: "peer_id: string", Result: "bool",
+		Doc:    "Tells whether a peer is connected.",
+		Errors: []string{badPeerID},
+		run:    peerIsConnected,
+	},
+	{
+		Service: "peer", Name: "connect", Args: "peer_id: string, addresses: ?[]string", Result: "bool", Guarded: true,
+		Doc:    "Connects to a peer and tells whether this succeeded.",
+		Errors: []string{badPeerID, "Error: <why the connection failed>"},
+		run:    peerConnect,
+	},
+	{
+		Service: "peer", Name: "get_contact", Args: "peer_id: string", Result: "Contact",
+		Doc:    "Tells the addresses of a peer in the connection pool; of other peers the empty string.",
+		Errors: []string{badPeerID},
+		run:    peerGetContact,
+	},
+}
+
+func peerIdentify(h *host, _ context.Context, _ *call) (value.Value, error) {
+	var id Identity
+	if h.Identity != nil {
+		id = h.Identity()
+	}
+	return object(
+		"external_addresses", strs(id.ExternalAddresses),
+		"node_version", value.String(id.NodeVersion),
+		"air_version", value.String(id.AirVersion),
+		"spell_version", value.String(id.SpellVersion),
+		"allowed_binaries", strs(id.AllowedBinaries),
+		"vm_info", value.Value{},
+	), nil
+}
+
+func peerTimeout(_ *host, ctx context.Context, c *call) (value.Value, error) {
+	ms, _ := millis(c.value(0))
+	timer := time.NewTimer(time.Duration(min(ms, math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return value.Value{}, ctx.Err()
+	case <-timer.C:
+	}
+	if c.given(1) {
+		return c.value(1), nil
+	}
+	return unit, nil
+}
+
+// peerID reads a parameter that must be a peer id: base58 of a multihash.
+func (c *call) peerID(i int) (string, error) {
+	id := c.str(i)
+	b, err := readBase58(id)
+	if err == nil {
+		_, err = multihash.Cast(b)
+	}
+	if err != nil {
+		return "", typed("Error while deserializing field 'peer_id': invalid peer id '%.64s': %v", id, err)
+	}
+	return id, nil
+}
+
+func peerIsConnected(h *host, _ context.Context, c *call) (value.Value, error) {
+	id, err := c.peerID(0)
+	if err != nil {
+		return value.Value{}, err
+	}
+	return value.Bool(h.Connector != nil && h.Connector.IsConnected(id)), nil
+}
+
+// peerConnect answers false for an unknown peer without addresses, where the reference peer
+// never answers.
+func peerConnect(h *host, ctx context.Context, c *call) (value.Value, error) {
+	id, err := c.peerID(0)
+	if err != nil {
+		return value.Value{}, err
+	}
+	if h.Connector == nil {
+		return value.Value{}, disabled(c, "network")
+	}
+	addresses := c.strs(1)
+	if len(addresses) == 0 && !h.Connector.IsConnected(id) {
+		if known, _ := h.Connector.Addresses(id); len(known) == 0 {
+			return value.False, nil
+		}
+	}
+	ok, err := h.Connector.Connect(ctx, id, addresses)
+	if err != nil {
+		if ctx.Err() != nil {
+			return value.Value{}, ctx.Err()
+		}
+		return value.Value{}, typed("%v", err)
+	}
+	return value.Bool(ok), nil
+}
+
+func peerGetContact(h *host, _ context.Context, c *call) (value.Value, error) {
+	id, err := c.peerID(0)
+	if err != nil {
+		return value.Value{}, err
+	}
+	if h.Connector == nil {
+		return unit, nil
+	}
+	addresses, ok := h.Connector.Addresses(id)
+	if !ok {
+		return unit, nil
+	}
+	return contact(id, addresses), nil
+}
+
+func contact(peerID string, addresses []string) value.Value {
+	return object("peer_id", value.String(peerID), "addresses", strs(addresses))
+}
