@@ -10,12 +10,12 @@ import (
 )
 
 // clientSteps are the runs of the client in a fan-out to n peers, and what a state needs to repeat them.
-func clientSteps(tb testing.TB, n int) []simulate.StepRecord {
-	out, err := simulate.Run(context.Background(), simulate.FanOut(n), simulate.Options{MaxSteps: 1e6, Cold: true, Only: "client"})
+func clientSteps(tb testing.TB, n int) []*simulate.Request {
+	requests, err := simulate.Client(context.Background(), simulate.FanOut(n))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return out.Steps
+	return requests
 }
 
 func BenchmarkFanOutClient(b *testing.B) {
@@ -24,9 +24,9 @@ func BenchmarkFanOutClient(b *testing.B) {
 			steps := clientSteps(b, n)
 			b.ReportAllocs()
 			for b.Loop() {
-				s := open(b, &steps[0].Request)
+				s := open(b, steps[0])
 				for i := range steps {
-					step(b, s, &steps[i].Request)
+					step(b, s, steps[i])
 				}
 				s.Data()
 			}

@@ -318,7 +318,7 @@ func (m *machine) resultOf(e *trace.Entry) (*result, *fault) {
 	}
 	res, f := m.st.result(e.CID)
 	if f == nil {
-		e.Known = res
+		e.Known, e.CID = res, res.cid
 	}
 	return res, f
 }

@@ -63,7 +63,7 @@ func (m *machine) canonState(e *trace.Entry) (*canon, *fault) {
 	}
 	c, f := m.st.canon(e.CID)
 	if f == nil {
-		e.Known = c
+		e.Known, e.CID = c, c.cid
 	}
 	return c, f
 }

@@ -15,12 +15,12 @@ type item struct {
 	prov data.Provenance
 
 	array *item // the array that this is an element of
-	index int
+	index int32
 
-	elements []*item // of an array, once a fold walked over it
+	parts *[]*item // the elements of an array, once a fold walked over it
 
 	elementCID data.CID // once stored in a canon
-	epoch      int      // of the State when it was stored
+	epoch      int32    // of the State when it was stored
 }
 
 // value is the canonical value. The text of foreign data is read here, when
@@ -39,7 +39,7 @@ func (it *item) value() (value.Value, *fault) {
 func (it *item) tetraplet() *value.Tetraplet {
 	if it.tet == nil {
 		t := *it.array.tetraplet()
-		t.Lens += ".$.[" + strconv.Itoa(it.index) + "]"
+		t.Lens += ".$.[" + strconv.Itoa(int(it.index)) + "]"
 		it.tet = &t
 	}
 	return it.tet
@@ -48,6 +48,9 @@ func (it *item) tetraplet() *value.Tetraplet {
 // kept is the item as a variable or a stream keeps it: of a literal only the
 // peer of its tetraplet stays, of what came from a canon the peer and the lens.
 func (it *item) kept() *item {
+	if it.prov.Origin == data.FromService {
+		return it
+	}
 	t := it.tetraplet()
 	k := keptTetraplet(t, it.prov.Origin)
 	if k == t {
@@ -74,8 +77,8 @@ func keptTetraplet(t *value.Tetraplet, from data.Origin) *value.Tetraplet {
 
 // split returns the elements of an array as items.
 func (it *item) split() ([]*item, bool, *fault) {
-	if it.elements != nil {
-		return it.elements, true, nil
+	if it.parts != nil {
+		return *it.parts, true, nil
 	}
 	v, f := it.value()
 	if f != nil {
@@ -86,12 +89,13 @@ func (it *item) split() ([]*item, bool, *fault) {
 	}
 	vals := v.Elements()
 	slab := make([]item, len(vals))
-	it.elements = make([]*item, len(vals))
+	elements := make([]*item, len(vals))
 	for i, e := range vals {
-		slab[i] = item{val: e, array: it, index: i, prov: it.prov}
-		it.elements[i] = &slab[i]
+		slab[i] = item{val: e, array: it, index: int32(i), prov: it.prov}
+		elements[i] = &slab[i]
 	}
-	return it.elements, true, nil
+	it.parts = &elements
+	return elements, true, nil
 }
 
 // canon is a stream or a stream map frozen by a peer.

@@ -31,7 +31,7 @@ type State struct {
 	signed     map[string]int // places in known.Signatures by public key; nil until the first run
 	lastCallID uint32
 	tetraplets map[value.Tetraplet]data.CID // of those stored here
-	epoch      int                          // counts roll-backs: what items remember is void after one
+	epoch      int32                        // counts roll-backs: what items remember is void after one
 
 	literals                 []*item // by slot
 	initTetraplet            *value.Tetraplet
@@ -186,8 +186,8 @@ func (s *State) commit(signers *data.Signers) {
 	s.trace, s.spare = m.trace.Result, s.trace
 	s.own, s.spareOwn = m.own, s.own
 	for i := range s.trace {
-		if e := &s.trace[i]; e.Foreign {
-			s.adopt(e)
+		if _, foreign := s.trace[i].Known.(trace.Foreign); foreign {
+			s.trace[i] = trace.Entry{State: s.trace[i].State.Clone()}
 		}
 	}
 	for _, signer := range signers.All() {
@@ -197,12 +197,6 @@ func (s *State) commit(signers *data.Signers) {
 		s.putSignature(data.Signature{PublicKey: data.PublicKeyOf(s.params.Key)})
 	}
 	s.bytes, s.stale = nil, true
-}
-
-// adopt lets go of the arrival that a state was read from.
-func (s *State) adopt(e *trace.Entry) {
-	e.Foreign = false
-	e.State = e.State.Clone()
 }
 
 // take adds what a run asks for to the outcome.
@@ -317,6 +311,11 @@ func (s *State) addValue(v value.Value) data.CID {
 }
 
 func (s *State) addTetraplet(t value.Tetraplet) data.CID {
+	if t.Lens != "" { // an element of an array, there is hardly another with the same
+		cid := data.TetrapletCID(t)
+		s.known.Tetraplets.Put(cid, t)
+		return cid
+	}
 	cid, ok := s.tetraplets[t]
 	if !ok {
 		cid = data.TetrapletCID(t)

@@ -119,7 +119,9 @@ func (m *machine) openPars() []trace.OpenPar {
 // forgetInputs makes the pars around the pending call end without anything left to take.
 func (m *machine) forgetInputs() {
 	for fr := m.top; fr != nil; fr = fr.up {
-		fr.par.ForgetInputs()
+		if fr.par != nil {
+			fr.par.ForgetInputs()
+		}
 	}
 }
 

@@ -150,3 +150,27 @@ func (r *Request) retained(ctx context.Context, s *interpreter.State) (func() in
 func (r *Request) Follows(before *Request) bool {
 	return r.Air == before.Air && r.CurrentPeerID == before.CurrentPeerID && r.ParticleID == before.ParticleID
 }
+
+// Through is the time in ms that a state takes for all steps of a peer, from its opening on.
+func Through(ctx context.Context, rs []*Request) (ms float64, err error) {
+	scripts := interpreter.NewScripts(1 << 30)
+	start := time.Now()
+	s, err := rs[0].open(scripts)
+	ms += float64(time.Since(start)) / 1e6
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range rs {
+		do, err := r.retained(ctx, s)
+		if err != nil {
+			return 0, err
+		}
+		start := time.Now()
+		code := do()
+		ms += float64(time.Since(start)) / 1e6
+		if code != 0 {
+			return 0, fmt.Errorf("request %s ended with code %d", r.Name, code)
+		}
+	}
+	return ms, nil
+}

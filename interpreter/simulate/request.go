@@ -82,6 +82,9 @@ func (r *Request) Input(scripts *interpreter.Scripts) (interpreter.Input, error)
 		Script: r.Air, Previous: r.PrevData, Current: r.CurrData,
 		KeyFormat: r.KeyFormat, SecretKey: r.SecretKey, Params: r.params(scripts),
 	}
+	if key, err := interpreter.SigningKey(r.KeyFormat, r.SecretKey); err == nil {
+		in.Params.Key = key
+	}
 	if r.CallResultsRaw != nil {
 		raw, err := base64.StdEncoding.DecodeString(*r.CallResultsRaw)
 		in.CallResults = raw

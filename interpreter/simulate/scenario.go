@@ -69,8 +69,6 @@ type Scenario struct {
 	ParticleID string            `json:"particleId"`
 	Start      map[string][]byte `json:"start"` // data that peers have from before
 
-	// Serve answers calls in place of Services, for scenarios made by programs.
-	Serve func(Call) (Result, bool) `json:"-"`
 }
 
 // Text is a text, or a list of its lines.
@@ -206,9 +204,6 @@ func (c *Call) fill(t value.Value) value.Value {
 }
 
 func (s *Scenario) answer(c *Call) (Result, bool) {
-	if s.Serve != nil {
-		return s.Serve(*c)
-	}
 	for i := range s.Services {
 		if s.Services[i].matches(c) {
 			return s.Services[i].answer(c)

@@ -14,10 +14,10 @@ import (
 
 // Options choose how a scenario is run.
 type Options struct {
-	Cold     bool   // bytes in and out for every step, instead of one retained state for each peer
-	Stats    bool   // keep no steps
-	Only     string // keep the steps of this peer only, not decoded; for benchmarks
-	MaxSteps int    // overrides that of the scenario
+	Cold  bool   // bytes in and out for every step, instead of one retained state for each peer
+	Stats bool   // keep no steps
+	Raw   bool   // keep the requests of steps only, nothing decoded
+	Only  string // with Raw, those of this peer
 }
 
 // Outcome is a simulated particle.
@@ -72,7 +72,7 @@ type simulation struct {
 // Run runs a scenario until nothing is pending.
 func Run(ctx context.Context, s *Scenario, o Options) (*Outcome, error) {
 	sim := newSimulation(ctx, s, o)
-	most := max(s.MaxSteps, o.MaxSteps)
+	most := s.MaxSteps
 	if most == 0 {
 		most = 100
 		if o.Stats {
@@ -239,9 +239,12 @@ func (sim *simulation) record(ev event, r *Request, out *interpreter.Outcome, se
 	stats.Codes[strconv.FormatInt(out.RetCode, 10)]++
 	stats.LargestData = max(stats.LargestData, len(sent))
 	switch {
-	case sim.o.Only == ev.to:
-		sim.out.Steps = append(sim.out.Steps, StepRecord{Event: ev.label, Request: *r})
-	case !sim.o.Stats && sim.o.Only == "":
+	case sim.o.Stats:
+	case sim.o.Raw:
+		if sim.o.Only == "" || sim.o.Only == ev.to {
+			sim.out.Steps = append(sim.out.Steps, StepRecord{Event: ev.label, Request: *r})
+		}
+	default:
 		a := answer(out)
 		a.Data = sent
 		sim.out.Steps = append(sim.out.Steps, StepRecord{Event: ev.label, Request: *r, Answer: a, Human: Human(sent)})

@@ -28,3 +28,27 @@ func BenchmarkWhole(b *testing.B) {
 		}
 	}
 }
+
+// TestCases holds that the requests of the performance table do what their names say.
+func TestCases(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes particles of 1000 peers")
+	}
+	for _, name := range CaseNames() {
+		c, err := MakeCase(context.Background(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Requests) == 0 || c.Warm >= len(c.Requests) {
+			t.Errorf("%s has %d requests", c.Name, len(c.Requests))
+		}
+		for i, r := range c.Requests {
+			a, err := Step(context.Background(), r, nil)
+			if err != nil || a.RetCode != 0 {
+				t.Errorf("%s, request %d: %v, %v", c.Name, i, a, err)
+			}
+			t.Logf("%s %d: %d bytes of script, %d previous, %d current, %d out, %d calls, next %v", c.Name, i,
+				len(r.Air), len(r.PrevData), len(r.CurrData), len(a.Data), len(a.CallRequests), len(a.NextPeerPks))
+		}
+	}
+}

@@ -28,9 +28,11 @@ import (
 // runs (Known is opaque here and travels with the state).
 type Entry struct {
 	data.State
-	Known   any
-	Foreign bool // strings are views of an arrival
+	Known any
 }
+
+// Foreign is what is known of a state from the current trace: its strings are views of what arrived.
+type Foreign struct{}
 
 // Source tells where a merged state came from.
 type Source uint8
@@ -121,7 +123,7 @@ func (h *Handler) entry(s *data.State, from Source) *Entry {
 	if from != FromCurrent {
 		return &h.prev.kept[h.prev.pos-1]
 	}
-	h.met = Entry{State: *s, Foreign: true}
+	h.met = Entry{State: *s, Known: Foreign{}}
 	return &h.met
 }
 
