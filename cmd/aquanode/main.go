@@ -31,6 +31,11 @@ var verbs = []func() *cli.Command{
 func main() { os.Exit(run(os.Args)) }
 
 func run(args []string) int {
+	app := newApp()
+	return report(app.Run(flagsFirst(app, args)))
+}
+
+func newApp() *cli.App {
 	app := &cli.App{
 		Name:            "aquanode",
 		Usage:           "peers, services and scripts of a particle network",
@@ -49,7 +54,7 @@ func run(args []string) int {
 		c.OnUsageError = usageError
 		app.Commands = append(app.Commands, c)
 	}
-	return report(app.Run(flagsFirst(app, args)))
+	return app
 }
 
 // flagsFirst moves flags in front of the other arguments of a command, for the library

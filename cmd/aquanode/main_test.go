@@ -1,0 +1,86 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite the expectations in the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"aquanode": main})
+}
+
+// The scripts are the manual by example: each shows one command, its output, and its
+// failures.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"freeport": freePort,
+			"ready":    ready,
+			"capture":  capture,
+		},
+	})
+}
+
+// freeport NAME... sets variables to ports nobody listens on.
+func freePort(ts *testscript.TestScript, _ bool, names []string) {
+	for _, name := range names {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close()
+		ts.Setenv(name, fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
+	}
+}
+
+// ready PORT... waits until somebody listens.
+func ready(ts *testscript.TestScript, _ bool, ports []string) {
+	for _, port := range ports {
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			c, err := net.Dial("tcp", "127.0.0.1:"+port)
+			if err == nil {
+				c.Close()
+				break
+			}
+			if time.Now().After(deadline) {
+				ts.Fatalf("nobody listens on port %s", port)
+			}
+		}
+	}
+}
+
+// capture NAME sets a variable to the first word of the last command's output.
+func capture(ts *testscript.TestScript, _ bool, args []string) {
+	words := strings.Fields(ts.ReadFile("stdout"))
+	if len(words) == 0 {
+		ts.Fatalf("there is no output")
+	}
+	ts.Setenv(args[0], words[0])
+}
+
+func TestFlagsFirst(t *testing.T) {
+	for in, want := range map[string]string{
+		"aquanode run x.aqua --ttl 5s -f g()":          "aquanode run --ttl 5s -f g() x.aqua",
+		"aquanode run x.aqua --ttl=5s --picture y":     "aquanode run --ttl=5s --picture x.aqua y",
+		"aquanode run --ttl 5s x.aqua":                 "aquanode run --ttl 5s x.aqua",
+		"aquanode run x -- --ttl":                      "aquanode run -- x --ttl",
+		"aquanode key show f --format json":            "aquanode key show --format json f",
+		"aquanode key --format json show f":            "aquanode key show --format json f",
+		"aquanode --listen /ip4/1.2.3.4/tcp/1 --key k": "aquanode --listen /ip4/1.2.3.4/tcp/1 --key k",
+		"aquanode": "aquanode",
+	} {
+		got := strings.Join(flagsFirst(newApp(), strings.Fields(in)), " ")
+		if got != want {
+			t.Errorf("%s:\nwant %s\ngot  %s", in, want, got)
+		}
+	}
+}
