@@ -156,16 +156,7 @@ func parallel(parts []code) code {
 			}
 		}
 	}
-	return code{leftPar(nodes)}
-}
-
-// leftPar nests branches to the left: ((a | b) | c).
-func leftPar(nodes []*topology.Node) *topology.Node {
-	n := nodes[0]
-	for _, m := range nodes[1:] {
-		n = topology.NewNode(&topology.Par{}, n, m)
-	}
-	return n
+	return code{topology.NewNode(&topology.Par{}, nodes...)}
 }
 
 var initPeer = topology.Lit("%init_peer_id%")

@@ -79,6 +79,10 @@ func (in *inliner) par(op *ir.Par, e *env) code {
 	case idle(right):
 		return append(r, topology.NewNode(&topology.Par{}, left, null()))
 	}
+	if p, ok := left.Op.(*topology.Par); ok && !p.Detached {
+		left.Kids = append(left.Kids, right) // a par b par c is one par of three
+		return code{left}
+	}
 	return code{topology.NewNode(&topology.Par{}, left, right)}
 }
 

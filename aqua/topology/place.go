@@ -1,6 +1,7 @@
 package topology
 
-// place is where a node runs: the enclosing on-nodes, innermost first.
+// place is where a node runs: the enclosing on-nodes, innermost first. The zero
+// place is nowhere: the last relay of a place without relays.
 type place struct {
 	on    *On
 	outer *place
@@ -8,18 +9,30 @@ type place struct {
 	key   string // of the innermost on
 }
 
+var nowhere = &place{}
+
 func newPlace(on *On, outer *place) *place {
-	p := &place{on: on, outer: outer, depth: 1, key: on.Peer.key()}
+	p := &place{on: on, depth: 1, key: on.Peer.key()}
 	for _, v := range on.Via {
 		p.key += " via " + v.key()
 	}
-	if outer != nil {
+	if on.ToRelay {
+		p.key += " to relay"
+	}
+	if outer != nil && outer != nowhere {
+		p.outer = outer
 		p.depth += outer.depth
 	}
 	return p
 }
 
-func (p *place) peer() Operand { return p.on.Peer }
+// peer is the peer of a place as text, "" nowhere.
+func (p *place) peer() string {
+	if p.on == nil {
+		return ""
+	}
+	return p.on.Peer.key()
+}
 
 // same compares places by what is written, not by where.
 func (p *place) same(q *place) bool {
@@ -32,10 +45,10 @@ func (p *place) same(q *place) bool {
 	return true
 }
 
-// list is the place from its outermost on in.
+// list is the ons of a place from the outermost in.
 func (p *place) list() []*place {
 	out := make([]*place, p.depth)
-	for ; p != nil; p = p.outer {
+	for ; p != nil && p.depth > 0; p = p.outer {
 		out[p.depth-1] = p
 	}
 	return out
@@ -53,80 +66,110 @@ func common(a, b []*place) int {
 // relay is the place at the last relay on the way to p: ons without relays are
 // left, the first with relays is replaced by its last relay.
 func (p *place) relay() *place {
-	for p.outer != nil && len(p.on.Via) == 0 {
-		p = p.outer
+	for ; p != nil && p.on != nil; p = p.outer {
+		if n := len(p.on.Via); n > 0 {
+			return newPlace(&On{Peer: p.on.Via[n-1], Via: p.on.Via[:n-1]}, p.outer)
+		}
 	}
-	n := len(p.on.Via)
-	if n == 0 {
-		return p
-	}
-	return newPlace(&On{Peer: p.on.Via[n-1], Via: p.on.Via[:n-1]}, p.outer)
+	return nowhere
 }
 
-// hop is a peer to visit. A collection of relays is visited in its order, or
-// in the reverse order on the way back.
-type hop struct {
-	peer Operand
-	back bool
+// atRelay tells whether the peer of a place is the last relay of the on around it.
+func (p *place) atRelay() bool {
+	if p.outer == nil {
+		return false
+	}
+	via := p.outer.on.Via
+	return len(via) > 0 && via[len(via)-1].key() == p.peer()
+}
+
+// relays tells whether the next on inside p, on the way to a place, has p's
+// peer as its last relay. It must be visited then, though nothing runs on it:
+// "on r: on x via r: f()". The published compiler leaves it out.
+func (p *place) relays(to *place) bool {
+	for ; to != nil && to.outer != nil; to = to.outer {
+		if to.outer.same(p) {
+			via := to.on.Via
+			return len(via) > 0 && via[len(via)-1].key() == p.peer()
+		}
+	}
+	return false
 }
 
 // route is the peers to visit between two places, without their own peers.
-func route(from, to *place) []hop {
+func route(from, to *place) []Operand {
 	hops := walk(from, to)
-	if len(hops) > 0 && hops[0].peer.key() == from.peer().key() {
+	if len(hops) > 0 && hops[0].key() == from.peer() {
 		hops = hops[1:]
 	}
-	if n := len(hops); n > 0 && hops[n-1].peer.key() == to.peer().key() {
+	if n := len(hops); n > 0 && hops[n-1].key() == to.peer() {
 		hops = hops[:n-1]
 	}
 	return hops
 }
 
 // arrive is route with the peer of the target at its end.
-func arrive(from, to *place) []hop {
+func arrive(from, to *place) []Operand {
 	hops := route(from, to)
-	if n := len(hops); n > 0 && hops[n-1].peer.key() == to.peer().key() {
+	n := len(hops)
+	if to == nowhere || n > 0 && hops[n-1].key() == to.peer() {
 		return hops
 	}
-	return append(hops, hop{peer: to.peer()})
+	return append(hops, to.on.Peer)
 }
 
-func walk(from, to *place) []hop {
-	a, b := from.list(), to.list()
-	n := common(a, b)
-	a, b = a[n:], b[n:]
-	if len(a) == 0 && len(b) == 0 {
+// walk is the way between two places: out of the ons they do not share, over
+// their relays in the reverse order, and into the others. When a peer comes
+// again, the way between is cut out.
+func walk(from, to *place) []Operand {
+	outward, inward := parts(from, to)
+	if len(outward)+len(inward) == 0 {
 		return nil
 	}
-	if n > 0 && from.peer().key() != to.peer().key() {
-		if len(a) == 0 {
-			a = from.list()[n-1:]
-		} else if len(b) == 0 {
-			b = to.list()[n-1:]
-		}
-	}
-	var hops []hop
-	add := func(h hop) {
+	var hops []Operand
+	add := func(p Operand) {
 		for i, old := range hops {
-			if old.peer.key() == h.peer.key() {
+			if old.key() == p.key() {
 				hops = hops[:i+1]
 				return
 			}
 		}
-		hops = append(hops, h)
+		hops = append(hops, p)
 	}
-	add(hop{peer: from.peer()})
-	for i := len(a) - 1; i >= 0; i-- {
-		via := a[i].on.Via
+	if from != nowhere {
+		add(from.on.Peer)
+	}
+	for i := len(outward) - 1; i >= 0; i-- {
+		via := outward[i].on.Via
 		for j := len(via) - 1; j >= 0; j-- {
-			add(hop{via[j], true})
+			add(via[j])
 		}
 	}
-	for _, p := range b {
+	for _, p := range inward {
 		for _, v := range p.on.Via {
-			add(hop{peer: v})
+			add(v)
 		}
 	}
-	add(hop{peer: to.peer()})
+	if to != nowhere {
+		add(to.on.Peer)
+	}
 	return hops
+}
+
+// parts are the ons that only one of the places has. If that leaves nothing of
+// one of them, the innermost shared on is part of it, unless the peer stays the same.
+func parts(from, to *place) (outward, inward []*place) {
+	outward, inward = from.list(), to.list()
+	n := common(outward, inward)
+	shared := outward[:n]
+	outward, inward = outward[n:], inward[n:]
+	if n > 0 && from.peer() != to.peer() {
+		switch {
+		case len(outward) == 0:
+			outward = shared[n-1:]
+		case len(inward) == 0:
+			inward = shared[n-1:]
+		}
+	}
+	return outward, inward
 }

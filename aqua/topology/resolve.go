@@ -11,9 +11,9 @@ func (r *resolver) place(n *Node) *Node {
 	case *On, *At, *Seq:
 		out.Op = &Seq{}
 	case *Call:
-		return r.surround(n, &Node{Op: &Placed{r.path(n).peer(), op}})
+		return r.surround(n, &Node{Op: &Placed{r.path(n).on.Peer, op}})
 	case *Canon:
-		return r.surround(n, &Node{Op: &Placed{r.path(n).peer(), op}})
+		return r.surround(n, &Node{Op: &Placed{r.path(n).on.Peer, op}})
 	case *Mark, *Null:
 		return out
 	}
@@ -37,32 +37,31 @@ func (r *resolver) surround(n, out *Node) *Node {
 	if len(before) == 0 && len(after) == 0 {
 		return out
 	}
-	_, failing := n.Op.(*Fail)
 	seq := NewNode(&Seq{})
-	for _, h := range before {
-		seq.Kids = append(seq.Kids, hopNode(h, failing))
+	for _, p := range before {
+		seq.Kids = append(seq.Kids, hopNode(p, false))
 	}
 	seq.Kids = append(seq.Kids, out)
-	for _, h := range after {
-		seq.Kids = append(seq.Kids, hopNode(h, false))
+	for _, p := range after {
+		seq.Kids = append(seq.Kids, hopNode(p, true))
 	}
 	return seq
 }
 
 const viaPeer = "-via-peer-"
 
-// hopNode visits a peer, or all peers of a collection. The way back after an
-// error takes them in their order, as the published compiler does.
-func hopNode(h hop, failing bool) *Node {
-	if !h.peer.Many {
-		return hopTo(h.peer)
+// hopNode visits a peer, or all peers of a collection: in their order before a
+// node, in the reverse order after it, which is the way back.
+func hopNode(peer Operand, back bool) *Node {
+	if !peer.Many {
+		return hopTo(peer)
 	}
 	visit, on := hopTo(Var(viaPeer)), NewNode(&Next{Item: viaPeer})
 	body := NewNode(&Seq{}, visit, on)
-	if h.back && !failing {
+	if back {
 		body = NewNode(&Seq{}, on, visit)
 	}
-	return NewNode(&Fold{In: h.peer, Item: viaPeer}, body)
+	return NewNode(&Fold{In: peer, Item: viaPeer}, body)
 }
 
 func hopTo(peer Operand) *Node {

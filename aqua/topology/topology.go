@@ -492,38 +492,24 @@ func (r *resolver) final(n *Node) *place {
 }
 
 // hopsBefore are the peers to visit before a node.
-func (r *resolver) hopsBefore(n *Node) []hop {
+func (r *resolver) hopsBefore(n *Node) []Operand {
 	before, begin := r.before(n), r.begin(n)
 	hops := route(before, begin)
 	if _, ok := n.Op.(*Fail); ok {
 		if len(hops) > 0 {
-			hops = append(hops, hop{peer: begin.peer()})
+			hops = append(hops, begin.on.Peer)
 		}
 		return hops
 	}
-	if l := firstLeaf(n); l != nil && begin.peer().key() != before.peer().key() && r.onTheWay(begin, r.path(l)) {
-		hops = append(hops, hop{peer: begin.peer()})
+	if l := firstLeaf(n); l != nil && begin.peer() != before.peer() && !begin.same(r.path(l)) &&
+		(begin.atRelay() || begin.relays(r.path(l))) {
+		hops = append(hops, begin.on.Peer)
 	}
 	return hops
 }
 
-// onTheWay tells whether the peer of at is the last relay of the next on
-// inside it, on the way to a place further in.
-func (r *resolver) onTheWay(at, to *place) bool {
-	if at.same(to) {
-		return false
-	}
-	for p := to; p != nil; p = p.outer {
-		if p.outer != nil && p.outer.same(at) {
-			n := len(p.on.Via)
-			return n > 0 && p.on.Via[n-1].key() == at.peer().key()
-		}
-	}
-	return false
-}
-
 // hopsAfter are the peers to visit after a node.
-func (r *resolver) hopsAfter(n *Node) []hop {
+func (r *resolver) hopsAfter(n *Node) []Operand {
 	switch r.exit(n) {
 	case leaveRelay:
 		return arrive(r.end(n), r.path(n).relay())
@@ -533,30 +519,34 @@ func (r *resolver) hopsAfter(n *Node) []hop {
 	return nil
 }
 
-func (r *resolver) hopsBack(n *Node) []hop {
+func (r *resolver) hopsBack(n *Node) []Operand {
 	end, after := r.end(n), r.after(n)
-	atBranchEnd := parBranch(n) != nil && (n.parent.isPar() || n.parent.isXor())
-	var hops []hop
+	branchEnd := parBranch(n) != nil
+	var hops []Operand
 	if l := nextLeaf(n); l == nil || r.path(l).same(after) {
 		hops = route(end, after)
 	} else {
 		hops = arrive(end, after.relay())
 	}
-	if !atBranchEnd || end.same(after) {
+	if !branchEnd || end.same(after) {
 		return hops
 	}
 	// The peer that waits for the branch must see its results: ping it.
-	l := lastLeaf(n)
-	switch {
-	case l != nil && r.path(l).same(end):
+	if l := lastLeaf(n); l != nil && r.path(l).same(end) {
 		if end.key != after.key {
-			hops = append(hops, hop{peer: after.peer()})
+			hops = ping(hops, after)
 		}
-	default:
-		if l != nil && r.onTheWay(end, r.path(l)) {
-			hops = append([]hop{{peer: end.peer()}}, hops...)
-		}
-		hops = append(hops, hop{peer: after.peer()})
+		return hops
 	}
-	return hops
+	if end.atRelay() && end.peer() != after.peer() {
+		hops = append(hops, end.on.Peer)
+	}
+	return ping(hops, after)
+}
+
+func ping(hops []Operand, p *place) []Operand {
+	if p == nowhere {
+		return hops
+	}
+	return append(hops, p.on.Peer)
 }
