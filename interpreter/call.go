@@ -75,23 +75,23 @@ func (f *fault) at(t *value.Tetraplet) *fault {
 }
 
 func (m *machine) triplet(n *node, t *value.Tetraplet) (f *fault) {
-	if t.PeerPK, f = m.text(&n.peer); f != nil {
+	if t.PeerPK, f = m.text(&n.operands[callPeer]); f != nil {
 		return f
 	}
-	if t.ServiceID, f = m.text(&n.service); f != nil {
+	if t.ServiceID, f = m.text(&n.operands[callService]); f != nil {
 		return f
 	}
-	t.FunctionName, f = m.text(&n.function)
+	t.FunctionName, f = m.text(&n.operands[callFunction])
 	return f
 }
 
 // canOutput refuses outputs that would shadow something.
 func (m *machine) canOutput(out *target) *fault {
-	if !out.set || out.kind != air.Scalar {
+	if out.Var == nil || out.Kind != air.Scalar {
 		return nil
 	}
 	if m.folds[out.slot] != nil {
-		return faultf(CodeIteratorShadow, "variable with name '%s' can't be shadowed, shadowing isn't supported for iterables", out.name)
+		return faultf(CodeIteratorShadow, "variable with name '%s' can't be shadowed, shadowing isn't supported for iterables", out.Name)
 	}
 	return m.canSet(m.scalars.settable(&m.scopes, out.slot), out)
 }
@@ -100,16 +100,16 @@ func (m *machine) canSet(settable bool, out *target) *fault {
 	if settable {
 		return nil
 	}
-	return faultf(CodeShadow, "trying to shadow variable '%s', but shadowing is allowed only inside fold blocks", out.name)
+	return faultf(CodeShadow, "trying to shadow variable '%s', but shadowing is allowed only inside fold blocks", out.Name)
 }
 
 func (m *machine) arguments(c *invocation) *fault {
-	if len(c.n.args) == 0 {
+	if c.n.args() == 0 {
 		return nil
 	}
-	c.args = m.argSpace(len(c.n.args))
-	for i := range c.n.args {
-		it, f := m.resolve(&c.n.args[i])
+	c.args = m.argSpace(c.n.args())
+	for i := range c.args {
+		it, f := m.resolve(&c.n.operands[callArgs+i])
 		switch {
 		case f == nil:
 			if _, f = it.value(); f != nil {
@@ -175,7 +175,7 @@ func (m *machine) request(c *invocation, old *trace.Entry) *fault {
 	r.Tetraplets = make([][]value.Tetraplet, len(c.args))
 	for i, it := range c.args {
 		r.Arguments[i] = it.val
-		r.Tetraplets[i] = m.tetraplets(&c.n.args[i], it)
+		r.Tetraplets[i] = m.tetraplets(&c.n.operands[callArgs+i], it)
 	}
 	m.requests = append(m.requests, r)
 	m.pending(c, trace.Entry{State: data.CallPending(self, id)})
@@ -224,12 +224,12 @@ func (m *machine) answered(c *invocation, r CallResult) *fault {
 		text := "call_service result 'ret_code: 0, result: '" + r.Result + "'' can't be serialized or deserialized with an error: " + err.Error()
 		return m.answeredError(c, 1<<31-1, text)
 	}
-	if !c.n.out.set {
+	if c.n.out.Var == nil {
 		m.trace.Append(trace.Entry{State: data.CallDone(data.Unused, data.ValueCID(v), 0)})
 		return nil
 	}
 	res := m.store(c, v)
-	if c.n.out.kind == air.Scalar {
+	if c.n.out.Kind == air.Scalar {
 		m.scalars.put(&m.scopes, c.n.out.slot, res.item)
 		m.trace.Append(trace.Entry{State: data.CallDone(data.Scalar, res.cid, 0), Known: res})
 		return nil
@@ -361,7 +361,7 @@ func failedValue(it *item) (int32, string, *fault) {
 }
 
 func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *fault {
-	if !c.n.out.set && e.Output == data.Unused {
+	if c.n.out.Var == nil && e.Output == data.Unused {
 		m.trace.Append(*e)
 		return nil
 	}
@@ -373,9 +373,9 @@ func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *f
 		return f
 	}
 	switch {
-	case c.n.out.set && c.n.out.kind == air.Scalar && e.Output == data.Scalar:
+	case c.n.out.is(air.Scalar) && e.Output == data.Scalar:
 		m.scalars.put(&m.scopes, c.n.out.slot, res.item)
-	case c.n.out.set && c.n.out.kind == air.Stream && e.Output == data.Stream:
+	case c.n.out.is(air.Stream) && e.Output == data.Stream:
 		f = m.streams.orMake(&c.n.out).add(streamValue{res.item, m.trace.Pos()}, from, e.Generation)
 	default:
 		return resultKindFault(e)

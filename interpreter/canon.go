@@ -14,7 +14,7 @@ func (m *machine) canon(n *node) *fault {
 	if err != nil {
 		return m.traceFault(n, err)
 	}
-	peer, f := m.text(&n.peer)
+	peer, f := m.text(&n.operands[callPeer])
 	if f != nil {
 		m.unsteady = true
 		return m.waitFor(n, f)
@@ -75,7 +75,7 @@ func (m *machine) makeCanon(n *node) *fault {
 	if s := m.streams.at(&n.from); s != nil {
 		c.items, last = s.items(), &s.frozen
 	}
-	if n.out.kind == air.Scalar {
+	if n.out.Kind == air.Scalar {
 		ix, f := (&canon{items: c.items}).pairs()
 		if f != nil {
 			return f
@@ -97,7 +97,7 @@ func (m *machine) makeCanon(n *node) *fault {
 
 func (m *machine) bindCanon(n *node, c *canon) *fault {
 	out := &n.out
-	switch out.kind {
+	switch out.Kind {
 	case air.CanonStream:
 		if f := m.canSet(m.canons.settable(&m.scopes, out.slot), out); f != nil {
 			return f
@@ -127,12 +127,12 @@ func (m *machine) bindCanon(n *node, c *canon) *fault {
 
 // ap copies a value.
 func (m *machine) ap(n *node) *fault {
-	it, f := m.resolve(&n.a)
+	it, f := m.resolve(&n.operands[0])
 	if f != nil {
 		return m.waitFor(n, f)
 	}
 	it = it.kept()
-	if n.out.kind == air.Scalar {
+	if n.out.Kind == air.Scalar {
 		if f := m.canSet(m.scalars.settable(&m.scopes, n.out.slot), &n.out); f != nil {
 			return f
 		}
@@ -149,7 +149,7 @@ func (m *machine) ap(n *node) *fault {
 // apMap adds a pair to a stream map. The state is taken before the key is
 // resolved, like that of canon.
 func (m *machine) apMap(n *node) *fault {
-	it, f := m.resolve(&n.b)
+	it, f := m.resolve(&n.operands[1])
 	if f != nil {
 		return m.waitFor(n, f)
 	}
@@ -161,14 +161,14 @@ func (m *machine) apMap(n *node) *fault {
 	if err != nil {
 		return m.traceFault(n, err)
 	}
-	key, f := m.operandValue(&n.a)
+	key, f := m.operandValue(&n.operands[0])
 	if f != nil {
 		m.unsteady = true
 		return m.waitFor(n, f)
 	}
 	if k := key.Kind(); k != value.KindString && k != value.KindInt {
 		m.unsteady = true
-		return faultf(CodeMapKey, "unsupported type for %s map's key", n.out.name)
+		return faultf(CodeMapKey, "unsupported type for %s map's key", n.out.Name)
 	}
 	it = it.kept()
 	pair := value.Object([]value.Field{{Key: "key", Value: key}, {Key: "value", Value: v}})

@@ -51,7 +51,7 @@ func (m *machine) errorItem(s *errorSlot) *item {
 	if s.object == nil {
 		s.object = &item{val: noError, tet: m.st.initTetraplet}
 		if s.err != nil {
-			s.object.val = errorObject(s.err.code, air.Text(s.n.ins), s.err.text, s.peer)
+			s.object.val = errorObject(s.err.code, air.Text(s.n.ins), s.err.message(), s.peer)
 			if s.err.triplet != nil {
 				s.object.tet = s.err.triplet
 			}
@@ -80,7 +80,7 @@ func (m *machine) fail(n *node) *fault {
 	}
 	m.lastError = errorSlot{locked: true, object: object}
 	m.complete = false
-	if n.a.kind == air.Error && n.ins.(*air.Fail).Literal == false {
+	if isFailOf(n, air.Error) {
 		m.anyError.locked = true
 		if m.anyError.cause != nil {
 			return m.anyError.cause
@@ -98,11 +98,11 @@ func (m *machine) failObject(n *node) (*item, *fault) {
 			tet: m.st.initTetraplet,
 		}, nil
 	}
-	it, f := m.resolve(&n.a)
+	it, f := m.resolve(&n.operands[0])
 	if f != nil {
 		return nil, f
 	}
-	if n.a.kind == air.LastError {
+	if isFailOf(n, air.LastError) {
 		return it, nil
 	}
 	return it, checkErrorObject(it)
@@ -142,4 +142,10 @@ func callFailed(code int32, message string, tet *value.Tetraplet) *fault {
 	f := faultf(CodeService, "Local service error, ret_code is %d, error message is '%s'", code, message)
 	f.triplet = tet
 	return f
+}
+
+// isFailOf reports whether a fail raises %last_error% or :error:, whichever is asked for.
+func isFailOf(n *node, kind air.ValueKind) bool {
+	f := n.ins.(*air.Fail)
+	return !f.Literal && f.Of.Kind == kind
 }

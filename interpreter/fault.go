@@ -60,7 +60,7 @@ type fault struct {
 	triplet  *value.Tetraplet // of the call that failed, once it was known
 }
 
-func (f *fault) Error() string { return f.text }
+func (f *fault) Error() string { return f.message() }
 
 func (f *fault) catchable() bool { return f.code < codeFirstUncatchable }
 
@@ -68,10 +68,16 @@ func faultf(code int64, format string, args ...any) *fault {
 	return &fault{code: code, text: fmt.Sprintf(format, args...)}
 }
 
-func notFound(name string) *fault {
-	f := faultf(CodeUndefined, "variable with name '%s' wasn't defined during script execution", name)
-	f.waits, f.variable = true, name
-	return f
+// notFound is the error of a variable without a value. Most instructions wait for the value, so the
+// text is made only when somebody wants it.
+func notFound(name string) *fault { return &fault{code: CodeUndefined, waits: true, variable: name} }
+
+// message is the text that peers and scripts see.
+func (f *fault) message() string {
+	if f.text == "" && f.waits {
+		f.text = "variable with name '" + f.variable + "' wasn't defined during script execution"
+	}
+	return f.text
 }
 
 var (

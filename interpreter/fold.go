@@ -24,7 +24,7 @@ type streamPass struct {
 }
 
 func (m *machine) enterFold(n *node) (*node, *fault) {
-	items, f := m.iterable(&n.a)
+	items, f := m.iterable(&n.operands[0])
 	if f != nil {
 		return nil, m.wait(n, f)
 	}

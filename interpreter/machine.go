@@ -305,10 +305,10 @@ func (m *machine) leaveXor(fr *frame, f *fault) (*node, *fault) {
 }
 
 func (m *machine) enterMatch(n *node) (*node, *fault) {
-	a, f := m.operandValue(&n.a)
+	a, f := m.operandValue(&n.operands[0])
 	var b value.Value
 	if f == nil {
-		b, f = m.operandValue(&n.b)
+		b, f = m.operandValue(&n.operands[1])
 	}
 	if f != nil {
 		return nil, m.wait(n, f)
@@ -334,7 +334,7 @@ func (m *machine) wait(n *node, f *fault) *fault {
 }
 
 func (m *machine) openNew(n *node) {
-	switch n.out.kind {
+	switch n.out.Kind {
 	case air.Scalar:
 		m.scalars.open(&m.scopes, n.out.slot)
 	case air.CanonStream:
@@ -350,7 +350,7 @@ func (m *machine) openNew(n *node) {
 func (m *machine) leaveNew(fr *frame, f *fault) *fault {
 	n := fr.n
 	ok, bad := true, (*fault)(nil)
-	switch n.out.kind {
+	switch n.out.Kind {
 	case air.Scalar:
 		ok = m.scalars.close(&m.scopes, n.out.slot)
 	case air.CanonStream:
@@ -361,7 +361,7 @@ func (m *machine) leaveNew(fr *frame, f *fault) *fault {
 		bad = m.streams.close(n).number(m.trace.Result)
 	}
 	if !ok {
-		bad = faultf(CodeNewScope, "new end block tries to pop up a variable '%s' that wasn't defined at depth %d", n.out.name, m.scopes.depth)
+		bad = faultf(CodeNewScope, "new end block tries to pop up a variable '%s' that wasn't defined at depth %d", n.out.Name, m.scopes.depth)
 	}
 	m.pop()
 	if f == nil {

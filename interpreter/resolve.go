@@ -10,7 +10,7 @@ import (
 // resolve finds the item that an operand stands for. A variable without a
 // value gives a fault that waits.
 func (m *machine) resolve(o *operand) (*item, *fault) {
-	switch o.kind {
+	switch o.src.Kind {
 	case air.InitPeerID:
 		return m.st.initPeer, nil
 	case air.Timestamp:
@@ -40,13 +40,13 @@ func (m *machine) ofError(it *item, l *lens) (*item, *fault) {
 }
 
 func (m *machine) variable(o *operand) (*item, *fault) {
-	switch o.varKind {
+	switch o.src.Var.Kind {
 	case air.CanonStream:
 		return m.ofCanon(o)
 	case air.CanonMap:
 		return m.ofCanonMap(o)
 	}
-	it, f := m.scalar(o.slot, o.missing)
+	it, f := m.scalar(o.slot)
 	if f != nil || o.lens == nil {
 		return it, f
 	}
@@ -63,7 +63,7 @@ func (m *machine) variable(o *operand) (*item, *fault) {
 }
 
 // scalar is the value of a scalar or of an iterator.
-func (m *machine) scalar(slot int32, missingFault *fault) (*item, *fault) {
+func (m *machine) scalar(slot int32) (*item, *fault) {
 	it, how := m.scalars.get(&m.scopes, slot)
 	if p := m.folds[slot]; p != nil {
 		if how != missing {
@@ -71,13 +71,13 @@ func (m *machine) scalar(slot int32, missingFault *fault) (*item, *fault) {
 		}
 		return p.items[p.index], nil
 	}
-	return it, lookupFault(how, missingFault, m.p.scalars, slot)
+	return it, lookupFault(how, m.p.scalars, slot)
 }
 
-func lookupFault(how lookup, missingFault *fault, names []string, slot int32) *fault {
+func lookupFault(how lookup, names []string, slot int32) *fault {
 	switch how {
 	case missing:
-		return missingFault
+		return notFound(names[slot])
 	case cleared:
 		return faultf(CodeCleared, "variable with name '%s' was cleared by new and then wasn't set", names[slot])
 	}
@@ -86,11 +86,11 @@ func lookupFault(how lookup, missingFault *fault, names []string, slot int32) *f
 
 func (m *machine) canonOf(o *operand) (*canon, *fault) {
 	t, names := &m.canons, m.p.canons
-	if o.varKind == air.CanonMap {
+	if o.src.Var.Kind == air.CanonMap {
 		t, names = &m.maps, m.p.maps
 	}
 	c, how := t.get(&m.scopes, o.slot)
-	return c, lookupFault(how, o.missing, names, o.slot)
+	return c, lookupFault(how, names, o.slot)
 }
 
 func (m *machine) ofCanon(o *operand) (*item, *fault) {
@@ -126,11 +126,11 @@ func (m *machine) ofCanon(o *operand) (*item, *fault) {
 }
 
 func (m *machine) canonIndex(a *accessor) (uint32, *fault) {
-	switch a.kind {
+	switch a.Kind {
 	case air.ByIndex:
-		return a.index, nil
+		return a.Index, nil
 	case air.ByField:
-		return 0, faultf(CodeLens, "field accessor (with field name = '%s') can't be applied to a stream", a.name)
+		return 0, faultf(CodeLens, "field accessor (with field name = '%s') can't be applied to a stream", a.Name)
 	}
 	v, f := m.accessorValue(a)
 	if f != nil {
@@ -145,7 +145,7 @@ func (m *machine) canonIndex(a *accessor) (uint32, *fault) {
 }
 
 func (m *machine) accessorValue(a *accessor) (value.Value, *fault) {
-	it, f := m.scalar(a.slot, a.missing)
+	it, f := m.scalar(a.slot)
 	if f != nil {
 		return value.Value{}, f
 	}
@@ -185,11 +185,11 @@ func (m *machine) valuesOfKey(c *canon, a *accessor) ([]*item, *fault) {
 	if f != nil {
 		return nil, f
 	}
-	switch a.kind {
+	switch a.Kind {
 	case air.ByIndex:
-		return ix.byNumber[int64(a.index)], nil
+		return ix.byNumber[int64(a.Index)], nil
 	case air.ByField:
-		return ix.byName[a.name], nil
+		return ix.byName[a.Name], nil
 	}
 	if m.folds[a.slot] != nil {
 		return nil, faultf(CodeLens, "canon stream map accessor must not be iterable")
@@ -253,11 +253,11 @@ func (m *machine) path(it *item, path []accessor) (value.Value, *fault) {
 }
 
 func (m *machine) stepInto(v value.Value, a *accessor) (value.Value, *fault) {
-	switch a.kind {
+	switch a.Kind {
 	case air.ByIndex:
-		return element(v, a.index)
+		return element(v, a.Index)
 	case air.ByField:
-		return field(v, a.name)
+		return field(v, a.Name)
 	}
 	by, f := m.accessorValue(a)
 	if f != nil {
@@ -309,9 +309,9 @@ func (m *machine) operandValue(o *operand) (value.Value, *fault) {
 
 // text is an operand that has to be a string: a peer, a service or a function.
 func (m *machine) text(o *operand) (string, *fault) {
-	switch o.kind {
+	switch o.src.Kind {
 	case air.String:
-		return o.text, nil
+		return o.src.Text, nil
 	case air.InitPeerID:
 		return m.st.params.InitPeerID, nil
 	}
@@ -321,7 +321,7 @@ func (m *machine) text(o *operand) (string, *fault) {
 	}
 	s, ok := v.AsString()
 	if !ok {
-		return "", faultf(CodeTripletType, "call cannot resolve non-String triplet variable part `%s` with value '%s'", o.text, v)
+		return "", faultf(CodeTripletType, "call cannot resolve non-String triplet variable part `%s` with value '%s'", o.src.Var.Name, v)
 	}
 	return s, nil
 }
@@ -329,7 +329,7 @@ func (m *machine) text(o *operand) (string, *fault) {
 // tetraplets are those of an operand as an argument: one, or one for each
 // element of a canon.
 func (m *machine) tetraplets(o *operand, it *item) []value.Tetraplet {
-	if o.kind == air.Variable && o.lens == nil && o.varKind != air.Scalar {
+	if o.src.Kind == air.Variable && o.lens == nil && o.src.Var.Kind != air.Scalar {
 		c, _ := m.canonOf(o)
 		out := make([]value.Tetraplet, len(c.items))
 		for i, e := range c.items {
@@ -342,7 +342,7 @@ func (m *machine) tetraplets(o *operand, it *item) []value.Tetraplet {
 
 // iterable lists what a fold walks over.
 func (m *machine) iterable(o *operand) ([]*item, *fault) {
-	if o.kind == air.Variable && o.varKind != air.Scalar && o.lens == nil {
+	if o.src.Kind == air.Variable && o.src.Var.Kind != air.Scalar && o.lens == nil {
 		c, f := m.canonOf(o)
 		if f != nil {
 			return nil, f
@@ -355,7 +355,7 @@ func (m *machine) iterable(o *operand) ([]*item, *fault) {
 	}
 	items, isArray, f := it.split()
 	if f == nil && !isArray {
-		name := o.text
+		name := o.src.Var.Name
 		if o.lens != nil {
 			name = o.lens.text
 		}

@@ -64,7 +64,7 @@ func refused(out Outcome, in Input, err error) (Outcome, []byte) {
 func codeOf(err error) (int64, string) {
 	var f *fault
 	if errors.As(err, &f) {
-		return f.code, f.text
+		return f.code, f.message()
 	}
 	var d *data.Error
 	if errors.As(err, &d) {

@@ -161,7 +161,7 @@ func (t *streams) reset(names int) {
 func (t streams) at(name *target) *stream {
 	list := t[name.slot]
 	for i := len(list) - 1; i >= 0; i-- {
-		if s := list[i]; s.span.Start < name.pos && name.pos < s.span.End {
+		if s := list[i]; s.span.Start < name.Pos && name.Pos < s.span.End {
 			return s
 		}
 	}

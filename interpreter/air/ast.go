@@ -157,11 +157,13 @@ const (
 )
 
 // Var is one mention of a variable. Name includes its sign ("$s"), Pos is
-// where the mention starts in the text (streams are chosen by position).
+// where the mention starts in the text (streams are chosen by position). Mentions of one name
+// in a parsed script have the same ID, an index in Script.Names.
 type Var struct {
 	Name string
 	Kind VarKind
 	Pos  int32
+	ID   int32
 }
 
 // ValueKind tells the forms of a value apart.
@@ -216,10 +218,12 @@ type Accessor struct {
 	Kind  AccessorKind
 	Index uint32
 	Name  string
+	ID    int32 // of the scalar, see Var
 }
 
 // Script is a parsed and checked script.
 type Script struct {
 	Source string
 	Root   Instr
+	Names  []string // of the variables, by ID
 }

@@ -74,6 +74,15 @@ func (c *checker) id(s string) int32 {
 	}
 }
 
+// list is the names in the order of their ids.
+func (c *checker) list() []string {
+	list := make([]string, len(c.names))
+	for i := range c.names {
+		list[i] = c.names[i].name
+	}
+	return list
+}
+
 // grow doubles the table.
 func (c *checker) grow() {
 	old := c.table
@@ -98,6 +107,7 @@ func (c *checker) add(i Instr) {
 	case *Call:
 		c.call(i)
 	case *Canon:
+		c.identify(&i.Peer)
 		c.define(i.Out, i.Span)
 		c.push(plain)
 	case *Ap:
@@ -106,9 +116,11 @@ func (c *checker) add(i Instr) {
 		c.push(plain)
 	case *ApMap:
 		c.use(&i.Key, i.Span)
+		c.identify(&i.Arg)
 		c.define(i.Map, i.Span)
 		c.push(plain)
 	case *Fail:
+		c.identify(&i.Of)
 		if i.Literal && i.Code == 0 {
 			c.report(i.Span, "error code 0 with fail is unsupported", "use another number: 0 means success")
 		}
@@ -149,7 +161,7 @@ func (c *checker) call(i *Call) {
 }
 
 func (c *checker) next(i *Next) {
-	id := c.id(i.Iterator.Name)
+	id := i.Iterator.ID
 	n := &c.names[id]
 	if n.next == (Span{}) {
 		n.next = i.Span
@@ -161,11 +173,21 @@ func (c *checker) next(i *Next) {
 // use notes the variables of a value and of its lens.
 func (c *checker) use(v *Value, at Span) {
 	if v.Kind == Variable {
-		c.useName(v.Var.Name, at)
+		c.useName(v.Var.ID, at)
 	}
-	for _, a := range v.Lens.Path {
-		if a.Kind == ByScalar {
-			c.useName(a.Name, at)
+	for k := range v.Lens.Path {
+		if a := &v.Lens.Path[k]; a.Kind == ByScalar {
+			a.ID = c.id(a.Name)
+			c.useName(a.ID, at)
+		}
+	}
+}
+
+// identify gives the scalars in the lens of a value their ids, where their use is not checked.
+func (c *checker) identify(v *Value) {
+	for k := range v.Lens.Path {
+		if a := &v.Lens.Path[k]; a.Kind == ByScalar {
+			a.ID = c.id(a.Name)
 		}
 	}
 }
@@ -174,15 +196,15 @@ func (c *checker) use(v *Value, at Span) {
 // span. The instructions around it are still to come, so a missing one is looked for
 // again in the end; like AquaVM, only once per name: (fold i i (ap i x)) passes because
 // its first use of i does.
-func (c *checker) useName(name string, at Span) {
-	n := &c.names[c.id(name)]
+func (c *checker) useName(id int32, at Span) {
+	n := &c.names[id]
 	if n.defined >= at.Start && n.pending == (Span{}) {
 		n.pending = at
 	}
 }
 
 func (c *checker) define(v Var, at Span) int32 {
-	id := c.id(v.Name)
+	id := v.ID
 	c.names[id].defined = min(c.names[id].defined, at.Start)
 	return id
 }

@@ -30,7 +30,7 @@ func Parse(src string) (*Script, error) {
 	if len(errs) > 0 {
 		return nil, newError(src, errs)
 	}
-	return &Script{Source: src, Root: root}, nil
+	return &Script{Source: src, Root: root, Names: p.check.list()}, nil
 }
 
 // unreadable refuses texts that cannot be scanned at all.
@@ -412,7 +412,8 @@ func (p *parser) variable(v *Var, allowed kindSet) bool {
 // mention is the variable of the current token.
 func (p *parser) mention() Var {
 	t := &p.tok
-	return Var{Name: p.src[t.Start:t.nameEnd], Kind: varKinds[t.kind], Pos: t.Start}
+	name := p.src[t.Start:t.nameEnd]
+	return Var{Name: name, Kind: varKinds[t.kind], Pos: t.Start, ID: p.check.id(name)}
 }
 
 var varKinds = [...]VarKind{

@@ -1,0 +1,112 @@
+//go:build interop
+
+package airgen
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/interpreter/simulate"
+	"github.com/aquanode/aquanode/test/interop/avm"
+)
+
+// npm is the published interpreter.
+type npm struct{ *avm.Oracle }
+
+func (npm) Name() string { return "npm" }
+
+func (e npm) Step(_ context.Context, r *simulate.Request, arrivals [][]byte) (*Answer, error) {
+	return OneByOne(r, arrivals, func(r *simulate.Request) (*Answer, error) {
+		q := *r
+		q.Human = false
+		var a Answer
+		if err := e.Do(&q, &a); err != nil {
+			return nil, err
+		}
+		return &a, nil
+	})
+}
+
+// startNPM starts the published interpreter. Only a missing Node.js is a reason to skip.
+func startNPM(t *testing.T) npm {
+	t.Helper()
+	o, err := avm.Start(t.Context())
+	if errors.Is(err, avm.ErrNoNode) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := o.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return npm{o}
+}
+
+// TestLockstepNPM holds all forms of ours against the published interpreter, each going on with
+// its own data.
+func TestLockstepNPM(t *testing.T) {
+	reference := startNPM(t)
+	scripts := interpreter.NewScripts(1 << 24)
+	e := Engines{Foreign: true, New: func() []Engine {
+		return []Engine{reference, Cold{scripts}, &Retained{Scripts: scripts}, &Retained{Scripts: scripts, Lazy: true}}
+	}}
+	campaign{engines: e, cases: 400}.run(t)
+}
+
+// TestMixedNPM lets the published interpreter and ours go on with each other's data.
+func TestMixedNPM(t *testing.T) {
+	reference := startNPM(t)
+	scripts := interpreter.NewScripts(1 << 24)
+	e := Engines{Foreign: true, New: func() []Engine {
+		return []Engine{reference, Cold{scripts}, &Retained{Scripts: scripts}}
+	}}
+	campaign{engines: e, cases: 400, mixed: true, seed: 1_000_000}.run(t)
+}
+
+// TestRecordedNPM sees that the recorded cases are still what the published interpreter answers.
+func TestReadableNPM(t *testing.T) {
+	reference := startNPM(t)
+	scripts := interpreter.NewScripts(1 << 24)
+	var stats Stats
+	for seed := range uint64(30) {
+		e := Engines{New: func() []Engine { return []Engine{readable{t, reference, Cold{scripts}}} }}
+		if _, _, err := e.Simulate(t.Context(), seed, false, &stats); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// readable checks that the published interpreter shows our data as we do.
+type readable struct {
+	t         *testing.T
+	reference npm
+	Cold
+}
+
+func (e readable) Step(ctx context.Context, r *simulate.Request, arrivals [][]byte) (*Answer, error) {
+	a, err := e.Cold.Step(ctx, r, arrivals)
+	if err != nil || len(a.Data) == 0 {
+		return a, err
+	}
+	human, err := e.reference.Human(a.Data)
+	if err != nil {
+		return nil, err
+	}
+	want, err := canonical(human)
+	if err != nil {
+		return nil, err
+	}
+	got, err := comparison{}.readable(a.Data)
+	if err != nil {
+		return nil, err
+	}
+	if got != want {
+		e.t.Errorf("the published interpreter reads our data as\n%s\nand we as\n%s", want, got)
+	}
+	return a, nil
+}
