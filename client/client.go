@@ -293,7 +293,7 @@ func (c *Client) observe(o services.Observation) { c.journal.Add(journal.CalledE
 
 // stepped ends runs whose script the interpreter does not take, and those that expect no
 // response.
-func (c *Client) stepped(p *particle.Particle, _ dispatch.Scope, out *interpreter.Outcome) {
+func (c *Client) stepped(p *particle.Particle, _ dispatch.Scope, out *interpreter.Outcome, _ time.Duration) {
 	r := c.runOf(p.Signature)
 	switch {
 	case r == nil:

@@ -25,11 +25,14 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	logging "github.com/ipfs/go-log/v2"
 
 	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/node/admin"
 	"github.com/aquanode/aquanode/node/config"
 	"github.com/aquanode/aquanode/node/dispatch"
 	"github.com/aquanode/aquanode/node/journal"
@@ -55,6 +58,9 @@ type Node struct {
 	host     *p2p.Host
 	vault    *vault.Store
 	scratch  string // the vault's directory, when it does not outlive the node
+	metrics  *metrics
+	admin    *admin.Server // nil when there is none
+	draining atomic.Bool
 	close    sync.Once
 }
 
@@ -72,9 +78,11 @@ func New(cfg config.Config) (*Node, error) {
 		Open:    dispatch.Interpret(cfg.Interpreter),
 		Enqueue: n.services.Enqueue,
 		Send:    n.send,
+		Stepped: n.stepped,
 		Ended:   n.ended,
 		Limits:  cfg.Dispatch,
 	})
+	n.metrics = newMetrics(n)
 	err := n.open()
 	if err != nil {
 		err = errors.Join(err, n.Close())
@@ -110,7 +118,7 @@ func (n *Node) network() p2p.Config {
 		Network:      network,
 		AllowLocal:   n.cfg.AllowLocal == config.On,
 		MaxMessage:   n.cfg.MaxFrame,
-		Receive:      n.dispatch.Deliver,
+		Receive:      n.receive,
 		Refused:      n.refused,
 		Sent:         n.sent,
 	}
@@ -140,7 +148,12 @@ func (n *Node) Start() error {
 			return fmt.Errorf("bootstrap: %w", err)
 		}
 	}
-	return nil
+	if n.cfg.Admin == "" {
+		return nil
+	}
+	var err error
+	n.admin, err = admin.Start(n.adminConfig())
+	return err
 }
 
 // Close ends the peer. Particles with something to do get the grace time first, during
@@ -152,6 +165,7 @@ func (n *Node) Close() error {
 }
 
 func (n *Node) shutdown() error {
+	n.draining.Store(true)
 	if n.cfg.Grace > 0 && n.host != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), n.cfg.Grace)
 		defer cancel()
@@ -159,6 +173,9 @@ func (n *Node) shutdown() error {
 		n.host.Flush(ctx)
 	}
 	var errs []error
+	if n.admin != nil {
+		errs = append(errs, n.admin.Close())
+	}
 	if n.host != nil {
 		errs = append(errs, n.host.Close())
 	}
@@ -193,6 +210,15 @@ func (n *Node) Live() int { return n.dispatch.Live() }
 // Meet tells the peer where another one can be found.
 func (n *Node) Meet(addrs []string) error { return n.host.Meet(addrs) }
 
+func (n *Node) receive(from string, p *particle.Particle) {
+	n.metrics.arrived(p)
+	n.dispatch.Deliver(from, p)
+}
+
+func (n *Node) stepped(_ *particle.Particle, _ dispatch.Scope, out *interpreter.Outcome, took time.Duration) {
+	n.metrics.stepped(out.RetCode, took)
+}
+
 // send passes a particle on to other peers. It is encoded once.
 func (n *Node) send(p *particle.Particle, to []string) {
 	m := p2p.Outgoing{Particle: p.ID, Frame: wire.Frame(p), Deadline: deadline(p)}
@@ -205,6 +231,7 @@ func deadline(p *particle.Particle) time.Time { return time.Now().Add(p.Left(tim
 
 // sent notes what became of a frame.
 func (n *Node) sent(to string, m p2p.Outgoing, err error) {
+	n.metrics.sent(m.Particle, err)
 	e := journal.Entry{At: time.Now(), Kind: journal.Sent, Particle: m.Particle, Peer: to}
 	if err != nil {
 		e.Kind = journal.Lost
@@ -221,11 +248,55 @@ func (n *Node) refused(from string, err error) {
 }
 
 // observe notes a finished service call.
-func (n *Node) observe(o services.Observation) { n.journal.Add(journal.CalledEntry(o)) }
+func (n *Node) observe(o services.Observation) {
+	n.metrics.called(o)
+	n.journal.Add(journal.CalledEntry(o))
+}
 
 // ended cleans up after a particle.
 func (n *Node) ended(p *particle.Particle, scope dispatch.Scope, _ []interpreter.Wait) {
 	if err := n.vault.Remove(n.vaultOf(p, scope)); err != nil {
 		log.Warnw("vault not removed", "particle_id", p.ID, "error", err)
 	}
+}
+
+// versions are what /versions tells, in the order that clients of the endpoint know.
+type versions struct {
+	Node string `json:"node"`
+	AVM  string `json:"avm"`
+	Data string `json:"data"`
+}
+
+func (n *Node) adminConfig() admin.Config {
+	return admin.Config{
+		Addr:     n.cfg.Admin,
+		PeerID:   n.id,
+		Versions: versions{Version, data.InterpreterVersion, data.Version},
+		Journal:  n.journal,
+		Metrics:  n.metrics.registry,
+		Health:   n.health,
+		Peers:    func() any { return append([]p2p.PeerInfo{}, n.Peers()...) },
+	}
+}
+
+// AdminAddr is the host:port of the admin endpoint, empty when there is none.
+func (n *Node) AdminAddr() string {
+	if n.admin == nil {
+		return ""
+	}
+	return n.admin.Addr()
+}
+
+// health checks what a peer needs to be of use.
+func (n *Node) health() []admin.Check {
+	checks := []admin.Check{{Name: "accepting"}, {Name: "bootstrap_nodes"}}
+	if n.draining.Load() {
+		checks[0].Err = errors.New("shutting down")
+	}
+	for _, addr := range n.cfg.Bootstrap {
+		if ok, err := n.host.ConnectedTo(addr); !ok && checks[1].Err == nil {
+			checks[1].Err = errors.Join(fmt.Errorf("not connected to %s", addr), err)
+		}
+	}
+	return checks
 }

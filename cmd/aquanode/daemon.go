@@ -26,6 +26,7 @@ var daemonFlags = []cli.Flag{
 	&cli.StringSliceFlag{Name: "management", Aliases: []string{"m"}, Usage: "`PEERID` that may manage this peer, repeatable"},
 	&cli.StringFlag{Name: "network", Value: "dar", Usage: "`NAME` of the Kademlia network, none for no discovery"},
 	&cli.BoolFlag{Name: "allow-private-ips", Aliases: []string{"a"}, Usage: "take addresses of private networks from other peers (default: if this peer has no public address itself)"},
+	&cli.StringFlag{Name: "admin", Usage: "`HOST:PORT` of the endpoint for /health, /metrics, /particles and /peers; has no access control (default: none)", EnvVars: []string{"AQUANODE_ADMIN"}},
 	&cli.DurationFlag{Name: "grace", Value: 5 * time.Second, Usage: "`TIME` that running particles get when the peer is stopped"},
 	logFlag, formatFlag,
 }
@@ -49,6 +50,9 @@ func daemon(c *cli.Context) error {
 	ready := peerLine{n.ID(), n.Addrs()}
 	if err := ready.print(isJSON(c)); err != nil {
 		return errors.Join(err, n.Close())
+	}
+	if addr := n.AdminAddr(); addr != "" {
+		say("admin endpoint at http://%s", addr)
 	}
 	waitForSignal(c.Context)
 	return n.Close()
@@ -75,6 +79,7 @@ func daemonConfig(c *cli.Context) (config.Config, error) {
 		DataDir:     c.String("data-dir"),
 		ServicesDir: c.String("services"),
 		Management:  c.StringSlice("management"),
+		Admin:       c.String("admin"),
 		Grace:       c.Duration("grace"),
 	}
 	if len(cfg.Listen) == 0 {

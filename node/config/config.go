@@ -49,6 +49,10 @@ type Config struct {
 	// Management are peers that may call the guarded functions besides the host.
 	Management []string
 
+	// Admin is the host:port of the HTTP endpoint at which the peer can be looked into;
+	// none when empty.
+	Admin string
+
 	// AgentVersion is told to other peers by identify and peer.identify; the version of
 	// this program when empty.
 	AgentVersion string

@@ -171,7 +171,7 @@ func (a *actor) work(in input) {
 
 	a.book(began, took, out)
 	if a.d.cfg.Stepped != nil {
-		a.d.cfg.Stepped(&a.p, a.scope, &out)
+		a.d.cfg.Stepped(&a.p, a.scope, &out, took)
 	}
 	a.call(out.CallRequests)
 	a.send(out.NextPeers, data)

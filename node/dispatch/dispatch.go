@@ -74,7 +74,7 @@ type Config struct {
 	// Local finds the scope of a peer that lives on this host; nil: there is only the host.
 	Local func(peer string) (Scope, bool)
 	// Stepped, if set, hears of each step before its calls and sends begin.
-	Stepped func(p *particle.Particle, scope Scope, out *interpreter.Outcome)
+	Stepped func(p *particle.Particle, scope Scope, out *interpreter.Outcome, took time.Duration)
 	// Ended, if set, hears that a particle is gone and what it was waiting for.
 	Ended func(p *particle.Particle, scope Scope, waiting []interpreter.Wait)
 

@@ -401,7 +401,9 @@ func TestBrokenScript(t *testing.T) {
 			c.Open = func(*particle.Particle, Scope, []byte) (Machine, error) {
 				return nil, errors.New("line 1: no such thing")
 			}
-			c.Stepped = func(_ *particle.Particle, _ Scope, out *interpreter.Outcome) { heard = append(heard, out.ErrorMessage) }
+			c.Stepped = func(_ *particle.Particle, _ Scope, out *interpreter.Outcome, _ time.Duration) {
+				heard = append(heard, out.ErrorMessage)
+			}
 		})
 		p := newParticle(2, "a")
 		h.Deliver("r", p)

@@ -2,7 +2,6 @@ package p2p
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -117,6 +116,16 @@ func (h *Host) IsConnected(id string) (bool, error) {
 		return false, fmt.Errorf("%w: %q: %w", journal.BadPeerID, id, err)
 	}
 	return h.newest(target) != nil, nil
+}
+
+// ConnectedTo reports whether there is a connection to the peer of a full address; a host
+// counts as connected to itself.
+func (h *Host) ConnectedTo(addr string) (bool, error) {
+	info, err := parseFullAddr(addr)
+	if err != nil {
+		return false, err
+	}
+	return info.ID == h.host.ID() || h.newest(info.ID) != nil, nil
 }
 
 // Contact gives the addresses at which a connected peer can be found; known is false
@@ -256,8 +265,19 @@ func (h *Host) known(e event.EvtPeerIdentificationCompleted) {
 		h.conns.Protect(e.Peer, protectTag)
 		return
 	}
+	h.work.start(func() { h.reconsider(e) })
+}
+
+// reconsider lets go of a remote that still does not speak the particle protocol some
+// time after its introduction: a host that has just started may tell of its protocols
+// only in a second message.
+func (h *Host) reconsider(e event.EvtPeerIdentificationCompleted) {
+	sleep(h.ctx, h.cfg.Introduction)
+	if spoken, _ := h.host.Peerstore().SupportsProtocols(e.Peer, particleProtocol); len(spoken) > 0 || h.ctx.Err() != nil {
+		return
+	}
 	h.cfg.Refused(e.Peer.String(), fmt.Errorf("%w: agent %q", journal.NoParticles, e.AgentVersion))
-	if err := h.host.Network().ClosePeer(e.Peer); err != nil && !errors.Is(err, context.Canceled) {
+	if err := h.host.Network().ClosePeer(e.Peer); err != nil {
 		log.Debugw("closing a connection", "peer", e.Peer, "error", err)
 	}
 }

@@ -6,7 +6,7 @@
 //
 // TCP, WebSocket and QUIC (v1), Noise, yamux. Identify tells the protocol version of the
 // network, [wire.ProtocolID], and the agent version; ping is answered. A remote that
-// does not speak the particle protocol is disconnected after identify.
+// does not speak the particle protocol is disconnected some time after identify.
 //
 // # Receiving
 //
@@ -97,6 +97,7 @@ type Config struct {
 	MaxMessage   int           // largest message accepted; 0 is wire.MaxMessage
 	MaxInFlight  int64         // bytes of large frames being read at once; 0 is 512 MiB
 	FrameTimeout time.Duration // for reading or writing a frame; 0 is 20 s
+	Introduction time.Duration // for a remote to tell that it speaks the particle protocol; 0 is 10 s
 	QueueFrames  int           // frames waiting for one peer; 0 is 4096
 	QueueBytes   int           // bytes waiting for one peer; 0 is 128 MiB
 
@@ -112,6 +113,7 @@ func (c *Config) setDefaults() {
 	c.MaxMessage = or(c.MaxMessage, wire.MaxMessage)
 	c.MaxInFlight = or(c.MaxInFlight, 512<<20)
 	c.FrameTimeout = or(c.FrameTimeout, 20*time.Second)
+	c.Introduction = or(c.Introduction, 10*time.Second)
 	c.QueueFrames = or(c.QueueFrames, 4096)
 	c.QueueBytes = or(c.QueueBytes, 128<<20)
 	c.AgentVersion = or(c.AgentVersion, "aquanode")
@@ -140,7 +142,7 @@ type Host struct {
 	mu       sync.Mutex
 	outboxes map[peer.ID]*outbox
 	waiters  map[peer.ID][]chan struct{} // closed when the peer's last connection is gone
-	sending  int                         // outboxes with a goroutine
+	sending  int                         // outboxes with a goroutine, and streams for one frame that the remote still reads
 	flushed  *sync.Cond                  // sending became 0
 }
 

@@ -138,6 +138,9 @@ func TestTransports(t *testing.T) {
 func TestOrderIsKept(t *testing.T) {
 	a, b := newNode(t, 1, nil), newNode(t, 2, nil)
 	a.dial(b)
+	for a.wayTo(a.newest(b.host.ID())) != keptByPeer { // until b has told of all its protocols
+		time.Sleep(time.Millisecond)
+	}
 	var all []Outgoing
 	for range 500 {
 		all = append(all, outgoing(500))
@@ -287,7 +290,7 @@ func TestOtherPeersGetAStreamPerFrame(t *testing.T) {
 }
 
 func TestRemoteWithoutParticlesIsLetGo(t *testing.T) {
-	x := newNode(t, 1, nil)
+	x := newNode(t, 1, func(c *Config) { c.Introduction = 100 * time.Millisecond })
 	h := strange(t, "ipfs/0.1.0", nil)
 	connectTo(t, h, x)
 	wantReason(t, wait(t, x.refused, "a refusal"), journal.NoParticles)
@@ -438,6 +441,34 @@ func TestStalledStreamIsGivenUp(t *testing.T) {
 	x.Send(h.ID().String(), m)
 	if id := wait(t, got, "a particle"); id != m.Particle {
 		t.Errorf("want %s, got %s", m.Particle, id)
+	}
+}
+
+// What was sent before Flush arrives although the host is closed right after it.
+func TestFlush(t *testing.T) {
+	for range 20 {
+		a, b := newNode(t, 1, nil), newNode(t, 2, nil)
+		a.dial(b)
+		b.dial(a)
+		all := []Outgoing{outgoing(300_000), outgoing(10), outgoing(10)}
+		for _, m := range all {
+			a.Send(b.ID(), m)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		a.Flush(ctx)
+		cancel()
+		a.Close()
+		missing := map[string]bool{}
+		for _, m := range all {
+			missing[m.Particle] = true
+		}
+		for range all {
+			delete(missing, wait(t, b.received, "a particle").ID)
+		}
+		if len(missing) > 0 {
+			t.Errorf("missing: %v", missing)
+		}
+		b.Close()
 	}
 }
 

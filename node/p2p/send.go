@@ -2,12 +2,12 @@ package p2p
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -107,8 +107,25 @@ func (h *Host) take(b *outbox) []Outgoing {
 	return nil
 }
 
-// Flush waits until nothing is to be sent, or the context ends.
+// Flush waits until all that is queued was sent and read, or the context ends. Kept
+// streams are closed for it: a remote closes its side when it has read ours to the end.
+// (A js-client never does; for it the time of the context passes.)
 func (h *Host) Flush(ctx context.Context) {
+	var closing sync.WaitGroup
+	for _, s := range h.takeKept(ctx) {
+		closing.Go(func() {
+			stop := context.AfterFunc(ctx, func() { s.SetReadDeadline(time.Now()) })
+			defer stop()
+			s.CloseWrite()
+			io.Copy(io.Discard, s)
+			s.Close()
+		})
+	}
+	closing.Wait()
+}
+
+// takeKept waits for the outboxes to be empty and takes their kept streams.
+func (h *Host) takeKept(ctx context.Context) (streams []network.Stream) {
 	stop := context.AfterFunc(ctx, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -120,6 +137,13 @@ func (h *Host) Flush(ctx context.Context) {
 	for h.sending > 0 && ctx.Err() == nil {
 		h.flushed.Wait()
 	}
+	for _, b := range h.outboxes {
+		if !b.sending && b.kept != nil {
+			streams = append(streams, b.kept)
+			b.kept = nil
+		}
+	}
+	return streams
 }
 
 // dropQueues reports what Close left in the queues.
@@ -221,16 +245,30 @@ func (h *Host) sendSingle(conn network.Conn, m Outgoing) error {
 		err = errors.Join(s.SetProtocol(particleProtocol), s.CloseWrite())
 	}
 	finish := func() {
+		defer h.count(-1)
 		if _, err := io.Copy(io.Discard, lazy); err != nil {
 			s.Reset()
 		}
 		s.Close()
 	}
-	if err != nil || !h.work.start(finish) {
+	if err != nil {
 		s.Reset()
-		return fmt.Errorf("%w: %w", journal.WriteFailed, cmp.Or(err, error(journal.ShuttingDown)))
+		return fmt.Errorf("%w: %w", journal.WriteFailed, err)
+	}
+	h.count(1)
+	if !h.work.start(finish) {
+		finish()
 	}
 	return nil
+}
+
+// count keeps the number of outboxes and streams that are at work.
+func (h *Host) count(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sending += n; h.sending == 0 {
+		h.flushed.Broadcast()
+	}
 }
 
 func (h *Host) sendKept(b *outbox, way way, conn network.Conn, batch []Outgoing) {
