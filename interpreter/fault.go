@@ -44,6 +44,8 @@ const (
 	CodeMapPair          = 20014
 	CodeMissingScalar    = 20016
 	CodeParameters       = 20017
+	CodeStopped          = 29000 // ours: cancelled, or over the step budget
+	CodeValueSize        = 29001 // ours: a value made by the script is too large
 	CodeUnusedResults    = 30000
 	codeFirstCatchable   = 10000
 	codeFirstUncatchable = 20000

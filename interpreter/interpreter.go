@@ -58,6 +58,10 @@ type Params struct {
 type Limits struct {
 	AirSize, ParticleSize, CallResultSize uint64
 	Hard                                  bool
+
+	// Steps is how many instructions a run may execute; nested folds multiply. A run that goes on is stopped,
+	// as by its context, with code 29000.
+	Steps int
 }
 
 // CallResult is the answer of a local service. Result is JSON text when

@@ -98,6 +98,12 @@ func (it *item) split() ([]*item, bool, *fault) {
 	return elements, true, nil
 }
 
+// largestValue bounds what a script can put together. An array of the values of a stream put into a stream twice, and
+// again, doubles with every turn; honest values come from services and are below the particle size limit of hosts, 64 MiB.
+const largestValue = 256 << 20
+
+var valueTooLarge = &fault{code: CodeValueSize, text: "a value made of a stream goes over the limit of 256 MiB"}
+
 // canon is a stream or a stream map frozen by a peer.
 type canon struct {
 	cid   data.CID
@@ -159,13 +165,16 @@ func (c *canon) provenance() data.Provenance {
 // array is the canon stream as one value.
 func (c *canon) array() (*item, *fault) {
 	if c.whole == nil {
-		vals := make([]value.Value, len(c.items))
+		vals, size := make([]value.Value, len(c.items)), 0
 		for i, it := range c.items {
 			v, f := it.value()
 			if f != nil {
 				return nil, f
 			}
 			vals[i] = v
+			if size += len(v.Text()); size > largestValue {
+				return nil, valueTooLarge
+			}
 		}
 		c.whole = &item{val: value.Array(vals), tet: &value.Tetraplet{PeerPK: c.peer}, prov: c.provenance()}
 	}
@@ -176,6 +185,12 @@ func (c *canon) array() (*item, *fault) {
 func (c *canon) pairs() (*pairIndex, *fault) {
 	if c.index != nil {
 		return c.index, nil
+	}
+	size := 0
+	for _, it := range c.items {
+		if size += len(it.val.Text()); size > largestValue {
+			return nil, valueTooLarge
+		}
 	}
 	ix := &pairIndex{byName: map[string][]*item{}, byNumber: map[int64][]*item{}}
 	for _, it := range c.items {

@@ -82,8 +82,10 @@ const stepsPerCheck = 1024
 // that ended the run.
 func (m *machine) run(n *node) *fault {
 	for {
-		if m.steps++; m.steps%stepsPerCheck == 0 && m.ctx.Err() != nil {
-			return faultf(CodeTrace, "execution was stopped: %v", context.Cause(m.ctx))
+		if m.steps++; m.steps%stepsPerCheck == 0 {
+			if f := m.stopped(); f != nil {
+				return f
+			}
 		}
 		sub, f := m.enter(n)
 		if sub != nil {
@@ -97,6 +99,18 @@ func (m *machine) run(n *node) *fault {
 			return f
 		}
 	}
+}
+
+// stopped looks whether the run may go on.
+func (m *machine) stopped() *fault {
+	most := m.st.params.Limits.Steps
+	switch {
+	case m.ctx.Err() != nil:
+		return faultf(CodeStopped, "execution was stopped: %v", context.Cause(m.ctx))
+	case most > 0 && m.steps >= most:
+		return faultf(CodeStopped, "execution was stopped after %d instructions, the limit is %d", m.steps, most)
+	}
+	return nil
 }
 
 // enter begins an instruction. It returns the part to run first, or nil when the

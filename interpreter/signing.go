@@ -7,6 +7,7 @@ import (
 
 // arrival is verified data from another peer.
 type arrival struct {
+	size    int // bytes
 	data    *data.Data
 	signers *data.Signers
 }
@@ -42,7 +43,7 @@ func (s *State) decode(b []byte) (*arrival, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &arrival{d, signers}, signers.Verify(s.params.ParticleID, &s.verified)
+	return &arrival{len(b), d, signers}, signers.Verify(s.params.ParticleID, &s.verified)
 }
 
 // mergeSigners finds, for each peer that signed what arrived, the signature that covers more.

@@ -30,6 +30,7 @@ type State struct {
 	verified   data.Verified  // signatures that were good
 	signed     map[string]int // places in known.Signatures by public key; nil until the first run
 	lastCallID uint32
+	held       int // bytes of data, roughly
 	tetraplets map[value.Tetraplet]data.CID // of those stored here
 	epoch      int32                        // counts roll-backs: what items remember is void after one
 
@@ -62,6 +63,7 @@ func newState(known *data.Data, bytes []byte, params Params) *State {
 		known:         known,
 		trace:         entries(known.Trace),
 		bytes:         bytes,
+		held:          len(bytes),
 		lastCallID:    known.LastCallID,
 		tetraplets:    map[value.Tetraplet]data.CID{},
 		initTetraplet: &value.Tetraplet{PeerPK: params.InitPeerID},
@@ -162,12 +164,18 @@ func (s *State) run(ctx context.Context, a *arrival, results map[uint32]CallResu
 		return &fault{code: code, text: text}
 	}
 	s.known.Merge(a.data)
+	s.held += a.size
 	m := &s.m
 	m.begin(ctx, a.data, results)
 	f := m.run(m.p.root)
 	if m.suspended == nil && (f == nil || f.catchable()) {
 		if bad := m.numberStreams(m.trace.Result); bad != nil {
 			f = bad
+		}
+	}
+	if f == nil || f.catchable() {
+		if s.held+stateSize*len(m.trace.Result) > mostData {
+			f = faultf(CodeValueSize, "the data of the particle goes over the limit of 1 GiB")
 		}
 	}
 	if f != nil && !f.catchable() {
@@ -216,16 +224,23 @@ func (o *Outcome) take(m *machine, f *fault) {
 	}
 }
 
+// mostData bounds the data of a particle. An archive cannot be larger than 2 GiB.
+const (
+	mostData  = 1 << 30
+	stateSize = 24 // bytes in the archive
+)
+
 type mark struct {
 	stores     data.Mark
 	lastCallID uint32
+	held       int
 }
 
-func (s *State) mark() mark { return mark{s.known.Mark(), s.lastCallID} }
+func (s *State) mark() mark { return mark{s.known.Mark(), s.lastCallID, s.held} }
 
 func (s *State) rollBack(to mark) {
 	s.known.RollBack(to.stores)
-	s.lastCallID = to.lastCallID
+	s.lastCallID, s.held = to.lastCallID, to.held
 	s.epoch++
 	clear(s.tetraplets)
 }
@@ -306,6 +321,7 @@ func (s *State) addResult(v value.Value, t value.Tetraplet, argHash data.CID) da
 
 func (s *State) addValue(v value.Value) data.CID {
 	cid := data.ValueCID(v)
+	s.held += len(v.Text())
 	s.known.Values.Put(cid, v)
 	return cid
 }
@@ -350,6 +366,7 @@ func (s *State) addCanon(items []*item, last *frozenList) (data.CID, *fault) {
 		Elements:  list.cids[:len(list.cids):len(list.cids)],
 	}
 	cid := data.CanonResultCID(r)
+	s.held += 8 * len(r.Elements)
 	s.known.CanonResults.Put(cid, r)
 	return cid, nil
 }

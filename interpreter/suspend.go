@@ -86,6 +86,9 @@ func (s *State) resume(ctx context.Context, results map[uint32]CallResult, out *
 			f = bad
 		}
 	}
+	if f == nil && s.held > mostData {
+		f = faultf(CodeValueSize, "the data of the particle goes over the limit of 1 GiB")
+	}
 	if f != nil && !f.catchable() {
 		s.undo(save)
 		out.fail(f)
