@@ -13,10 +13,10 @@ import (
 type errorSlot struct {
 	locked bool
 	err    *fault
-	n      *node // the instruction that failed
-	peer   string
-	object *item  // once made, or given to fail
-	cause  *fault // :error: only: the error that the enclosing xor caught
+	n      *node   // the instruction that failed
+	peer   *string // nil: the object names none
+	object *item   // once made, or given to fail
+	cause  *fault  // :error: only: the error that the enclosing xor caught
 }
 
 var noError = value.Object([]value.Field{{Key: "error_code", Value: value.Int(0)}, {Key: "message", Value: value.EmptyString}})
@@ -28,22 +28,23 @@ func (m *machine) failed(n *node, f *fault) *fault {
 		return f
 	}
 	if !m.lastError.locked && f.code != CodeMatch && f.code != CodeMismatch {
-		m.lastError = errorSlot{locked: true, err: f, n: n, peer: m.st.params.CurrentPeerID}
-		if f.triplet != nil {
-			m.lastError.peer = f.triplet.PeerPK
-		}
+		m.lastError = errorSlot{locked: true, err: f, n: n, peer: m.failedAt(f)}
 	}
 	if !m.anyError.locked {
-		peer := ""
+		m.anyError = errorSlot{locked: true, err: f, n: n}
 		if n.op == opCall || n.op == opCanon {
-			peer = m.st.params.CurrentPeerID
-			if f.triplet != nil {
-				peer = f.triplet.PeerPK
-			}
+			m.anyError.peer = m.failedAt(f)
 		}
-		m.anyError = errorSlot{locked: true, err: f, n: n, peer: peer, cause: m.anyError.cause}
 	}
 	return f
+}
+
+// failedAt is the peer that an error is ascribed to.
+func (m *machine) failedAt(f *fault) *string {
+	if f.triplet != nil {
+		return &f.triplet.PeerPK
+	}
+	return &m.st.params.CurrentPeerID
 }
 
 // item is the error object.
@@ -60,14 +61,14 @@ func (m *machine) errorItem(s *errorSlot) *item {
 	return s.object
 }
 
-func errorObject(code int64, instruction, message, peer string) value.Value {
+func errorObject(code int64, instruction, message string, peer *string) value.Value {
 	fields := []value.Field{
 		{Key: "error_code", Value: value.Int(code)},
 		{Key: "instruction", Value: value.String(instruction)},
 		{Key: "message", Value: value.String(message)},
 	}
-	if peer != "" {
-		fields = append(fields, value.Field{Key: "peer_id", Value: value.String(peer)})
+	if peer != nil {
+		fields = append(fields, value.Field{Key: "peer_id", Value: value.String(*peer)})
 	}
 	return value.Object(fields)
 }
@@ -92,18 +93,14 @@ func (m *machine) fail(n *node) *fault {
 func (m *machine) failObject(n *node) (*item, *fault) {
 	ins := n.ins.(*air.Fail)
 	if ins.Literal {
-		init := m.st.params.InitPeerID
 		return &item{
-			val: errorObject(ins.Code, air.Text(ins), ins.Message, init),
+			val: errorObject(ins.Code, air.Text(ins), ins.Message, &m.st.params.InitPeerID),
 			tet: m.st.initTetraplet,
 		}, nil
 	}
 	it, f := m.resolve(&n.operands[0])
 	if f != nil {
 		return nil, f
-	}
-	if isFailOf(n, air.LastError) {
-		return it, nil
 	}
 	return it, checkErrorObject(it)
 }

@@ -21,6 +21,7 @@ type streamPass struct {
 	batch  []generation
 	at     int // generation of the batch that runs
 	any    bool
+	steady bool // all values were previous ones when it started
 }
 
 func (m *machine) enterFold(n *node) (*node, *fault) {
@@ -138,13 +139,12 @@ func (m *machine) enterFoldStream(n *node) (*node, *fault) {
 	if err != nil {
 		return nil, m.traceFault(n, err)
 	}
-	sp := &streamPass{fold: fold, stream: s, batch: s.batch(cursor{})}
+	sp := &streamPass{fold: fold, stream: s, batch: s.batch(cursor{}), steady: !m.arrived && s.allPrevious()}
 	if len(sp.batch) == 0 {
 		return m.endFoldStream(sp)
 	}
 	sp.cursor = s.openGeneration()
 	s.folds++
-	m.unsteady = m.unsteady || m.arrived
 	fr := m.push(n)
 	m.block(fr, true)
 	return m.generation(fr, sp)
@@ -153,6 +153,9 @@ func (m *machine) enterFoldStream(n *node) (*node, *fault) {
 func (m *machine) endFoldStream(sp *streamPass) (*node, *fault) {
 	m.complete = sp.any
 	m.trace.FoldEnd(sp.fold)
+	if !sp.steady || !sp.stream.allPrevious() || !sp.fold.Same() {
+		m.unsteady = true
+	}
 	return nil, nil
 }
 

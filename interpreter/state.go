@@ -30,7 +30,7 @@ type State struct {
 	verified   data.Verified  // signatures that were good
 	signed     map[string]int // places in known.Signatures by public key; nil until the first run
 	lastCallID uint32
-	held       int // bytes of data, roughly
+	held       int                          // bytes of data, roughly
 	tetraplets map[value.Tetraplet]data.CID // of those stored here
 	epoch      int32                        // counts roll-backs: what items remember is void after one
 

@@ -108,6 +108,9 @@ func (s *stream) add(v streamValue, from trace.Source, index uint32) *fault {
 	return nil
 }
 
+// allPrevious reports whether all values came from previous data.
+func (s *stream) allPrevious() bool { return len(s.current.held)+len(s.fresh.held) == 0 }
+
 // items returns all values in order.
 func (s *stream) items() []*item {
 	out := make([]*item, 0, s.count)

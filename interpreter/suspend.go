@@ -18,8 +18,9 @@ import (
 // is marked as unsteady and does not suspend:
 //
 //   - an instruction took a state and wrote none (a canon whose peer has no value);
-//   - a stream fold ran while data arrived: the generations of the values it saw are numbered
-//     anew, and another run may see them in other passes.
+//   - a stream fold saw values that were new in the run, or wrote something else than what it had found: the
+//     values will have other generations in the next run, which may see them in other passes, and a body that adds
+//     to its own stream does so again.
 //
 // Frames that go on after an incomplete part (par in its left branch, par whose
 // left branch is complete, a stream fold) are counted in blocking.

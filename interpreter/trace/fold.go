@@ -3,6 +3,7 @@ package trace
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/aquanode/aquanode/interpreter/data"
 )
@@ -16,6 +17,7 @@ type Fold struct {
 	at        int
 	prev, cur foldSide
 	lore      []data.FoldLore
+	before    []data.FoldLore // of the fold state in the previous trace
 	chain     []record
 	current   int  // index in chain of the element whose body runs
 	returning bool // a next of this generation found no further element
@@ -52,6 +54,9 @@ func (h *Handler) FoldStart() (*Fold, error) {
 	}
 	if f.cur, err = h.cur.enterFold(c); err != nil {
 		return nil, err
+	}
+	if p != nil {
+		f.before = p.Lore()
 	}
 	h.Append(Entry{State: data.State{Kind: data.Fold}})
 	return f, nil
@@ -230,6 +235,9 @@ func (h *Handler) GenerationEnd(f *Fold) {
 	}
 	f.chain, f.current, f.returning = f.chain[:0], 0, false
 }
+
+// Same reports whether a fold that ended wrote what it found in the previous trace.
+func (f *Fold) Same() bool { return slices.Equal(f.lore, f.before) }
 
 // FoldEnd writes the fold state and moves both sliders behind the fold.
 func (h *Handler) FoldEnd(f *Fold) {
