@@ -114,6 +114,8 @@ func (n *Node) network() p2p.Config {
 		Key:          n.cfg.Key,
 		Listen:       n.cfg.Listen,
 		External:     n.cfg.External,
+		TLSCert:      n.cfg.TLSCert,
+		TLSKey:       n.cfg.TLSKey,
 		AgentVersion: agent,
 		Network:      network,
 		AllowLocal:   n.cfg.AllowLocal == config.On,

@@ -31,6 +31,9 @@ type Config struct {
 	// External are addresses to announce besides those listened on, for peers behind a
 	// proxy or a port mapping.
 	External []string
+	// TLSCert and TLSKey are PEM files for /tls/ws addresses; they are read again when they
+	// change.
+	TLSCert, TLSKey string
 	// Bootstrap are full multiaddrs of peers to stay connected to. The peer's own is
 	// skipped, so one list can serve all peers of a network.
 	Bootstrap []string

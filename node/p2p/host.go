@@ -41,6 +41,7 @@ package p2p
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -85,6 +86,11 @@ type Config struct {
 	Listen       []string // multiaddrs; none makes a peer that only dials
 	External     []string // addresses to announce besides the ones listened on
 	AgentVersion string
+
+	// TLSCert and TLSKey are files for /tls/ws addresses. They are read again when they
+	// change.
+	TLSCert, TLSKey string
+	dialTLS         *tls.Config // for tests; the system's when nil
 
 	// Client makes the host look like a client: it runs no discovery and never answers
 	// for others.
@@ -210,6 +216,10 @@ func (h *Host) options() ([]libp2p.Option, error) {
 	if err != nil {
 		return nil, err
 	}
+	webSocket, err := h.webSocket()
+	if err != nil {
+		return nil, err
+	}
 	resources, err := newResourceManager()
 	if err != nil {
 		return nil, err
@@ -222,7 +232,7 @@ func (h *Host) options() ([]libp2p.Option, error) {
 		libp2p.NoListenAddrs, // see Start
 		libp2p.AddrsFactory(func(own []ma.Multiaddr) []ma.Multiaddr { return append(external, own...) }),
 		libp2p.Transport(tcp.NewTCPTransport),
-		libp2p.Transport(websocket.New),
+		libp2p.Transport(websocket.New, webSocket...),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
@@ -234,6 +244,20 @@ func (h *Host) options() ([]libp2p.Option, error) {
 		libp2p.DisableMetrics(),
 		libp2p.DisableIdentifyAddressDiscovery(),
 	}, nil
+}
+
+func (h *Host) webSocket() (opts []any, err error) {
+	if h.cfg.dialTLS != nil {
+		opts = append(opts, websocket.WithTLSClientConfig(h.cfg.dialTLS))
+	}
+	if h.cfg.TLSCert == "" {
+		return opts, nil
+	}
+	cert, err := loadCertificate(h.cfg.TLSCert, h.cfg.TLSKey)
+	if err != nil {
+		return nil, err
+	}
+	return append(opts, websocket.WithTLSConfig(cert.config())), nil
 }
 
 // protocolVersion marks peers; clients keep libp2p's own.
