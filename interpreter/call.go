@@ -154,6 +154,7 @@ func (c *invocation) argHash() data.CID {
 // request is a call that nobody executed yet. old is the state that stood for it.
 func (m *machine) request(c *invocation, old *trace.Entry) *fault {
 	m.complete = false
+	m.changes++
 	self := m.st.params.CurrentPeerID
 	if c.triplet.PeerPK != self {
 		m.send(c.triplet.PeerPK)
@@ -216,6 +217,7 @@ func (m *machine) metRequest(c *invocation, e *trace.Entry) *fault {
 // answered takes the answer of a local service.
 func (m *machine) answered(c *invocation, r CallResult) *fault {
 	m.plainArguments(c)
+	m.changes++
 	if r.RetCode != 0 {
 		return m.answeredError(c, r.RetCode, r.Result)
 	}

@@ -31,6 +31,7 @@ func (m *machine) canon(n *node) *fault {
 		m.trace.Append(*e)
 		return nil
 	}
+	m.changes++
 	m.send(peer)
 	m.waits = append(m.waits, wait{n: n, peer: peer})
 	m.complete = false
@@ -69,6 +70,7 @@ func (m *machine) canonState(e *trace.Entry) (*canon, *fault) {
 }
 
 func (m *machine) makeCanon(n *node) *fault {
+	m.changes++
 	peer := m.st.params.CurrentPeerID
 	c := &canon{peer: peer, tet: value.Tetraplet{PeerPK: peer}}
 	var last *frozenList
@@ -179,6 +181,8 @@ func (m *machine) addToStream(out *target, it *item, e *trace.Entry, from trace.
 	generation := uint32(0)
 	if e != nil {
 		generation = e.Generation
+	} else {
+		m.changes++
 	}
 	f := m.streams.orMake(out).add(streamValue{it, m.trace.Pos()}, from, generation)
 	m.trace.Append(trace.Entry{State: data.ApState(unnumbered)})

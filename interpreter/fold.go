@@ -21,7 +21,9 @@ type streamPass struct {
 	batch  []generation
 	at     int // generation of the batch that runs
 	any    bool
-	steady bool // all values were previous ones when it started
+
+	steady  bool // all values were previous ones when it started
+	changes int  // machine.changes then
 }
 
 func (m *machine) enterFold(n *node) (*node, *fault) {
@@ -139,7 +141,7 @@ func (m *machine) enterFoldStream(n *node) (*node, *fault) {
 	if err != nil {
 		return nil, m.traceFault(n, err)
 	}
-	sp := &streamPass{fold: fold, stream: s, batch: s.batch(cursor{}), steady: !m.arrived && s.allPrevious()}
+	sp := &streamPass{fold: fold, stream: s, batch: s.batch(cursor{}), steady: !m.arrived && s.allPrevious(), changes: m.changes}
 	if len(sp.batch) == 0 {
 		return m.endFoldStream(sp)
 	}
@@ -153,7 +155,7 @@ func (m *machine) enterFoldStream(n *node) (*node, *fault) {
 func (m *machine) endFoldStream(sp *streamPass) (*node, *fault) {
 	m.complete = sp.any
 	m.trace.FoldEnd(sp.fold)
-	if !sp.steady || !sp.stream.allPrevious() || !sp.fold.Same() {
+	if !sp.steady || sp.changes != m.changes || !sp.fold.Same() {
 		m.unsteady = true
 	}
 	return nil, nil

@@ -51,6 +51,7 @@ type machine struct {
 	// Whether the run may stop at a local call as it stands, see suspend.go.
 	arrived   bool // there is a current trace
 	blocking  int  // frames on the stack that go on even if what is inside them is incomplete
+	changes   int  // states written that were not in the previous trace
 	unsteady  bool // running again over the result might not take the same way
 	suspended *invocation
 }
@@ -395,7 +396,7 @@ func (m *machine) begin(ctx context.Context, current *data.Data, results map[uin
 	m.close(s.trace)
 	m.ctx, m.p = ctx, s.p
 	m.top, m.complete, m.steps = nil, true, 0
-	m.blocking, m.unsteady, m.suspended = 0, false, nil
+	m.blocking, m.changes, m.unsteady, m.suspended = 0, 0, false, nil
 	m.scopes.reset()
 	m.scalars.reset(len(m.p.scalars))
 	m.canons.reset(len(m.p.canons))

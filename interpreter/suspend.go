@@ -18,9 +18,9 @@ import (
 // is marked as unsteady and does not suspend:
 //
 //   - an instruction took a state and wrote none (a canon whose peer has no value);
-//   - a stream fold saw values that were new in the run, or wrote something else than what it had found: the
-//     values will have other generations in the next run, which may see them in other passes, and a body that adds
-//     to its own stream does so again.
+//   - a stream fold saw values that were new in the run, or something inside it was new: the values will have other
+//     generations in the next run, which may see them in other passes; a body that adds to its own stream does so
+//     again; and a failed call makes its pass incomplete only from the run after the failure on.
 //
 // Frames that go on after an incomplete part (par in its left branch, par whose
 // left branch is complete, a stream fold) are counted in blocking.
