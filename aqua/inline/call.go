@@ -8,8 +8,9 @@ import (
 	"github.com/aquanode/aquanode/aqua/types"
 )
 
-// callValue evaluates the arguments of a call side by side, then calls.
-func (in *inliner) callValue(v *ir.Call, e *env) ([]binding, code) {
+// callValue evaluates the arguments of a call side by side, then calls. use says
+// what becomes of the results.
+func (in *inliner) callValue(v *ir.Call, e *env, use func([]binding) code) code {
 	in.step()
 	fn, c := in.value(v.Fn, e, false)
 	var parts []code
@@ -29,7 +30,8 @@ func (in *inliner) callValue(v *ir.Call, e *env) ([]binding, code) {
 		c = append(c, freeze...)
 	}
 	results, body := in.call(fn.arrow, args)
-	return results, append(c, body...)
+	c = append(append(c, body...), use(results)...)
+	return in.traced(fn.arrow.title, c)
 }
 
 // call runs an arrow with evaluated arguments.
@@ -42,11 +44,7 @@ func (in *inliner) call(a *arrow, args []binding) ([]binding, code) {
 	case a.service != nil:
 		run = in.serviceCall
 	}
-	results, c := run(a, args)
-	if in.opts.Tracing {
-		c = in.traced(a.title, c)
-	}
-	return results, c
+	return run(a, args)
 }
 
 // inline puts a function in place: its names are renamed, its arguments are

@@ -200,7 +200,7 @@ func (in *inliner) export(fn *ir.Func) *topology.Node {
 		steps = append(steps, fetch...)
 	}
 	results, body := in.call(&arrow{fn: fn, title: fn.Name}, args)
-	steps = append(steps, body...)
+	steps = append(steps, in.traced(fn.Name, body)...)
 	steps = append(steps, in.respond(fn, results)...)
 	return topology.NewNode(&topology.Xor{},
 		in.restrict(seq(steps...)),
@@ -213,7 +213,7 @@ func (in *inliner) argument(a types.Field) (binding, code) {
 	name := "-" + a.Name + "-arg-"
 	switch t := a.Type.(type) {
 	case *types.Arrow:
-		return binding{arrow: &arrow{callback: a.Name, results: t.Results, title: a.Name}}, nil
+		return binding{arrow: &arrow{callback: a.Name, results: t.Results, title: "init_peer_callable_" + a.Name}}, nil
 	case types.Stream:
 		items := in.fresh(a.Name + "-iter")
 		item := in.fresh(in.fresh(a.Name + "-item"))

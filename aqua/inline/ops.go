@@ -281,16 +281,17 @@ func (in *inliner) loopBody(op *ir.For, e *env, item string) code {
 
 // invoke calls a function and gives its results their names.
 func (in *inliner) invoke(op *ir.Invoke, e *env) code {
-	results, c := in.callValue(op.Call, e)
-	for i, t := range op.Targets {
-		if !t.Push {
-			e.vars[t.Name] = results[i]
-			continue
+	return in.callValue(op.Call, e, func(results []binding) (pushes code) {
+		for i, t := range op.Targets {
+			if !t.Push {
+				e.vars[t.Name] = results[i]
+				continue
+			}
+			stream, _ := e.find(t.Name)
+			pushes = append(pushes, topology.NewNode(&topology.Ap{Arg: results[i].Operand, Out: stream.Operand}))
 		}
-		stream, _ := e.find(t.Name)
-		c = append(c, topology.NewNode(&topology.Ap{Arg: results[i].Operand, Out: stream.Operand}))
-	}
-	return c
+		return pushes
+	})
 }
 
 func (in *inliner) push(op *ir.Push, e *env) code {

@@ -37,11 +37,14 @@ func (in *inliner) value(v ir.Value, e *env, flat bool) (binding, code) {
 	case *ir.Not:
 		return in.not(v, e)
 	case *ir.Call:
-		results, c := in.callValue(v, e)
-		if len(results) == 0 {
-			return binding{}, c
-		}
-		return results[0], c
+		var first binding
+		c := in.callValue(v, e, func(results []binding) code {
+			if len(results) > 0 {
+				first = results[0]
+			}
+			return nil
+		})
+		return first, c
 	case *ir.Canon:
 		return in.canon(v, e)
 	case *ir.FuncRef, *ir.ServiceFn, *ir.ServiceRef:
