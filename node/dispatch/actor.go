@@ -267,7 +267,7 @@ func (a *actor) send(to []string, data []byte) {
 	var remote []string
 	for _, peer := range to {
 		if scope, ok := a.local(peer); ok {
-			a.d.deliver(a.scope.Peer, &p, scope, nil)
+			a.d.deliver(a.scope.Peer, &p, scope, nil, trusted)
 		} else {
 			remote = append(remote, peer)
 		}

@@ -90,7 +90,7 @@ type Limits struct {
 	Mailbox          int           // arrivals waiting for one particle; 0 is 1024
 	MailboxBytes     int           // bytes of arrivals waiting for one particle; 0 is 128 MiB
 	Calls            int           // calls of one particle running at once; 0 is 10,000
-	StateBytes       int64         // memory of retained states; beyond it the idle ones are kept as bytes; 0 is 512 MiB
+	StateBytes       int64         // memory of retained states; beyond it the idle ones are kept as bytes; 0 is 64 MiB
 	Skew             time.Duration // how long after its deadline a particle is still admitted, for clocks that lag
 }
 
@@ -104,7 +104,7 @@ func (l *Limits) setDefaults() {
 		l.MaxTTL = 24 * time.Hour
 	}
 	if l.StateBytes == 0 {
-		l.StateBytes = 512 << 20
+		l.StateBytes = 64 << 20
 	}
 	set(&l.Particles, 200_000)
 	set(&l.ParticlesPerPeer, l.Particles/4)
@@ -151,18 +151,31 @@ func New(cfg Config) *Dispatcher {
 // Deliver takes a particle that arrived for the host. Whether it was admitted is in the
 // journal.
 func (d *Dispatcher) Deliver(from string, p *particle.Particle) {
-	d.deliver(from, p, d.cfg.Host, nil)
+	d.deliver(from, p, d.cfg.Host, nil, func() error { return d.verify(from, p) })
 }
 
-// Start takes a particle made here. What no service answers is asked of closure, which
+// verify checks a signature. It takes a slot for it, so that a peer that floods us with
+// particles waits in its own line, and its streams with it.
+func (d *Dispatcher) verify(from string, p *particle.Particle) error {
+	if !d.slots.acquire(d.ctx, from) {
+		return journal.ShuttingDown
+	}
+	defer d.slots.release()
+	return p.Verify()
+}
+
+// Start takes a particle made here, whose signature is taken to be good. What no service answers is asked of closure, which
 // may be nil.
 func (d *Dispatcher) Start(p *particle.Particle, closure services.Handler) error {
-	return d.deliver(d.cfg.Host.Peer, p, d.cfg.Host, closure)
+	return d.deliver(d.cfg.Host.Peer, p, d.cfg.Host, closure, trusted)
 }
 
-func (d *Dispatcher) deliver(from string, p *particle.Particle, scope Scope, closure services.Handler) error {
+// trusted stands in for the verification of particles that were made or verified here.
+func trusted() error { return nil }
+
+func (d *Dispatcher) deliver(from string, p *particle.Particle, scope Scope, closure services.Handler, verify func() error) error {
 	entry := journal.Entry{At: time.Now(), Kind: journal.Arrived, Particle: p.ID, Peer: from}
-	err := d.admit(p, scope, closure)
+	err := d.admit(p, scope, closure, verify)
 	if err != nil {
 		entry.Kind = journal.Refused
 		d.cfg.Journal.AddError(entry, err)
@@ -172,7 +185,7 @@ func (d *Dispatcher) deliver(from string, p *particle.Particle, scope Scope, clo
 	return nil
 }
 
-func (d *Dispatcher) admit(p *particle.Particle, scope Scope, closure services.Handler) error {
+func (d *Dispatcher) admit(p *particle.Particle, scope Scope, closure services.Handler, verify func() error) error {
 	now := time.Now()
 	if p.Expired(now.Add(-d.cfg.Skew)) {
 		return fmt.Errorf("%w %s ago", particle.ErrExpired, late(p, now))
@@ -184,7 +197,7 @@ func (d *Dispatcher) admit(p *particle.Particle, scope Scope, closure services.H
 	if err == nil && a == nil {
 		// Verifying takes 50 us and must not happen under the lock. Two first arrivals at
 		// once are both verified.
-		if err = p.Verify(); err == nil {
+		if err = verify(); err == nil {
 			a, err = d.findOrAdd(p, scope, closure)
 		}
 	}
