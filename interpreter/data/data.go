@@ -19,8 +19,7 @@
 // archive (big-endian, relative pointers; archive.go has its layout). No bytes are data too: nothing
 // happened yet. Decode checks all that the layout demands and no more; whether the contents are true is for
 // [VerifyStores] and [Signers.Verify], which only data from other peers needs. Encode is deterministic: equal data
-// give equal bytes, with the stores sorted by key. The reference implementation writes stores in
-// random order, so compare data decoded, never as bytes.
+// give equal bytes. The reference implementation writes stores in random order, so compare data decoded, never as bytes.
 //
 // Decoded strings are views of the decoded bytes: those must not change afterwards, and stay in memory as
 // long as one of the strings does. [Data.Merge] copies what it takes, so that the data of a
