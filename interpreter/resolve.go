@@ -71,6 +71,9 @@ func (m *machine) scalar(slot int32) (*item, *fault) {
 		}
 		return p.items[p.index], nil
 	}
+	if how == missing {
+		return nil, m.st.unset(m.p, slot)
+	}
 	return it, lookupFault(how, m.p.scalars, slot)
 }
 

@@ -34,7 +34,8 @@ type State struct {
 	tetraplets map[value.Tetraplet]data.CID // of those stored here
 	epoch      int32                        // counts roll-backs: what items remember is void after one
 
-	literals                 []*item // by slot
+	literals                 []*item  // by slot
+	missing                  []*fault // by scalar slot: what a scalar without a value answers
 	initTetraplet            *value.Tetraplet
 	initPeer, timestamp, ttl *item
 
@@ -95,6 +96,17 @@ func (s *State) literal(p *program, slot int32) *item {
 		s.literals[slot] = s.born(p.literals[slot])
 	}
 	return s.literals[slot]
+}
+
+// unset is the fault of a scalar without a value. Every missing argument of a join asks for one, in every run.
+func (s *State) unset(p *program, slot int32) *fault {
+	if s.missing == nil {
+		s.missing = make([]*fault, len(p.scalars))
+	}
+	if s.missing[slot] == nil {
+		s.missing[slot] = notFound(p.scalars[slot])
+	}
+	return s.missing[slot]
 }
 
 // Step merges all that arrived and takes the results of service calls, and goes on with the

@@ -44,8 +44,8 @@ type record struct {
 // FoldStart takes the fold states and reserves one in the result.
 func (h *Handler) FoldStart() (*Fold, error) {
 	p, c := h.prev.take(), h.cur.take()
-	if err := expect(p, c, func(k data.Kind) bool { return k == data.Fold }, "fold"); err != nil {
-		return nil, err
+	if p != nil && !isFold(p.Kind) || c != nil && !isFold(c.Kind) {
+		return nil, wrongKind(p, c, isFold, "fold")
 	}
 	f := &Fold{at: h.Pos()}
 	var err error

@@ -24,8 +24,8 @@ type parSide struct {
 // ParStart takes the par states and narrows both sliders to the left branch.
 func (h *Handler) ParStart(par *Par) error {
 	p, c := h.prev.take(), h.cur.take()
-	if err := expect(p, c, func(k data.Kind) bool { return k == data.Par }, "par"); err != nil {
-		return err
+	if p != nil && p.Kind != data.Par || c != nil && c.Kind != data.Par {
+		return wrongKind(p, c, isPar, "par")
 	}
 	par.at = h.Pos()
 	h.Append(Entry{State: data.State{Kind: data.Par}})

@@ -74,8 +74,8 @@ func (h *Handler) Append(e Entry) { h.Result = append(h.Result, e) }
 // MeetCall takes and merges the next call states.
 func (h *Handler) MeetCall() (*Entry, Source, error) {
 	p, c := h.prev.take(), h.cur.take()
-	if err := expect(p, c, isCall, "call"); err != nil {
-		return nil, FromNone, err
+	if p != nil && !isCall(p.Kind) || c != nil && !isCall(c.Kind) {
+		return nil, FromNone, wrongKind(p, c, isCall, "call")
 	}
 	switch {
 	case p == nil && c == nil:
@@ -130,8 +130,8 @@ func (h *Handler) entry(s *data.State, from Source) *Entry {
 // MeetAp takes and merges the next ap states; contents are not compared.
 func (h *Handler) MeetAp() (*Entry, Source, error) {
 	p, c := h.prev.take(), h.cur.take()
-	if err := expect(p, c, func(k data.Kind) bool { return k == data.Ap }, "ap"); err != nil {
-		return nil, FromNone, err
+	if p != nil && !isAp(p.Kind) || c != nil && !isAp(c.Kind) {
+		return nil, FromNone, wrongKind(p, c, isAp, "ap")
 	}
 	e, from := p, FromPrevious
 	switch {
@@ -151,9 +151,8 @@ func (h *Handler) MeetAp() (*Entry, Source, error) {
 // MeetCanon takes and merges the next canon states.
 func (h *Handler) MeetCanon() (*Entry, error) {
 	p, c := h.prev.take(), h.cur.take()
-	isCanon := func(k data.Kind) bool { return k == data.CanonRequestSent || k == data.CanonExecuted }
-	if err := expect(p, c, isCanon, "canon"); err != nil {
-		return nil, err
+	if p != nil && !isCanon(p.Kind) || c != nil && !isCanon(c.Kind) {
+		return nil, wrongKind(p, c, isCanon, "canon")
 	}
 	switch {
 	case p == nil && c == nil:
@@ -171,22 +170,20 @@ func (h *Handler) MeetCanon() (*Entry, error) {
 }
 
 func isCall(k data.Kind) bool {
-	switch k {
-	case data.CallRequestSent, data.CallExecuted, data.CallFailed:
-		return true
-	}
-	return false
+	return k == data.CallRequestSent || k == data.CallExecuted || k == data.CallFailed
 }
 
-// expect checks that the states present are of the kind that the instruction has.
-func expect(p, c *data.State, ok func(data.Kind) bool, want string) error {
-	pBad, cBad := p != nil && !ok(p.Kind), c != nil && !ok(c.Kind)
+func isAp(k data.Kind) bool    { return k == data.Ap }
+func isPar(k data.Kind) bool   { return k == data.Par }
+func isFold(k data.Kind) bool  { return k == data.Fold }
+func isCanon(k data.Kind) bool { return k == data.CanonRequestSent || k == data.CanonExecuted }
+
+// wrongKind says which of the states present is not of the kind that the instruction has.
+func wrongKind(p, c *data.State, ok func(data.Kind) bool, want string) error {
 	switch {
-	case !pBad && !cBad:
-		return nil
 	case p != nil && c != nil:
 		return fmt.Errorf("previous and current data have incompatible states: '%s' '%s'", DebugState(p), DebugState(c))
-	case pBad:
+	case p != nil && !ok(p.Kind):
 		return fmt.Errorf("state from previous `%s` is incompatible with expected %s", DebugState(p), want)
 	}
 	return fmt.Errorf("state from current `%s` is incompatible with expected %s", DebugState(c), want)
