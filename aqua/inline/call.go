@@ -58,14 +58,26 @@ func (in *inliner) inline(a *arrow, args []binding) ([]binding, code) {
 		e.vars[arg.Name] = args[i]
 	}
 	c := in.op(a.fn.Body, e)
-	var results []binding
-	for _, v := range a.fn.Returns {
-		b, rc := in.returned(v, e)
-		results = append(results, b)
-		c = append(c, rc...)
-	}
+	results, rc := in.returns(a.fn.Returns, e)
+	c = append(c, rc...)
 	if a.mark != nil && len(c) > 0 {
 		c = code{topology.NewNode(&topology.At{Mark: a.mark}, c...)}
+	}
+	return results, c
+}
+
+// returns evaluates the returned values in their order, constructors last.
+func (in *inliner) returns(values []ir.Value, e *env) ([]binding, code) {
+	results := make([]binding, len(values))
+	var c code
+	for _, constructors := range []bool{false, true} {
+		for i, v := range values {
+			if _, isMake := v.(*ir.Make); isMake == constructors {
+				b, rc := in.returned(v, e)
+				results[i] = b
+				c = append(c, rc...)
+			}
+		}
 	}
 	return results, c
 }

@@ -42,8 +42,8 @@ func rebuild(base ir.Value, sum int64, t types.Type) ir.Value {
 	return &ir.Binary{Op: "+", L: base, R: number(sum), T: t}
 }
 
-// gather splits a value into a part that is not known and a sum of literals.
-// Differences of unknown values are left as they are: they do not commute.
+// gather splits a value into a part that is not known and a sum of literals. Of
+// differences, only those with a literal on the right are looked into.
 func gather(v ir.Value) (base ir.Value, sum int64) {
 	switch v := v.(type) {
 	case *ir.Lit:
@@ -59,7 +59,7 @@ func gather(v ir.Value) (base ir.Value, sum int64) {
 		case "-":
 			lb, ls := gather(v.L)
 			rb, rs := gather(v.R)
-			if rb == nil {
+			if _, written := v.R.(*ir.Lit); written && rb == nil {
 				return lb, ls - rs
 			}
 			left, right := rebuild(lb, ls, v.L.Type()), rebuild(rb, rs, v.R.Type())
@@ -87,21 +87,25 @@ var operations = map[string]struct{ service, name string }{
 	"<": {"cmp", "lt"}, "<=": {"cmp", "lte"}, ">": {"cmp", "gt"}, ">=": {"cmp", "gte"},
 }
 
-func (in *inliner) binary(v ir.Value, e *env) (binding, code) {
+func (in *inliner) binary(v ir.Value, e *env, flat bool) (binding, code) {
 	b, ok := v.(*ir.Binary)
 	if !ok { // simplified away
-		return in.value(v, e, true)
+		return in.value(v, e, flat)
 	}
 	switch b.Op {
 	case "&&":
-		return in.logical(b, e, "and", "false")
+		return in.logical(b, e, flat, "and", "false")
 	case "||":
-		return in.logical(b, e, "or", "true")
+		return in.logical(b, e, flat, "or", "true")
 	case "==", "!=":
-		return in.equality(b, e)
+		return in.equality(b, e, flat)
 	}
-	l, lc := in.term(b.L, e)
-	r, rc := in.term(b.R, e)
+	operand := in.data
+	if b.Op == "+" || b.Op == "-" {
+		operand = in.term
+	}
+	l, lc := operand(b.L, e, flat)
+	r, rc := operand(b.R, e, flat)
 	c := append(lc, rc...)
 	if text, ok := fold(b.Op, l, r); ok {
 		return binding{Operand: topology.Lit(text)}, c
@@ -111,22 +115,22 @@ func (in *inliner) binary(v ir.Value, e *env) (binding, code) {
 	return binding{Operand: out}, append(c, call(o.service, o.name, &out, l, r))
 }
 
-// term is an operand of an operation. It was simplified with the whole.
-func (in *inliner) term(v ir.Value, e *env) (topology.Operand, code) {
+// term is an operand of a sum or a difference. It was simplified with the whole.
+func (in *inliner) term(v ir.Value, e *env, flat bool) (topology.Operand, code) {
 	if b, ok := v.(*ir.Binary); ok && (b.Op == "+" || b.Op == "-") {
 		in.step()
-		r, c := in.binary(b, e)
+		r, c := in.binary(b, e, flat)
 		return r.Operand, c
 	}
-	return in.data(v, e, true)
+	return in.data(v, e, flat)
 }
 
 // logical evaluates the right side only if the left does not decide:
 //
 //	(xor (match left false (ap left and)) (seq right.. (ap right and)))
-func (in *inliner) logical(b *ir.Binary, e *env, name, decides string) (binding, code) {
-	l, lc := in.data(b.L, e, true)
-	r, rc := in.data(b.R, e, true)
+func (in *inliner) logical(b *ir.Binary, e *env, flat bool, name, decides string) (binding, code) {
+	l, lc := in.data(b.L, e, flat)
+	r, rc := in.data(b.R, e, flat)
 	if l.Sort == topology.Literal {
 		if l.Name == decides {
 			return binding{Operand: l}, lc
@@ -145,9 +149,9 @@ func (in *inliner) logical(b *ir.Binary, e *env, name, decides string) (binding,
 	return binding{Operand: out}, append(lc, xor(short, full))
 }
 
-func (in *inliner) equality(b *ir.Binary, e *env) (binding, code) {
-	l, lc := in.data(b.L, e, true)
-	r, rc := in.data(b.R, e, true)
+func (in *inliner) equality(b *ir.Binary, e *env, flat bool) (binding, code) {
+	l, lc := in.data(b.L, e, flat)
+	r, rc := in.data(b.R, e, flat)
 	c := append(lc, rc...)
 	differ := b.Op == "!="
 	if l.Sort == topology.Literal && r.Sort == topology.Literal {

@@ -257,6 +257,13 @@ func (in *inliner) loop(op *ir.For, e *env) code {
 // loopBody is the body with the step to the next item.
 func (in *inliner) loopBody(op *ir.For, e *env, item string) code {
 	next := topology.NewNode(&topology.Next{Item: item})
+	if op.Mode == ir.UntilSuccess {
+		body := in.branch(op.Body, e)
+		if body == nil {
+			return nil
+		}
+		return code{xor(body, next)}
+	}
 	body := in.op(op.Body, e)
 	if op.Mode == ir.ParSeq {
 		place, c := in.place(op.Place, e)
@@ -264,16 +271,10 @@ func (in *inliner) loopBody(op *ir.For, e *env, item string) code {
 		body = append(c, in.guarded(place, body))
 	}
 	n := body.node()
-	switch op.Mode {
-	case ir.InSeq:
+	switch {
+	case op.Mode == ir.InSeq:
 		return append(body, next)
-	case ir.UntilSuccess:
-		if idle(n) {
-			return nil
-		}
-		return code{xor(n, next)}
-	}
-	if idle(n) {
+	case idle(n):
 		return code{topology.NewNode(&topology.Par{}, next, null())}
 	}
 	return code{topology.NewNode(&topology.Par{}, n, next)}

@@ -33,7 +33,7 @@ func (in *inliner) value(v ir.Value, e *env, flat bool) (binding, code) {
 	case *ir.Make:
 		return in.make(v, e)
 	case *ir.Binary:
-		return in.binary(simplify(v), e)
+		return in.binary(simplify(v), e, flat)
 	case *ir.Not:
 		return in.not(v, e)
 	case *ir.Call:
@@ -117,12 +117,16 @@ func (in *inliner) named(o topology.Operand) (topology.Operand, code) {
 type chain struct {
 	binding
 	root    code
+	late    bool // the value is computed after the places
 	indexes []code
 	flat    code
 }
 
 // code is the steps of a chain. Places of elements do not depend on each other.
 func (c *chain) code() code {
+	if c.late {
+		return append(append(parallel(c.indexes), c.root...), c.flat...)
+	}
 	return append(append(c.root, parallel(c.indexes)...), c.flat...)
 }
 
@@ -146,7 +150,22 @@ func (in *inliner) chain(v ir.Value, e *env, flat bool) *chain {
 		return c
 	}
 	b, steps := in.value(v, e, flat)
-	return &chain{binding: b, root: steps}
+	return &chain{binding: b, root: steps, late: isLate(v)}
+}
+
+// isLate: results of services and abilities, and changed copies, are computed
+// after the index of the element that is wanted.
+func isLate(v ir.Value) bool {
+	switch v := v.(type) {
+	case *ir.Copy:
+		return true
+	case *ir.Call:
+		switch v.Fn.(type) {
+		case *ir.ServiceFn, *ir.Field:
+			return true
+		}
+	}
+	return false
 }
 
 // open makes the value of a chain one that takes a lens.
