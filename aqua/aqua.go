@@ -32,7 +32,7 @@
 // # Deviations
 //
 // The compiler accepts what aqua-api 0.14.6 accepts and generates the same code,
-// except where that code is wrong; see docs/aqua.md.
+// except where that code is wrong; README.md beside this file has the list.
 package aqua
 
 import (

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aquanode/aquanode/aqua/diag"
+	"github.com/aquanode/aquanode/interpreter/air"
 )
 
 // vectors are programs with what the published compiler made of them.
@@ -44,9 +45,11 @@ type recorded struct {
 	Messages []string
 }
 
-func loadVectors(t testing.TB) vectors {
+func loadVectors(t testing.TB) vectors { return load(t, "testdata/vectors.json.gz") }
+
+func load(t testing.TB, file string) vectors {
 	t.Helper()
-	f, err := os.Open("testdata/vectors.json.gz")
+	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,6 +136,39 @@ func TestVectors(t *testing.T) {
 		})
 	}
 	t.Logf("%d of %d vectors pass, %d are pending", passed, len(v.Cases), len(waiting))
+}
+
+// TestGenerated compares with the published compiler over random programs and
+// over the probes that its behaviour was learned from.
+func TestGenerated(t *testing.T) {
+	v := load(t, "testdata/generated.json.gz")
+	for _, c := range v.Cases {
+		if problem := c.check(v.Files); problem != "" {
+			t.Errorf("%s: %s\n%s", c.File, problem, v.Files[c.File])
+		}
+	}
+	t.Logf("%d programs", len(v.Cases))
+}
+
+// Every script is one that peers accept.
+func TestScriptsParse(t *testing.T) {
+	for _, file := range []string{"testdata/vectors.json.gz", "testdata/generated.json.gz"} {
+		v := load(t, file)
+		for _, c := range v.Cases {
+			r, err := Compile(Source{c.File, v.Files[c.File]}, c.options(v.Files))
+			if err != nil {
+				continue // TestVectors looks after that
+			}
+			for _, f := range r.Functions {
+				s, err := air.Parse(f.AIR)
+				if err != nil {
+					t.Errorf("%s: function %s: %v\n%s", c.File, f.Name, err, f.AIR)
+				} else if again := air.Format(s.Root); again != f.AIR {
+					t.Errorf("%s: function %s changes when it is read and printed (-want +got):\n%s", c.File, f.Name, cmp.Diff(f.AIR, again))
+				}
+			}
+		}
+	}
 }
 
 // check compiles a case and describes how the outcome differs, if it does.

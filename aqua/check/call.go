@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -50,40 +51,47 @@ func (f *fileChecker) callName(x *syntax.Apply, n syntax.Name) (ir.Value, bool) 
 // to the one known service that has it.
 func (f *fileChecker) callUndeclared(x *syntax.Apply, n syntax.Name) (ir.Value, bool) {
 	args, ok := f.args(x)
-	var owners []string
-	for _, s := range f.cfg.Services {
-		for _, fn := range s.Functions {
-			if fn == n.Text {
-				owners = append(owners, s.ID)
-			}
-		}
-	}
-	sort.Strings(owners)
+	owners := f.owners(n.Text)
 	switch {
 	case len(owners) == 1:
 		return f.dynamicCall(owners[0], n.Text, args), ok
-	case len(owners) == 0:
-		f.report(diag.Error, n.Span, "Function '"+n.Text+"' is neither defined nor offered by a service", f.offered(n.Text))
-	default:
+	case len(owners) > 1:
 		f.report(diag.Error, n.Span, "Function '"+n.Text+"' is offered by several services: "+strings.Join(owners, ", "),
 			"write which one you mean, as in "+owners[0]+"."+n.Text+"()")
+	case f.m.headless:
+		f.report(diag.Error, n.Span, "Function '"+n.Text+"' is neither defined nor offered by a service", f.offered(n.Text))
+	default:
+		f.report(diag.Error, n.Span, "Name '"+n.Text+"' not found in scope. "+f.suggest(n.Text), f.offered(n.Text))
 	}
 	return nil, false
 }
 
-// offered lists the functions a script could call.
+// owners are the known services that have a function.
+func (f *fileChecker) owners(name string) (ids []string) {
+	for _, s := range f.cfg.Services {
+		if slices.Contains(s.Functions, name) {
+			ids = append(ids, s.ID)
+		}
+	}
+	sort.Strings(ids)
+	return ids
+}
+
+// offered lists the functions of the known services, the closest name first.
 func (f *fileChecker) offered(name string) string {
 	var list []string
 	for _, s := range f.cfg.Services {
-		for _, fn := range s.Functions {
-			list = append(list, fn)
-		}
+		list = append(list, s.Functions...)
 	}
 	if len(list) == 0 {
 		return "declare its service, or serve one that has it"
 	}
 	sort.SliceStable(list, func(i, j int) bool { return distance(list[i], name) < distance(list[j], name) })
-	return "did you mean '" + list[0] + "'? The services have " + strings.Join(list[:min(len(list), 12)], ", ")
+	const most = 12
+	if len(list) > most {
+		list = append(list[:most:most], "...")
+	}
+	return "the services have " + strings.Join(list, ", ")
 }
 
 // dynamicCall calls a function whose types are not known.
@@ -289,5 +297,3 @@ func (f *fileChecker) serviceFn(p syntax.Path) (ir.Value, bool) {
 	}
 	return &ir.ServiceFn{Service: name, ID: id, Fn: fn, T: t.(*types.Arrow)}, true
 }
-
-func sortedPeers(peers map[string]string) []string { return keys(peers) }

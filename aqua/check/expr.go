@@ -96,12 +96,16 @@ func (f *fileChecker) name(n syntax.Name) (ir.Value, bool) {
 	if v, ok := f.lookup(n.Text); ok {
 		return v, true
 	}
-	if f.m.script && len(f.cfg.Peers) > 0 {
-		f.report(diag.Error, n.Span, "Name '"+n.Text+"' isn't found in scope", "the peers of this network are "+strings.Join(sortedPeers(f.cfg.Peers), ", "))
-		return nil, false
-	}
-	f.err(n.Span, "Name '"+n.Text+"' isn't found in scope. "+f.suggest(n.Text))
+	f.report(diag.Error, n.Span, "Name '"+n.Text+"' isn't found in scope. "+f.suggest(n.Text), f.peersHint())
 	return nil, false
+}
+
+// peersHint reminds of the names a script may use without defining them.
+func (f *fileChecker) peersHint() string {
+	if !f.m.script || len(f.cfg.Peers) == 0 {
+		return ""
+	}
+	return "the peers of this network are " + strings.Join(keys(f.cfg.Peers), ", ")
 }
 
 // selection is x.name without a call: a member of a module, a function of a

@@ -10,6 +10,7 @@ package check
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/aquanode/aquanode/aqua/diag"
@@ -162,7 +163,8 @@ type module struct {
 	declares []string
 	failed   bool
 	main     *ir.Func
-	script   bool
+	script   bool // the names of Config.Peers and Config.Services are known
+	headless bool // a script without a header
 }
 
 // module loads and checks one file; it is nil when the file is part of a cycle.
@@ -210,6 +212,7 @@ type fileChecker struct {
 	file     *syntax.File
 	counters map[string]int // of generated names
 	fn       *funcScope     // innermost function being checked
+	main     *ir.Func       // the top-level statements of a script
 }
 
 func (f *fileChecker) report(kind diag.Kind, span diag.Span, message, hint string) {
@@ -268,7 +271,7 @@ func (f *fileChecker) moduleLine(script bool) (*syntax.Module, bool) {
 	if head != nil {
 		f.m.name = head.Name.String()
 	}
-	f.m.script = script && (head == nil || len(f.file.Script) > 0)
+	f.m.script, f.m.headless = script, head == nil
 	return head, true
 }
 
@@ -436,7 +439,7 @@ func (f *fileChecker) declare(head *syntax.Module) {
 
 // checkExports reads the export lines.
 func (f *fileChecker) checkExports() {
-	lines := 0
+	lines, leaked := 0, len(f.m.known.exports)
 	for _, h := range f.file.Header {
 		line, ok := h.(*syntax.Export)
 		if !ok {
@@ -444,12 +447,12 @@ func (f *fileChecker) checkExports() {
 		}
 		lines++
 		for _, r := range line.Names {
-			if f.exportable(r) {
+			if f.exportable(r) && !f.exportedTwice(r, leaked) {
 				f.m.known.export(r)
 			}
 		}
 	}
-	if lines == 0 && f.m.script {
+	if lines == 0 && f.m.headless {
 		f.exportAll()
 	}
 }
@@ -461,6 +464,24 @@ func (f *fileChecker) exportAll() {
 			f.m.known.export(syntax.Rename{Name: fn.Name, As: fn.Name})
 		}
 	}
+}
+
+// exportedTwice refuses a second name under which clients could not tell two
+// functions apart. An export that came with an import gives way.
+func (f *fileChecker) exportedTwice(r syntax.Rename, leaked int) bool {
+	list := f.m.known.exports
+	for i, e := range list {
+		if e.As.Text != r.As.Text || e.Name.Text == r.Name.Text {
+			continue
+		}
+		if i < leaked {
+			f.m.known.exports = slices.Delete(list, i, i+1)
+			return false
+		}
+		f.report(diag.Header, r.As.Span, "'"+r.As.Text+"' is exported twice: it is '"+e.Name.Text+"' already", "")
+		return true
+	}
+	return false
 }
 
 func (f *fileChecker) exportable(r syntax.Rename) bool {

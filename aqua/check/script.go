@@ -28,6 +28,7 @@ func (f *fileChecker) script() {
 		return
 	}
 	fn := &ir.Func{Name: Main, Type: &types.Arrow{}}
+	f.main = fn
 	scope := newFuncScope(fn, nil)
 	f.fn = scope
 	defer func() { f.fn = nil }()

@@ -321,7 +321,7 @@ func (f *fileChecker) call(s *syntax.Call) (ir.Op, bool) {
 		f.unknownTargets(s.Targets)
 		return nil, false
 	}
-	f.unused(s, len(call.T.Results))
+	f.unused(s, call)
 	op := &ir.Invoke{Call: call}
 	for i, n := range s.Targets {
 		if i >= len(call.T.Results) {
@@ -361,8 +361,9 @@ func (f *fileChecker) target(n syntax.Name, t types.Type) (ir.Target, bool) {
 }
 
 // unused warns about results nobody takes.
-func (f *fileChecker) unused(s *syntax.Call, results int) {
-	if len(s.Targets) >= results || f.m.script && f.fn.fn.Name == Main {
+func (f *fileChecker) unused(s *syntax.Call, call *ir.Call) {
+	results := len(call.T.Results)
+	if len(s.Targets) >= results || f.fn.fn == f.main || types.IsDynamic(call.Type()) {
 		return
 	}
 	what := "a value"
@@ -375,10 +376,6 @@ func (f *fileChecker) unused(s *syntax.Call, results int) {
 		used = "only one is used"
 	case n > 1:
 		used = fmt.Sprintf("only %d are used", n)
-	}
-	if len(s.Targets) > 0 {
-		f.report(diag.Warning, s.Value.At(), "Arrow returns "+what+", but "+used, "")
-		return
 	}
 	f.report(diag.Warning, s.Value.At(), "Arrow returns "+what+", but "+used, "")
 }

@@ -146,6 +146,9 @@ func (p *parser) basic() (Type, bool) {
 		path, ok := p.path()
 		return &NamedType{path}, ok
 	}
+	if p.peek() == '%' {
+		return nil, p.want("a type (stream maps, %T, belong to a later version of the language)")
+	}
 	n, ok := p.name()
 	if !ok || !isScalar[n.Text] {
 		p.pos = start

@@ -1,0 +1,144 @@
+package aqua
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aquanode/aquanode/aqua/diag"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// Scripts with one mistake. The comment in the last line marks the columns that
+// the first diagnostic is about and gives its message and hint.
+func TestScriptErrors(t *testing.T) {
+	for _, c := range []struct{ script, message, hint string }{
+		{"baz(x, 1)\n    ^", "Name 'x' isn't found in scope. Did you mean any of this? 'nil', 'LAST_ERROR', 'PARTICLE_TTL', 'INIT_PEER_ID', 'HOST_PEER_ID'", "the peers of this network are peer1, peer2, peer3"},
+		{"on peer4:\n   ^^^^^\n  foo()", "Name 'peer4' isn't found in scope. Did you mean any of this? 'nil', 'LAST_ERROR', 'PARTICLE_TTL', 'INIT_PEER_ID', 'HOST_PEER_ID'", "the peers of this network are peer1, peer2, peer3"},
+		{"x <- fo()\n     ^^", "Function 'fo' is neither defined nor offered by a service", "the services have foo, both, bar, both, baz"},
+		{"x <- both()\n     ^^^^", "Function 'both' is offered by several services: bar, foo", "write which one you mean, as in bar.both()"},
+		{"x <- foo.bar()\n         ^^^", "Service 'foo' has no function 'bar'", "it has foo, both"},
+		{"x <- foo(\n         ^", "Expected a value, found the end of the text", ""},
+		{"foo() par\n      ^^^", "Expected the end of the line, found 'par'", ""},
+		{"on peer1\n        ^\n  foo()", "Expected ':', found the end of the line", ""},
+		{"on peer1:\n^^^^^^^^\nfoo()", "Block expression has no body", "indent the lines that belong to it"},
+		{"  foo()\n^^", "Unexpected indentation", "definitions start at the first column"},
+		{"on peer1:\n  foo()\n    bar()\n^^^^", "Inconsistent indentation in the block", "all lines of a block begin with the same blanks"},
+		{"on peer1:\n\tfoo()\n  bar()\n^^", "Inconsistent indentation in the block", "all lines of a block begin with the same blanks"},
+		{"on peer1:\n\ton peer2:\n  \tfoo()\n^^^", "Unexpected indentation", "indent with the same blanks as the line that opens the block"},
+		{"par foo()\n^^^", "Unexpected `par` without previous instruction", ""},
+		{"else:\n^^^^\n  foo()", "Unexpected `else` without `if`", ""},
+		{"x = []\n    ^", "Expected a value with elements (an empty collection cannot get a name; write it in place), found '['", ""},
+		{"x = 99999999999999999999\n    ^^^^^^^^^^^^^^^^^^^^", "Integer literal 99999999999999999999 does not fit into 64 bits", "literals go from -9223372036854775808 to 9223372036854775807; pass larger values as arguments"},
+		{"x = 1.2345678901\n    ^^^^^^^^^^^^", "Float literal 1.2345678901 is too long", "literals have at most 11 characters; pass longer values as arguments"},
+		{"x = \"abc\n    ^", "Expected a string with a closing quote, found '\"'", ""},
+		{"x = 1\nx = 2\n^", "This name was already defined in the scope", ""},
+		{"s: string\n   ^^^^^^", "Expected stream type, got string", ""},
+		{"x = foo\n    ^^^", "Name 'foo' isn't found in scope. Did you mean any of this? 'nil', 'LAST_ERROR', 'PARTICLE_TTL', 'INIT_PEER_ID', 'HOST_PEER_ID'", "the peers of this network are peer1, peer2, peer3"},
+		{"import \"x.aqua\"\n       ^^^^^^^^\nfoo()", "Import 'x.aqua' could not be resolved, tried: ", ""},
+		{"x <- foo()\nx()\n^", "'x' is not a function", ""},
+		{"foo()\nexport f\n^^^^^^", "Header lines come before the first definition", "move this line to the top of the file"},
+		{"<- 1\n<- 2\n   ^", "Return expression was already used in scope; you can use only one Return in an arrow declaration, use conditional return pattern if you need to return based on condition", ""},
+		{"on peer1:\n  <- 1\n  ^^^^", "Return expression must be on the top indentation level and at the end of function body", "give the value a name in the block and return it at the end of the function"},
+		{"x <- foo()\ny <- x\n     ^", "Expected arrow call, got var{x: ⊤}", "only a call may stand on a line of its own; use = to give a value a name"},
+		{"on 5:\n   ^\n  foo()", "Types mismatch.\nexpected:   string\ngiven:      unsigned literal", ""},
+		{"service S:\n  f()\n\nS.f()\n^^^^^", "Service ID is undefined", "set it before the call with a line like: S \"service-id\""},
+		{"const x = 1\n      ^", "Constant's names must be in UPPERCASE", "write X"},
+		{"func main():\n  foo()\n\nfoo()\n^^^^^", "The file has both top-level statements and a function 'main'", ""},
+	} {
+		t.Run(strings.SplitN(c.script, "\n", 2)[0], func(t *testing.T) {
+			script, line, column, length := marked(c.script)
+			_, err := Compile(Source{"script.aqua", script}, scriptOptions())
+			list := Diagnostics(err).Errors()
+			if len(list) == 0 {
+				t.Fatalf("no diagnostics, error %v", err)
+			}
+			d := list[0]
+			gotLine, gotColumn := d.Position()
+			if gotLine != line || gotColumn != column || d.Span.End-d.Span.Start != length && !(length == 1 && d.Span.End <= d.Span.Start) {
+				t.Errorf("it points at line %d, column %d, %d bytes, want line %d, column %d, %d", gotLine, gotColumn, d.Span.End-d.Span.Start, line, column, length)
+			}
+			if got := strings.Join(d.Message, "\n"); got != c.message {
+				t.Errorf("message %q, want %q", got, c.message)
+			}
+			if d.Hint != c.hint {
+				t.Errorf("hint %q, want %q", d.Hint, c.hint)
+			}
+		})
+	}
+}
+
+// marked takes the line of carets out of a script.
+func marked(text string) (script string, line, column, length int) {
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		if trimmed := strings.TrimLeft(l, " \t"); trimmed != "" && strings.Trim(trimmed, "^") == "" {
+			rest := append(append([]string{}, lines[:i]...), lines[i+1:]...)
+			return strings.Join(rest, "\n"), i, len(l) - len(trimmed) + 1, len(trimmed)
+		}
+	}
+	return text, 0, 0, 0
+}
+
+// The rendering of diagnostics, all in one golden file.
+func TestRendering(t *testing.T) {
+	v := loadVectors(t)
+	var b strings.Builder
+	for _, c := range v.Cases {
+		r, err := Compile(Source{c.File, v.Files[c.File]}, c.options(v.Files))
+		var list diag.List
+		if err != nil {
+			list = Diagnostics(err)
+		} else {
+			list = r.Warnings
+		}
+		if len(list) > 0 {
+			b.WriteString(list.Error() + "\n\n")
+		}
+	}
+	golden(t, "diagnostics.txt", b.String())
+}
+
+// The programs for which the published compiler generates wrong code; each says
+// what is right.
+func TestDeviations(t *testing.T) {
+	files, err := filepath.Glob("testdata/deviations/*.aqua")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no programs: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Compile(Source{file, string(text)}, Options{})
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".aqua")
+		golden(t, filepath.Join("deviations", name+".air"), r.Functions[0].AIR)
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v (run with -update to make it)", err)
+	}
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("%s differs (-want +got), run with -update if that is right:\n%s", name, d)
+	}
+}

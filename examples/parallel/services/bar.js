@@ -1,0 +1,4 @@
+exports.bar = async function () {
+  await sleep(200)
+  return "bar"
+}

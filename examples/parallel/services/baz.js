@@ -1,0 +1,3 @@
+exports.baz = function (...values) {
+  return "baz(" + values.join(", ") + ")"
+}
