@@ -17,34 +17,44 @@ import (
 // The laws of the merge, over random programs whose result does not depend on who is
 // faster: seqs, pars and xors of calls with scalar results, some of which fail.
 
-// orderFree draws such a program over three peers.
+// orderFree draws such a program over three peers. After a par its variables are not used: a par is
+// done with one branch, and a call that is sent on before the other one is done is not sent again.
 func orderFree(t *rapid.T) string {
 	n := 0
-	var defined []string
-	var draw func(depth int) string
-	draw = func(depth int) string {
+	var draw func(depth int, known []string) (string, []string)
+	draw = func(depth int, known []string) (text string, defined []string) {
 		kind := rapid.IntRange(0, 5).Draw(t, "kind")
 		if depth == 0 || kind < 2 {
 			n++
-			peer := rapid.SampledFrom([]string{"alice", "bob", "carol"}).Draw(t, "peer")
-			arg := "1"
-			if len(defined) > 0 && rapid.Bool().Draw(t, "uses a variable") {
-				arg = rapid.SampledFrom(defined).Draw(t, "variable")
-			}
-			function := "double"
-			if rapid.IntRange(0, 6).Draw(t, "fails") == 0 {
-				function = "fail"
-			}
-			name := fmt.Sprintf("x%d", n)
-			text := fmt.Sprintf(`(call "@%s" ("s" %q) [%s %d] %s)`, peer, function, arg, n, name)
-			defined = append(defined, name)
-			return text
+			return drawCall(t, n, known)
 		}
 		op := []string{"seq", "seq", "par", "xor"}[kind-2]
-		left := draw(depth - 1)
-		return fmt.Sprintf("(%s %s %s)", op, left, draw(depth-1))
+		left, inLeft := draw(depth-1, known)
+		if op == "seq" {
+			known = append(slices.Clone(known), inLeft...)
+		}
+		right, inRight := draw(depth-1, known)
+		if op == "seq" {
+			defined = append(inLeft, inRight...)
+		}
+		return fmt.Sprintf("(%s %s %s)", op, left, right), defined
 	}
-	return draw(4)
+	text, _ := draw(4, nil)
+	return text
+}
+
+func drawCall(t *rapid.T, n int, known []string) (string, []string) {
+	peer := rapid.SampledFrom([]string{"alice", "bob", "carol"}).Draw(t, "peer")
+	arg := "1"
+	if len(known) > 0 && rapid.Bool().Draw(t, "uses a variable") {
+		arg = rapid.SampledFrom(known).Draw(t, "variable")
+	}
+	function := "double"
+	if rapid.IntRange(0, 6).Draw(t, "fails") == 0 {
+		function = "fail"
+	}
+	name := fmt.Sprintf("x%d", n)
+	return fmt.Sprintf(`(call "@%s" ("s" %q) [%s %d] %s)`, peer, function, arg, n, name), []string{name}
 }
 
 func scenarioOf(t *rapid.T) *simulate.Scenario {

@@ -28,6 +28,9 @@ func Run(ctx context.Context, in Input) (Outcome, []byte) {
 		return refused(out, in, err)
 	}
 	s, a, err := in.decode(&p)
+	if s != nil {
+		defer s.release()
+	}
 	if err != nil {
 		return refused(out, in, err)
 	}
@@ -90,7 +93,7 @@ func (in *Input) decode(p *Params) (*State, *arrival, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s := newState(known, in.Previous, *p)
+	s := newState(known, in.Previous, *p, workspaces.Get().(*workspace))
 	a, err := s.decode(in.Current)
 	if err != nil {
 		return s, nil, err

@@ -1,6 +1,8 @@
 package interpreter
 
 import (
+	"slices"
+
 	"github.com/aquanode/aquanode/interpreter/data"
 	"github.com/aquanode/aquanode/interpreter/trace"
 )
@@ -73,7 +75,7 @@ func (s *State) checkKnown() error {
 		return nil
 	}
 	d := *s.known
-	d.Trace = s.states()
+	d.Trace = s.bare()
 	if _, err := data.SignersOf(&d); err != nil {
 		return err
 	}
@@ -123,12 +125,13 @@ func (s *State) putSignature(sig data.Signature) {
 	s.known.Signatures = append(s.known.Signatures, sig)
 }
 
-func (s *State) states() []data.State {
-	states := make([]data.State, len(s.trace))
+// bare is the trace without what is remembered, in memory that is used again.
+func (s *State) bare() []data.State {
+	s.states = slices.Grow(s.states[:0], len(s.trace))[:len(s.trace)]
 	for i := range s.trace {
-		states[i] = s.trace[i].State
+		s.states[i] = s.trace[i].State
 	}
-	return states
+	return s.states
 }
 
 // sign makes this peer's signature under its results in the trace.
@@ -148,7 +151,7 @@ func (s *State) Data() []byte {
 		s.m.close(s.trace)
 		d := *s.known
 		d.Version, d.InterpreterVersion = data.Version, data.InterpreterVersion
-		d.Trace = s.states()
+		d.Trace = s.bare()
 		d.LastCallID = s.lastCallID
 		s.putSignature(s.sign().Signature)
 		d.Signatures = s.known.Signatures

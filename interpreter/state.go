@@ -16,16 +16,11 @@ type State struct {
 	params Params
 	p      *program
 
-	// What this peer knows: the trace, with what is remembered about each state, and
-	// everything else.
-	trace []trace.Entry
+	// What this peer knows: the trace, which is in the workspace, and everything else.
 	known *data.Data
-	own   []data.CID // this peer's results in the trace: what it signs
-	bytes []byte     // all of it encoded
-	stale bool       // something changed since
+	bytes []byte // all of it encoded
+	stale bool   // something changed since
 
-	spare      []trace.Entry // an older trace, to be written over
-	spareOwn   []data.CID
 	retained   bool           // opened to stay: what is known need not be verified again
 	verified   data.Verified  // signatures that were good
 	signed     map[string]int // places in known.Signatures by public key; nil until the first run
@@ -39,7 +34,7 @@ type State struct {
 	initTetraplet            *value.Tetraplet
 	initPeer, timestamp, ttl *item
 
-	m machine
+	*workspace
 }
 
 // Open makes the retained form of a particle at a peer that kept prev of it (no bytes if nothing).
@@ -53,36 +48,29 @@ func Open(script string, prev []byte, params Params) (*State, error) {
 	if err != nil {
 		return nil, &data.Error{Code: CodeParse, Message: err.Error()}
 	}
-	s := newState(known, prev, params)
+	s := newState(known, prev, params, new(workspace))
 	s.p, s.retained = p, true
 	return s, nil
 }
 
-func newState(known *data.Data, bytes []byte, params Params) *State {
+func newState(known *data.Data, bytes []byte, params Params, w *workspace) *State {
 	s := &State{
+		workspace:     w,
 		params:        params,
 		known:         known,
-		trace:         entries(known.Trace),
 		bytes:         bytes,
 		held:          len(bytes),
 		lastCallID:    known.LastCallID,
 		tetraplets:    map[value.Tetraplet]data.CID{},
 		initTetraplet: &value.Tetraplet{PeerPK: params.InitPeerID},
 	}
-	known.Trace = nil
 	s.initPeer = s.born(value.String(params.InitPeerID))
 	s.timestamp = s.born(value.Uint(params.Timestamp))
 	s.ttl = s.born(value.Uint(uint64(params.TTL)))
 	s.m.st = s
+	s.load(known.Trace)
+	known.Trace = nil
 	return s
-}
-
-func entries(states []data.State) []trace.Entry {
-	out := make([]trace.Entry, len(states))
-	for i := range states {
-		out[i].State = states[i]
-	}
-	return out
 }
 
 // born is a value that comes from the particle itself.
