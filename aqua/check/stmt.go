@@ -48,7 +48,7 @@ func (f *fileChecker) statement(seq *ir.Seq, s, prev syntax.Stmt) {
 			f.err(s.Span, "Unexpected `otherwise` without previous instruction")
 			return
 		}
-		seq.Steps[last] = &ir.Try{Body: seq.Steps[last], Handler: body}
+		seq.Steps[last] = handled(seq.Steps[last], body)
 	case *syntax.Return:
 		f.returnStmt(s)
 	default:
@@ -78,11 +78,20 @@ func (f *fileChecker) catch(seq *ir.Seq, s *syntax.Catch, prev syntax.Stmt) {
 	case *syntax.Try, *syntax.Catch, *syntax.Otherwise:
 		last := len(seq.Steps) - 1
 		if last >= 0 {
-			seq.Steps[last] = &ir.Try{Body: seq.Steps[last], Handler: body}
+			seq.Steps[last] = handled(seq.Steps[last], body)
 			return
 		}
 	}
 	f.err(s.Name.Span, "Unexpected `catch` without `try`")
+}
+
+// handled adds a handler to a step; a try that has none yet takes it.
+func handled(step, handler ir.Op) ir.Op {
+	if try, ok := step.(*ir.Try); ok && try.Handler == nil {
+		try.Handler = handler
+		return try
+	}
+	return &ir.Try{Body: step, Handler: handler}
 }
 
 func (f *fileChecker) returnStmt(s *syntax.Return) {
@@ -116,7 +125,7 @@ func (f *fileChecker) single(s syntax.Stmt) ir.Op {
 	case *syntax.If:
 		op, ok = f.ifStmt(s)
 	case *syntax.Try:
-		op = f.scoped(s.Body)
+		op = &ir.Try{Body: f.scoped(s.Body)}
 	case *syntax.ParSeq:
 		op, ok = f.parSeq(s)
 	case *syntax.Co:

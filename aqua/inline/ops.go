@@ -220,7 +220,7 @@ func (in *inliner) condition(v ir.Value, e *env) (*topology.Match, code) {
 // try: what cannot fail, because nothing is left of it, needs no handler.
 func (in *inliner) try(op *ir.Try, e *env) code {
 	body := in.block(func() code { return in.op(op.Body, e) })
-	handler := in.block(func() code { return in.op(op.Handler, e) })
+	handler := in.branch(op.Handler, e)
 	switch {
 	case body == nil:
 		return nil

@@ -47,7 +47,7 @@ type (
 		Cond       Value
 		Then, Else Op
 	}
-	// Try runs Handler when Body fails.
+	// Try runs Handler, if it has one, when Body fails, and goes on.
 	Try struct{ Body, Handler Op }
 	// For runs Body for the items of In. Place is set for parseq.
 	For struct {

@@ -283,8 +283,42 @@ func (r *resolver) begin(n *Node) *place {
 		if !op.Detached {
 			n.memo.begin = r.commonBegin(n)
 		}
+	case *Fold:
+		n.memo.begin = r.foldBegin(n, op.Item)
 	}
 	return n.memo.begin
+}
+
+// foldBegin is where the body begins, as far as that does not depend on the
+// item: the way there is the same for all items and is taken once.
+func (r *resolver) foldBegin(n *Node, item string) *place {
+	kid := firstKid(n)
+	if kid == nil {
+		return r.path(n)
+	}
+	list := r.begin(kid).list()
+	last := len(list) - 1
+	for i, p := range list {
+		if p.on.mentions(item) {
+			last = i - 1
+			break
+		}
+	}
+	return list[max(last, 0)]
+}
+
+func (on *On) mentions(name string) bool {
+	for _, o := range append([]Operand{on.Peer}, on.Via...) {
+		if o.Sort != Literal && o.Name == name {
+			return true
+		}
+		for _, s := range o.Lens {
+			if s.Var == name {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // fold is the loop a next-node belongs to.
