@@ -119,7 +119,7 @@ func (c *Client) open(ctx context.Context) (err error) {
 	})
 	c.host, err = p2p.New(p2p.Config{
 		Key: c.cfg.Key, Client: true, AgentVersion: c.cfg.Agent, AllowLocal: true,
-		Receive: c.dispatch.Deliver, Refused: c.refused, Sent: c.sent,
+		Receive: c.dispatch.Deliver, Refused: c.refused, Sent: c.sent, Held: c.held, Hold: relayPatience,
 	})
 	if err != nil {
 		return err
@@ -149,6 +149,9 @@ func (c *Client) connect(ctx context.Context) error {
 func (c *Client) identity() builtin.Identity {
 	return builtin.Identity{NodeVersion: c.cfg.Agent, AirVersion: data.InterpreterVersion}
 }
+
+// relayPatience is how long a script waits for a relay that is gone to come back.
+const relayPatience = 3 * time.Second
 
 // closeGrace is how long Close waits for branches that have something to do and for what
 // is still to be sent.
@@ -283,6 +286,10 @@ func (c *Client) sent(to string, m p2p.Outgoing, err error) {
 			r.finish(nil, fmt.Errorf("particle %s: cannot send to the relay %s: %w", r.id, to, err))
 		}
 	}
+}
+
+func (c *Client) held(to string, m p2p.Outgoing, err error) {
+	c.journal.AddError(journal.Entry{Kind: journal.Held, Particle: m.Particle, Peer: to}, err)
 }
 
 func (c *Client) refused(from string, err error) {

@@ -123,6 +123,7 @@ func (n *Node) network() p2p.Config {
 		Receive:      n.receive,
 		Refused:      n.refused,
 		Sent:         n.sent,
+		Held:         n.held,
 	}
 }
 
@@ -242,6 +243,11 @@ func (n *Node) sent(to string, m p2p.Outgoing, err error) {
 		return
 	}
 	n.journal.Add(e)
+}
+
+// held notes a frame that waits for its peer.
+func (n *Node) held(to string, m p2p.Outgoing, err error) {
+	n.journal.AddError(journal.Entry{Kind: journal.Held, Particle: m.Particle, Peer: to}, err)
 }
 
 // refused notes a frame or a connection that was not taken.

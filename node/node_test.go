@@ -206,8 +206,11 @@ func TestDeadPeer(t *testing.T) {
 	if _, err := x.client.Run(context.Background(), s); err == nil {
 		t.Error("want an error")
 	}
-	if n := x.Peers[0].Journal().Count(journal.Lost, journal.NotConnected); n != 1 {
-		t.Errorf("want one lost particle, got %d", n)
+	for x.Peers[0].Journal().Count(journal.Lost, journal.NotConnected) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if n := x.Peers[0].Journal().Count(journal.Held, journal.NotConnected); n != 1 {
+		t.Errorf("want to see that one particle waited, got %d", n)
 	}
 }
 

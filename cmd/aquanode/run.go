@@ -26,7 +26,7 @@ func runCommand() *cli.Command {
 		ArgsUsage: "FILE",
 		Description: "Without --relay a network of peers is started in this process: peer1, peer2, ... The\n" +
 			"folder services/ beside the script is served by each of them. With --relay the script runs\n" +
-			"over that peer's network. FILE is Aqua, or AIR if it ends in .air.",
+			"over that peer's network. The client, which starts the script, serves the folder in both cases. FILE is Aqua, or AIR if it ends in .air.",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "f", Usage: "`CALL` of a function of the file: 'fn(1, \"two\")'"},
 			&cli.StringFlag{Name: "relay", Usage: "full `ADDR` of the peer to join a network through"},
@@ -106,8 +106,10 @@ func (s *session) connect() error {
 	ctx, cancel := context.WithTimeout(s.cli.Context, s.cli.Duration("ttl"))
 	defer cancel()
 	var err error
-	s.client, err = client.Connect(ctx, cfg)
-	return err
+	if s.client, err = client.Connect(ctx, cfg); err != nil || s.source.services == "" {
+		return err
+	}
+	return node.LoadScripts(s.client.Services(), s.client.ID(), s.source.services)
 }
 
 func (s *session) close() error {
@@ -238,7 +240,7 @@ func causes(events []journal.Entry, client string) []cause {
 	var hard, values, peers []cause
 	for _, e := range events {
 		switch {
-		case e.Kind == journal.Lost:
+		case e.Kind == journal.Lost, e.Kind == journal.Held:
 			hard = append(hard, cause{e.Host, fmt.Sprintf("the particle was not sent to %s: %s", e.Peer, e.Detail)})
 		case e.Kind == journal.Refused, e.Kind == journal.Failed:
 			hard = append(hard, cause{e.Host, e.Detail})

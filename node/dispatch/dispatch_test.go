@@ -251,6 +251,7 @@ func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		h := newHost(t, func(string) interpreter.Outcome { <-release; return interpreter.Outcome{} }, func(c *Config) {
+			c.Parallel = 10
 			c.MaxTTL = 15 * time.Second
 			c.Mailbox, c.MailboxBytes = 3, 10
 			c.Particles, c.ParticlesPerPeer = 3, 2
@@ -311,10 +312,10 @@ func TestFairness(t *testing.T) {
 			return interpreter.Outcome{}
 		}, func(c *Config) { c.Parallel = 1 })
 		for range 50 {
-			h.Deliver("r", newParticle(2, "many"))
+			go h.Deliver("r", newParticle(2, "many"))
 		}
 		synctest.Wait()
-		h.Deliver("r", newParticle(3, "one"))
+		go h.Deliver("s", newParticle(3, "one"))
 		pass(time.Second)
 		if at := slices.Index(order, "o"); at < 0 || at > 3 {
 			t.Errorf("the single particle came as number %d", at)

@@ -20,7 +20,7 @@ import (
 // Kind is what an entry tells.
 type Kind uint8
 
-// The kinds of entries. Refused, Lost, Failed and Expired carry a reason.
+// The kinds of entries. Refused, Failed, Held and Lost carry a reason, Called and Expired may.
 const (
 	Arrived Kind = iota // a particle or more data for it was admitted; Peer is the sender
 	Refused             // a frame or a particle was not admitted; Peer is the sender
@@ -28,12 +28,13 @@ const (
 	Failed              // the interpreter reported an error; Code is its return code
 	Called              // a service call ended; Code is its return code
 	Sent                // data left for Peer
+	Held                // data for Peer waits, since the peer cannot be reached
 	Lost                // data for Peer did not leave
 	Expired             // the particle's time ran out
 	kinds
 )
 
-var kindNames = [kinds]string{"arrived", "refused", "stepped", "failed", "called", "sent", "lost", "expired"}
+var kindNames = [kinds]string{"arrived", "refused", "stepped", "failed", "called", "sent", "held", "lost", "expired"}
 
 func (k Kind) String() string { return kindNames[k] }
 

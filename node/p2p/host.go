@@ -30,6 +30,8 @@
 //
 // Peers are told from clients by the protocol version in their identify message. A kept
 // stream that fails is opened once more for the same frames before they count as lost.
+// Frames for a peer that cannot be reached are held for some time, for peers restart and
+// clients come back.
 //
 // # Goroutines
 //
@@ -104,6 +106,7 @@ type Config struct {
 	MaxInFlight  int64         // bytes of large frames being read at once; 0 is 512 MiB
 	FrameTimeout time.Duration // for reading or writing a frame; 0 is 20 s
 	Introduction time.Duration // for a remote to tell that it speaks the particle protocol; 0 is 10 s
+	Hold         time.Duration // how long frames wait for a peer that cannot be reached; 0 is 30 s
 	QueueFrames  int           // frames waiting for one peer; 0 is 4096
 	QueueBytes   int           // bytes waiting for one peer; 0 is 128 MiB
 
@@ -113,12 +116,15 @@ type Config struct {
 	Refused func(from string, err error)
 	// Sent is told what became of a frame given to Send.
 	Sent func(to string, m Outgoing, err error)
+	// Held is told why a frame waits for its peer to be reached.
+	Held func(to string, m Outgoing, err error)
 }
 
 func (c *Config) setDefaults() {
 	c.MaxMessage = or(c.MaxMessage, wire.MaxMessage)
 	c.MaxInFlight = or(c.MaxInFlight, 512<<20)
 	c.FrameTimeout = or(c.FrameTimeout, 20*time.Second)
+	c.Hold = or(c.Hold, 30*time.Second)
 	c.Introduction = or(c.Introduction, 10*time.Second)
 	c.QueueFrames = or(c.QueueFrames, 4096)
 	c.QueueBytes = or(c.QueueBytes, 128<<20)
@@ -179,7 +185,7 @@ func (h *Host) Start() error {
 }
 
 func (h *Host) start() (err error) {
-	h.host.Network().Notify(&network.NotifyBundle{DisconnectedF: h.disconnected})
+	h.host.Network().Notify(&network.NotifyBundle{ConnectedF: h.connected, DisconnectedF: h.disconnected})
 	if err := h.watchIdentify(); err != nil {
 		return err
 	}

@@ -41,11 +41,12 @@ type node struct {
 	received chan *particle.Particle
 	refused  chan error
 	sent     chan error
+	held     chan error
 }
 
 func newNode(t testing.TB, n byte, change func(*Config)) *node {
 	t.Helper()
-	x := &node{t: t, received: make(chan *particle.Particle, 5000), refused: make(chan error, 5000), sent: make(chan error, 5000)}
+	x := &node{t: t, received: make(chan *particle.Particle, 5000), refused: make(chan error, 5000), sent: make(chan error, 5000), held: make(chan error, 5000)}
 	cfg := Config{
 		Key:        testKey(n),
 		Listen:     []string{"/ip4/127.0.0.1/tcp/0"},
@@ -53,6 +54,8 @@ func newNode(t testing.TB, n byte, change func(*Config)) *node {
 		Receive:    func(_ string, p *particle.Particle) { x.received <- p },
 		Refused:    func(_ string, err error) { x.refused <- err },
 		Sent:       func(_ string, _ Outgoing, err error) { x.sent <- err },
+		Held:       func(_ string, _ Outgoing, err error) { x.held <- err },
+		Hold:       300 * time.Millisecond,
 	}
 	if change != nil {
 		change(&cfg)
@@ -390,6 +393,7 @@ func TestSendFailures(t *testing.T) {
 	x.wantSent(journal.BadPeerID)
 	absent := particle.PeerID(testKey(7).Public().(ed25519.PublicKey))
 	x.Send(absent, outgoing(0))
+	wantReason(t, wait(t, x.held, "a frame to be held"), journal.NotConnected)
 	x.wantSent(journal.NotConnected)
 
 	late := outgoing(0)
@@ -486,6 +490,18 @@ func TestCloseReportsWhatWaits(t *testing.T) {
 	}
 	x.Send(stalled.ID().String(), outgoing(0))
 	x.wantSent(journal.ShuttingDown)
+}
+
+// A frame for a peer that is away for a moment waits for it.
+func TestHeldUntilThePeerIsBack(t *testing.T) {
+	relay := newNode(t, 1, func(c *Config) { c.Hold = 20 * time.Second })
+	m := outgoing(10)
+	relay.Send(particle.PeerID(testKey(2).Public().(ed25519.PublicKey)), m)
+	wantReason(t, wait(t, relay.held, "a frame to be held"), journal.NotConnected)
+	client := newNode(t, 2, func(c *Config) { c.Client, c.Listen = true, nil })
+	client.dial(relay)
+	client.wantReceived(m)
+	relay.wantSent("")
 }
 
 func TestKeepComesBack(t *testing.T) {

@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,16 +26,20 @@ type Outgoing struct {
 	Particle string // its id, for whoever reads the journal
 	Frame    []byte // shared, not written to
 	Deadline time.Time
+
+	giveUp time.Time // when it stops to wait for a connection
 }
 
-// An outbox holds what waits for one peer. It is guarded by Host.mu, except for kept,
-// which belongs to the goroutine that sends.
+// An outbox holds what waits for one peer. It is guarded by Host.mu, except for kept and
+// trouble, which belong to the goroutine that sends.
 type outbox struct {
 	to      peer.ID
 	waiting []Outgoing
 	bytes   int
 	sending bool
 	kept    network.Stream
+	trouble error         // why the peer cannot be reached, while it cannot
+	wake    chan struct{} // a connection was made
 }
 
 // batchBytes is up to how much goes into one write of a kept stream. Frames of 2 kB
@@ -58,7 +63,7 @@ func (h *Host) enqueue(id peer.ID, m Outgoing) error {
 	defer h.mu.Unlock()
 	b := h.outboxes[id]
 	if b == nil {
-		b = &outbox{to: id}
+		b = &outbox{to: id, wake: make(chan struct{}, 1)}
 		h.outboxes[id] = b
 	}
 	if len(b.waiting) >= h.cfg.QueueFrames || b.bytes+len(m.Frame) > max(h.cfg.QueueBytes, len(m.Frame)) {
@@ -71,19 +76,74 @@ func (h *Host) enqueue(id peer.ID, m Outgoing) error {
 		b.sending = true
 		h.sending++
 	}
+	m.giveUp = earlier(m.Deadline, time.Now().Add(h.cfg.Hold))
 	b.waiting = append(b.waiting, m)
 	b.bytes += len(m.Frame)
 	return nil
 }
 
-// drain sends until nothing waits.
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// drain sends until nothing waits. While the peer cannot be reached it tries again from
+// time to time, and when a connection comes in.
 func (h *Host) drain(b *outbox) {
+	pause := holdPauseMin
 	for {
 		batch := h.take(b)
 		if batch == nil {
 			return
 		}
-		h.deliver(b, batch)
+		if h.deliver(b, batch) {
+			pause = holdPauseMin
+			continue
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-t.C:
+		case <-b.wake:
+		case <-h.ctx.Done():
+		}
+		t.Stop()
+		pause = min(2*pause, holdPauseMax)
+	}
+}
+
+// Pauses between attempts to reach a peer for which frames wait.
+const (
+	holdPauseMin = 250 * time.Millisecond
+	holdPauseMax = 5 * time.Second
+)
+
+// hold puts frames back that could not be sent because the peer cannot be reached.
+func (h *Host) hold(b *outbox, batch []Outgoing, err error) {
+	if b.trouble == nil {
+		for _, m := range batch {
+			h.cfg.Held(b.to.String(), m, err)
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b.trouble = err
+	b.waiting = append(batch, b.waiting...)
+	for _, m := range batch {
+		b.bytes += len(m.Frame)
+	}
+}
+
+// connected wakes the outbox of a peer that is back.
+func (h *Host) connected(_ network.Network, c network.Conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if b := h.outboxes[c.RemotePeer()]; b != nil {
+		select {
+		case b.wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -150,27 +210,37 @@ func (h *Host) takeKept(ctx context.Context) (streams []network.Stream) {
 func (h *Host) dropQueues() {
 	for _, b := range h.outboxes {
 		for _, m := range b.waiting {
-			h.cfg.Sent(b.to.String(), m, journal.ShuttingDown)
+			h.cfg.Sent(b.to.String(), m, cmp.Or(b.trouble, error(journal.ShuttingDown)))
 		}
 	}
 }
 
-func (h *Host) deliver(b *outbox, batch []Outgoing) {
+// deliver sends a batch. It reports false when the peer cannot be reached; the frames that
+// can wait are held then.
+func (h *Host) deliver(b *outbox, batch []Outgoing) bool {
+	now := time.Now()
 	batch = slices.DeleteFunc(batch, func(m Outgoing) bool {
-		late := time.Now().After(m.Deadline)
-		if late {
-			h.cfg.Sent(b.to.String(), m, fmt.Errorf("%w before it was sent", journal.TooLate))
+		var late error
+		switch {
+		case now.After(m.Deadline) && b.trouble == nil:
+			late = fmt.Errorf("%w before it was sent", journal.TooLate)
+		case now.After(m.giveUp) && b.trouble != nil:
+			late = b.trouble
+		default:
+			return false
 		}
-		return late
+		h.report(b, []Outgoing{m}, late)
+		return true
 	})
 	if len(batch) == 0 {
-		return
+		return true
 	}
 	conn, err := h.connect(b.to, latest(batch))
 	if err != nil {
-		h.report(b, batch, err)
-		return
+		h.hold(b, batch, err)
+		return false
 	}
+	b.trouble = nil
 	switch way := h.wayTo(conn); way {
 	case onePerStream:
 		for i := range batch {
@@ -179,6 +249,7 @@ func (h *Host) deliver(b *outbox, batch []Outgoing) {
 	default:
 		h.sendKept(b, way, conn, batch)
 	}
+	return true
 }
 
 func latest(batch []Outgoing) time.Time {
