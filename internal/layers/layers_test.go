@@ -26,7 +26,8 @@ var rules = []rule{
 	{"aqua/", []string{"interpreter/air"}},
 	{"particle/", nil},
 	{"services/", []string{"interpreter/value", "particle"}},
-	{"client", []string{"interpreter", "particle", "aqua/emit", "services", "node/p2p"}},
+	// A client runs its part of a particle with the pipeline of a peer.
+	{"client", []string{"interpreter", "particle", "aqua/emit", "services", "node/p2p", "node/dispatch", "node/journal"}},
 	{"node/", []string{"services", "interpreter", "particle"}},
 }
 
