@@ -20,6 +20,8 @@ const (
 const codecV0 = 0x70
 
 // The errors of texts that are no content ids, in the words of the reference.
+//
+//lint:file-ignore ST1005 those words begin with capitals
 var (
 	errCIDShort     = errors.New("Input too short")
 	errCIDMultihash = errors.New("Failed to parse multihash")

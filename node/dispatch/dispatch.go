@@ -35,15 +35,11 @@ import (
 	"sync"
 	"time"
 
-	logging "github.com/ipfs/go-log/v2"
-
 	"github.com/aquanode/aquanode/interpreter"
 	"github.com/aquanode/aquanode/node/journal"
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/services"
 )
-
-var log = logging.Logger("dispatch")
 
 // A Machine runs one particle on one peer; it is an [interpreter.State] everywhere but
 // in tests.
