@@ -192,7 +192,7 @@ func (f *fileChecker) callService(x *syntax.Apply, s *service, name string, fn s
 	}
 	if !ok {
 		f.args(x)
-		f.report(diag.Error, x.Span, "Service ID is undefined", "set it before the call with a line like: "+name+` "service-id"`)
+		f.noServiceID(x.Span, name)
 		return nil, false
 	}
 	t, ok := f.memberArrow(s.typ, fn)
@@ -201,6 +201,10 @@ func (f *fileChecker) callService(x *syntax.Apply, s *service, name string, fn s
 		return nil, false
 	}
 	return f.callWith(x, s.typ, fn, &ir.ServiceFn{Service: name, ID: id, Fn: fn.Text, T: t}, t)
+}
+
+func (f *fileChecker) noServiceID(span diag.Span, service string) {
+	f.report(diag.Error, span, "Service ID is undefined", "set it before the call with a line like: "+service+` "service-id"`)
 }
 
 // callMember is a.f(args) of an ability.
@@ -220,6 +224,10 @@ func (f *fileChecker) callMember(base ir.Value, s *types.Struct, fn syntax.Name,
 // memberArrow is a member of a structure that can be called.
 func (f *fileChecker) memberArrow(s *types.Struct, fn syntax.Name) (*types.Arrow, bool) {
 	t, ok := s.Field(fn.Text)
+	if s.Kind == types.Data {
+		f.err(fn.Span, fmt.Sprintf("Arrow `%s` not found in `%s`", fn.Text, s))
+		return nil, false
+	}
 	if !ok {
 		f.err(fn.Span, fmt.Sprintf("Arrow `%s` not found in `%s %s`, available: %s", fn.Text, s.Kind, s.Name, quoted(s)))
 		return nil, false

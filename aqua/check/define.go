@@ -126,10 +126,6 @@ func (f *fileChecker) service(def *syntax.Service) {
 		}
 		id = v
 	}
-	if _, exists := f.m.known.services[def.Name.Text]; exists {
-		f.err(def.Name.Span, "Service with this name was already defined")
-		return
-	}
 	if t := f.structure(types.Service, def.Name, def.Fields); t != nil {
 		f.m.known.services[def.Name.Text] = &service{t, id}
 	}
@@ -137,7 +133,7 @@ func (f *fileChecker) service(def *syntax.Service) {
 
 func (f *fileChecker) function(def *syntax.Func) {
 	name := def.Name.Text
-	if _, exists := f.m.known.funcs[name]; exists {
+	if f.taken(name) {
 		f.err(def.Name.Span, "This arrow was already defined in the scope")
 		return
 	}
@@ -312,11 +308,19 @@ func (f *fileChecker) returns(fn *ir.Func, sig *syntax.ArrowType, scope *funcSco
 			continue
 		}
 		if !types.Accepts(want[i], v.Type()) {
-			f.err(exprs[i].At(), fmt.Sprintf("Wrong value type, expected: %s, given: %s", want[i], v.Type()))
+			f.err(exprs[i].At(), fmt.Sprintf("Wrong value type, expected: %s, given: %s", want[i], given(v)))
 			continue
 		}
 		fn.Returns = append(fn.Returns, f.frozen(v, want[i]))
 	}
+}
+
+// given is the type of a value as messages print it.
+func given(v ir.Value) string {
+	if c, ok := v.(*ir.Call); ok && len(c.T.Results) == 0 {
+		return "∅"
+	}
+	return v.Type().String()
 }
 
 // frozen makes a stream that is returned as an array or an option a canon.

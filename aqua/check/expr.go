@@ -21,6 +21,10 @@ func (f *fileChecker) accepts(want types.Type, v ir.Value, span diag.Span) bool 
 }
 
 func (f *fileChecker) mismatch(want, got types.Type, span diag.Span) {
+	if message := structMismatch(want, got); message != "" {
+		f.err(span, message)
+		return
+	}
 	message := fmt.Sprintf("Types mismatch.\nexpected:   %s\ngiven:      %s", want, got)
 	switch {
 	case isOption(want) && types.Accepts(want, types.Option{Elem: got}):
@@ -30,6 +34,24 @@ func (f *fileChecker) mismatch(want, got types.Type, span diag.Span) {
 			"\nYou can extract value with `!`, but be aware it may trigger join behaviour."
 	}
 	f.err(span, message)
+}
+
+// structMismatch says what is wrong with the number of fields, if anything is.
+func structMismatch(want, got types.Type) string {
+	w, ok := want.(*types.Struct)
+	g, ok2 := got.(*types.Struct)
+	if !ok || !ok2 {
+		return ""
+	}
+	if len(g.Fields) < len(w.Fields) {
+		return fmt.Sprintf("Wrong value type, expected: %s, given: %s", want, got)
+	}
+	for _, field := range w.Fields {
+		if _, has := g.Field(field.Name); !has {
+			return fmt.Sprintf("Number of fields doesn't match, expected: %s, given: %s", want, got)
+		}
+	}
+	return ""
 }
 
 func isOption(t types.Type) bool {
@@ -95,6 +117,10 @@ func literal(x *syntax.Literal) *ir.Lit {
 func (f *fileChecker) name(n syntax.Name) (ir.Value, bool) {
 	if v, ok := f.lookup(n.Text); ok {
 		return v, true
+	}
+	if _, isService := f.m.known.services[n.Text]; isService {
+		f.noServiceID(n.Span, n.Text)
+		return nil, false
 	}
 	f.report(diag.Error, n.Span, "Name '"+n.Text+"' isn't found in scope. "+f.suggest(n.Text), f.peersHint())
 	return nil, false
@@ -321,9 +347,8 @@ func (f *fileChecker) construct(x *syntax.Make, s *types.Struct, fields []ir.Nam
 			missing = append(missing, field.Name)
 			f.err(x.Type.Span, fmt.Sprintf("Missing argument '%s' of type '%s'", field.Name, field.Type))
 			ok = false
-		} else if !types.Accepts(field.Type, v.Type()) {
-			f.err(fieldSpan(x.Fields, field.Name), fmt.Sprintf("Wrong value type, expected: %s, given: %s", field.Type, v.Type()))
-			ok = false
+		} else {
+			ok = f.accepts(field.Type, v, fieldSpan(x.Fields, field.Name)) && ok
 		}
 	}
 	f.unexpected(x.Fields, s, missing)

@@ -332,7 +332,7 @@ func (f *fileChecker) importLine(h *syntax.Import) bool {
 	if !ok {
 		return false
 	}
-	part, ok := f.select_(m, h.Names)
+	part, ok := f.declaredPart(m, h.Names)
 	if !ok {
 		return false
 	}
@@ -377,7 +377,7 @@ func (f *fileChecker) useLine(h *syntax.Use) bool {
 	if !ok {
 		return false
 	}
-	part, ok := f.select_(m, h.Names)
+	part, ok := f.declaredPart(m, h.Names)
 	if !ok {
 		return false
 	}
@@ -399,8 +399,8 @@ func (f *fileChecker) useLine(h *syntax.Use) bool {
 	return true
 }
 
-// select_ is the declared part of a module, whole or by name.
-func (f *fileChecker) select_(m *module, renames []syntax.Rename) (*names, bool) {
+// declaredPart is the declared part of a module, whole or by name.
+func (f *fileChecker) declaredPart(m *module, renames []syntax.Rename) (*names, bool) {
 	if renames == nil {
 		return m.declared, true
 	}

@@ -152,11 +152,11 @@ func (f *fileChecker) single(s syntax.Stmt) ir.Op {
 func (f *fileChecker) setService(s *syntax.SetService) (ir.Op, bool) {
 	id, ok := f.expr(s.ID)
 	name := s.Service.String()
-	svc, known := f.m.known.services[name]
+	_, known := f.m.known.services[name]
 	if !known {
-		message := "Type `" + name + "` is not defined"
-		if _, isType := f.m.known.types[name]; isType {
-			message = "Type `" + name + "` is not a service"
+		message := "Type " + name + " is not defined"
+		if t, isType := f.m.known.types[name]; isType {
+			message = "Type `" + t.String() + "` is not a service"
 		}
 		f.err(s.Service.Span, message)
 		return nil, false
@@ -166,7 +166,6 @@ func (f *fileChecker) setService(s *syntax.SetService) (ir.Op, bool) {
 		services[name] = &ir.Lit{Text: `""`, T: types.Dynamic{}}
 		return nil, false
 	}
-	_ = svc
 	switch id.(type) {
 	case *ir.Lit, *ir.Var:
 		services[name] = id

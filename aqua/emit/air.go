@@ -110,17 +110,22 @@ func joinSeq(list []air.Instr) air.Instr {
 	switch {
 	case len(list) == 0:
 		return nil
-	case len(list) == 1:
+	case len(list) > wideSeq:
+		return balanced(list)
+	}
+	i := list[0]
+	for _, next := range list[1:] {
+		i = &air.Seq{Left: i, Right: next}
+	}
+	return i
+}
+
+func balanced(list []air.Instr) air.Instr {
+	if len(list) == 1 {
 		return list[0]
-	case len(list) <= wideSeq:
-		i := list[0]
-		for _, next := range list[1:] {
-			i = &air.Seq{Left: i, Right: next}
-		}
-		return i
 	}
 	half := len(list) / 2
-	return &air.Seq{Left: joinSeq(list[:half]), Right: joinSeq(list[half:])}
+	return &air.Seq{Left: balanced(list[:half]), Right: balanced(list[half:])}
 }
 
 func par(n *topology.Node) air.Instr {

@@ -144,7 +144,7 @@ func (in *inliner) chain(v ir.Value, e *env, flat bool) *chain {
 		}
 		c := in.chain(v.X, e, flat)
 		in.open(c)
-		step, steps := in.place_(v.I, e)
+		step, steps := in.accessor(v.I, e)
 		c.Operand = c.With(step)
 		c.indexes = append(c.indexes, steps)
 		return c
@@ -203,8 +203,8 @@ func (in *inliner) waits(v *ir.Index, e *env) (topology.Operand, bool) {
 	return b.Operand, b.Sort == topology.Stream
 }
 
-// place_ makes an index a step of a lens. A lens takes numbers and names only.
-func (in *inliner) place_(i ir.Value, e *env) (topology.Step, code) {
+// accessor makes an index a step of a lens. A lens takes numbers and names only.
+func (in *inliner) accessor(i ir.Value, e *env) (topology.Step, code) {
 	b, c := in.value(i, e, true)
 	o := b.Operand
 	if o.Sort == topology.Literal {

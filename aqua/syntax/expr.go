@@ -10,6 +10,7 @@ import (
 // stay far below them.
 const (
 	maxDepth = 200   // nesting of brackets and types
+	maxChain = 1000  // properties of one value
 	maxNodes = 20000 // operators, properties and items of one line
 )
 
@@ -143,7 +144,10 @@ func (p *parser) unary() (Expr, bool) {
 // postfix = atom {"." name [call] | "[" expr "]" | "!" [digits]}
 func (p *parser) postfix() (Expr, bool) {
 	x, ok := p.atom()
-	for ok {
+	for n := 0; ok; n++ {
+		if n == maxChain {
+			return nil, p.want("a shorter line")
+		}
 		start := p.pos
 		switch {
 		case p.peek() == '.':
@@ -175,8 +179,10 @@ func (p *parser) property(x Expr) (Expr, bool) {
 		return &Copy{Span: x.At().To(p.span(p.pos)), X: x, Name: n, Fields: fields}, ok
 	}
 	sel := &Select{Span: x.At().To(n.Span), X: x, Name: n}
-	if path, isPath := asPath(sel); isPath && isUpper(n.Text[0]) && p.opensCall() {
-		return p.make(path)
+	if isUpper(n.Text[0]) && p.opensCall() {
+		if path, ok := asPath(sel); ok {
+			return p.make(path)
+		}
 	}
 	return p.call(sel)
 }

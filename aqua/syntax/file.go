@@ -14,6 +14,7 @@ package syntax
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/aquanode/aquanode/aqua/diag"
 )
@@ -33,9 +34,26 @@ type parser struct {
 func Parse(src *diag.Source, script bool) (*File, diag.List) {
 	p := &parser{scanner: scanner{src: src, text: src.Text}, script: script}
 	file := &File{Source: src}
+	if !p.readable() {
+		return file, p.diags
+	}
 	p.header(file)
 	p.definitions(file)
 	return file, p.diags
+}
+
+// readable checks that the text is UTF-8, and skips a byte order mark.
+func (p *parser) readable() bool {
+	p.accept("\uFEFF")
+	if utf8.ValidString(p.text) {
+		return true
+	}
+	at := 0
+	for r, n := utf8.DecodeRuneInString(p.text); r != utf8.RuneError || n > 1; r, n = utf8.DecodeRuneInString(p.text[at:]) {
+		at += n
+	}
+	p.fail(diag.Span{Start: at, End: at + 1}, "The text is not UTF-8", "save the file in UTF-8 encoding")
+	return false
 }
 
 func (p *parser) failed() bool { return len(p.diags) > 0 }
@@ -165,7 +183,7 @@ func (p *parser) importLine(start int) (Header, bool) {
 		}
 		p.blanks()
 	}
-	h.Path, h.PathSpan, ok = p.path2()
+	h.Path, h.PathSpan, ok = p.filePath()
 	h.Span = p.span(start)
 	return h, ok
 }
@@ -183,7 +201,7 @@ func (p *parser) use(start int) (Header, bool) {
 		}
 		p.blanks()
 	}
-	if h.Path, h.PathSpan, ok = p.path2(); !ok {
+	if h.Path, h.PathSpan, ok = p.filePath(); !ok {
 		return nil, false
 	}
 	at := p.pos
@@ -203,8 +221,8 @@ func (p *parser) use(start int) (Header, bool) {
 	return h, true
 }
 
-// path2 = string, the path of a file
-func (p *parser) path2() (string, diag.Span, bool) {
+// filePath = string, the path of a file
+func (p *parser) filePath() (string, diag.Span, bool) {
 	if p.peek() != '"' {
 		return "", diag.Span{}, p.want("a path in double quotes")
 	}
@@ -541,6 +559,9 @@ func (p *parser) function() (Def, bool) {
 // ParseExpr reads a single expression that takes the whole text.
 func ParseExpr(src *diag.Source) (Expr, diag.List) {
 	p := &parser{scanner: scanner{src: src, text: src.Text}}
+	if !p.readable() {
+		return nil, p.diags
+	}
 	p.loose()
 	x, ok := p.expr()
 	if ok {

@@ -149,8 +149,11 @@ func (p *parser) basic() (Type, bool) {
 	if p.peek() == '%' {
 		return nil, p.want("a type (stream maps, %T, belong to a later version of the language)")
 	}
-	n, ok := p.name()
-	if !ok || !isScalar[n.Text] {
+	n, ok := p.word("a type", isLower)
+	if !ok {
+		return nil, false
+	}
+	if !isScalar[n.Text] {
 		p.pos = start
 		return nil, p.want("a type")
 	}

@@ -1,5 +1,7 @@
 package types
 
+import "slices"
+
 // Order is the outcome of a comparison.
 type Order uint8
 
@@ -336,8 +338,12 @@ func combineStructs(a, b *Struct, elem func(a, b Type) Type, union bool) Type {
 func signed(s Scalar) bool { return s >= I8 && s <= I64 }
 func float(s Scalar) bool  { return s == F32 || s == F64 }
 
-// candidates filters scalars between two types: floats only if an operand is a
-// float, signed only if an operand is signed.
+// preference is the order in which the published compiler looks at scalars; it
+// decides between candidates that do not compare.
+var preference = [...]Scalar{U32, I32, I16, I64, I8, U16, U8, U64, F32, F64, Bool, String}
+
+// candidates filters the scalars that fit two types: floats only if an operand
+// is a float, signed only if an operand is signed.
 func candidates(a, b Type, fits func(s Scalar) bool) (list []Scalar) {
 	has := func(f func(Scalar) bool) bool {
 		for _, t := range []Type{a, b} {
@@ -348,7 +354,7 @@ func candidates(a, b Type, fits func(s Scalar) bool) (list []Scalar) {
 		return false
 	}
 	anyFloat, anySigned := has(float), has(signed)
-	for s := U8; s <= String; s++ {
+	for _, s := range preference {
 		if fits(s) && (anyFloat || !float(s)) && (anySigned || !signed(s)) {
 			list = append(list, s)
 		}
@@ -358,29 +364,20 @@ func candidates(a, b Type, fits func(s Scalar) bool) (list []Scalar) {
 
 func intersectScalars(a, b Type) Type {
 	list := candidates(a, b, func(s Scalar) bool { return Accepts(a, s) && Accepts(b, s) })
-	for _, s := range list {
-		if all(list, func(t Scalar) bool { return scalarAtMost(t, s) }) {
-			return s
-		}
-	}
-	return Bottom{}
+	return extreme(list, scalarAtMost, Bottom{})
 }
 
 func unionScalars(a, b Type) Type {
 	list := candidates(a, b, func(s Scalar) bool { return Accepts(s, a) && Accepts(s, b) })
+	return extreme(list, func(s, t Scalar) bool { return scalarAtMost(t, s) }, Top{})
+}
+
+// extreme is the first scalar that none of the list surpasses.
+func extreme(list []Scalar, less func(a, b Scalar) bool, none Type) Type {
 	for _, s := range list {
-		if all(list, func(t Scalar) bool { return scalarAtMost(s, t) }) {
+		if !slices.ContainsFunc(list, func(t Scalar) bool { return t != s && less(s, t) }) {
 			return s
 		}
 	}
-	return Top{}
-}
-
-func all(list []Scalar, ok func(Scalar) bool) bool {
-	for _, s := range list {
-		if !ok(s) {
-			return false
-		}
-	}
-	return true
+	return none
 }
