@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime/debug"
+	"strings"
 
 	"github.com/aquanode/aquanode/interpreter/simulate"
 )
@@ -32,6 +34,12 @@ type Failure struct {
 	Event  Event
 	Engine string
 	Diff   string
+}
+
+// kind is the beginning of what differs: failures of one kind have probably one cause.
+func (f *Failure) kind() string {
+	words := strings.Fields(f.Diff)
+	return strings.Join(words[:min(2, len(words))], " ")
 }
 
 func (f *Failure) String() string {
@@ -83,9 +91,12 @@ func (s *session) step(ctx context.Context, ev Event) (*Answer, []byte, *Failure
 		r, arrivals := s.request(s.world(k), ev)
 		c.severalRuns = severalRuns(r, arrivals)
 		before[k] = r.PrevData
-		a, err := e.Step(ctx, r, arrivals)
+		a, err := stepSafely(ctx, e, r, arrivals)
 		if err != nil {
 			return nil, nil, nil, fmt.Errorf("%s: %w", e.Name(), err)
+		}
+		if a.Trap != "" && (k > 0 || !s.foreign) {
+			return a, r.PrevData, &Failure{ev, e.Name(), "crashed: " + a.Trap}, nil
 		}
 		answers[k] = a
 	}
@@ -107,6 +118,16 @@ func (s *session) step(ctx context.Context, ev Event) (*Answer, []byte, *Failure
 		}
 	}
 	return answers[goes], before[goes], nil, nil
+}
+
+// stepSafely makes a crash of a panic, so that the case can be made smaller.
+func stepSafely(ctx context.Context, e Engine, r *simulate.Request, arrivals [][]byte) (a *Answer, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			a, err = &Answer{Trap: fmt.Sprintf("panic: %v\n%s", p, debug.Stack())}, nil
+		}
+	}()
+	return e.Step(ctx, r, arrivals)
 }
 
 // request makes the request of an event in a world.

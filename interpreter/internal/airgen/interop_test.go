@@ -3,8 +3,13 @@
 package airgen
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
+	"flag"
+	"os"
 	"testing"
 
 	"github.com/aquanode/aquanode/interpreter"
@@ -68,7 +73,73 @@ func TestMixedNPM(t *testing.T) {
 	campaign{engines: e, cases: 400, mixed: true, seed: 1_000_000}.run(t)
 }
 
-// TestRecordedNPM sees that the recorded cases are still what the published interpreter answers.
+var update = flag.Bool("update", false, "record the cases of testdata anew")
+
+// TestRecordingsNPM sees that the published interpreter still answers as recorded. With -update it
+// records: all cases of testdata/found anew, and random ones.
+func TestRecordingsNPM(t *testing.T) {
+	reference := startNPM(t)
+	e := Engines{Foreign: true, New: func() []Engine { return []Engine{reference} }}
+	if *update {
+		writeRecordings(t, foundFile, recordAgain(t, e, readRecordings(t, foundFile)))
+		writeRecordings(t, randomFile, recordRandom(t, e, 110))
+	}
+	for _, path := range []string{randomFile, foundFile} {
+		for _, r := range readRecordings(t, path) {
+			if f, err := r.Replay(t.Context(), []Engine{reference}); f != nil || err != nil {
+				t.Errorf("%s: seed %d: %v %v", path, r.Seed, f, err)
+			}
+		}
+	}
+}
+
+func recordAgain(t *testing.T, e Engines, old []*Recording) []*Recording {
+	t.Helper()
+	var all []*Recording
+	for _, r := range old {
+		r, err := e.Record(t.Context(), &r.Case)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// recordRandom records n cases in which something happens.
+func recordRandom(t *testing.T, e Engines, n int) []*Recording {
+	t.Helper()
+	var all []*Recording
+	for seed := uint64(3_000_000); len(all) < n; seed++ {
+		var stats Stats
+		c, _, err := e.Simulate(t.Context(), seed, false, &stats)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stats.Steps < 6 || stats.Largest > 20_000 {
+			continue
+		}
+		all = append(all, recordAgain(t, e, []*Recording{{Case: *c}})...)
+	}
+	return all
+}
+
+func writeRecordings(t *testing.T, path string, all []*Recording) {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	lines := json.NewEncoder(z)
+	for _, r := range all {
+		if err := lines.Encode(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(z.Close(), os.WriteFile(path, b.Bytes(), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReadableNPM sees that the published interpreter shows our data as we do.
 func TestReadableNPM(t *testing.T) {
 	reference := startNPM(t)
 	scripts := interpreter.NewScripts(1 << 24)

@@ -8,10 +8,13 @@ import (
 	"github.com/aquanode/aquanode/interpreter/simulate"
 )
 
-// Shrink makes a failing case smaller as long as it still fails: it leaves out events and their
+// Shrink makes a failing case smaller as long as it still fails in the same way: it leaves out events and their
 // parts, and instructions. tries bounds how often the case is run.
 func (e Engines) Shrink(ctx context.Context, c *Case, tries int) *Case {
 	s := &shrinker{ctx: ctx, engines: e, best: c, tries: tries}
+	if f, err := e.Replay(ctx, c); err == nil && f != nil {
+		s.kind = f.kind()
+	}
 	for before := -1; before != s.size(); {
 		before = s.size()
 		s.events()
@@ -24,6 +27,7 @@ type shrinker struct {
 	ctx     context.Context
 	engines Engines
 	best    *Case
+	kind    string // of the failure
 	tries   int
 }
 
@@ -46,7 +50,7 @@ func (s *shrinker) try(c Case) bool {
 		return false
 	}
 	f, err := s.engines.Replay(s.ctx, &c)
-	if err != nil || f == nil {
+	if err != nil || f == nil || f.kind() != s.kind {
 		return false
 	}
 	end := slices.IndexFunc(c.Events, func(ev Event) bool { return ev.ID == f.Event.ID })
