@@ -117,6 +117,9 @@ func (m *machine) stopped() *fault {
 // enter begins an instruction. It returns the part to run first, or nil when the
 // instruction has ended.
 func (m *machine) enter(n *node) (*node, *fault) {
+	if !n.ready.Load() {
+		m.p.resolve(n)
+	}
 	switch n.op {
 	case opNull:
 		return nil, nil

@@ -2,24 +2,28 @@ package interpreter
 
 import (
 	"strconv"
-	"unsafe"
+	"sync"
+	"sync/atomic"
 
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
-// program is a script made ready to run: names are numbers, nested seqs are
-// flat lists, literals are values. It is never written to after resolve, so
-// runs share it.
+// program is a script made ready to run: names are numbers, nested seqs are flat lists, literals are
+// values. An instruction is resolved when a run first comes to it, since a particle that passes through executes a
+// small part of its script. Runs share programs.
 type program struct {
-	source   string
-	root     *node
-	literals []value.Value
-	scalars  []string // names by slot, as the other three
-	canons   []string
-	maps     []string // canon maps
-	streams  []string // streams and stream maps
-	size     int      // bytes held, roughly
+	source  string
+	root    *node
+	scalars []string // names by slot, as the other three
+	canons  []string
+	maps    []string // canon maps
+	streams []string // streams and stream maps
+	slots   []int32  // by the id of a name
+	size    int      // bytes held when everything is resolved, roughly
+
+	mu sync.Mutex // held while an instruction is resolved
+	resolver
 }
 
 type op uint8
@@ -46,8 +50,9 @@ const (
 // node is an instruction with its operands resolved.
 type node struct {
 	op    op
-	plain bool  // a call of which no argument is a variable: all have values
-	iter  int32 // scalar slot of the iterator of a fold or next
+	plain bool        // a call of which no argument is a variable: all have values
+	ready atomic.Bool // what follows is filled in
+	iter  int32       // scalar slot of the iterator of a fold or next
 	ins   air.Instr
 	kids  []*node // seq: all of its parts; par, xor: two; others: the body
 	last  *node   // of a fold
@@ -82,7 +87,8 @@ func (t *target) is(kind air.VarKind) bool { return t.Var != nil && t.Kind == ki
 type operand struct {
 	src  *air.Value
 	lens *lens
-	slot int32 // of the variable, or of the literal
+	lit  value.Value // of a literal
+	slot int32       // of a variable
 }
 
 // lens is an air.Lens with its scalars resolved to slots.
@@ -97,34 +103,57 @@ type accessor struct {
 	slot int32
 }
 
-// resolver turns a tree into a program. It takes nodes and operands from larger pieces of memory: a
-// script of 200 kB has some 15,000 instructions.
+// resolver hands out memory for nodes and operands from larger pieces.
 type resolver struct {
-	p        *program
-	slots    []int32 // by the id of a name, plus one; the sign in names keeps the kinds apart
-	literals map[string]int32
-	texts    map[string]int32 // the same for strings, by their text without quotes
 	nodes    []node
 	operands []operand
 	lists    []*node
 }
 
-func resolve(s *air.Script) *program {
-	r := &resolver{p: &program{source: s.Source}, slots: make([]int32, len(s.Names)), literals: map[string]int32{}, texts: map[string]int32{}}
-	r.p.root = r.node(s.Root)
-	r.p.size += 2*len(s.Source) + 64*len(s.Names)
-	return r.p
+func newProgram(s *air.Script) *program {
+	p := &program{source: s.Source, slots: make([]int32, len(s.Names))}
+	for id, name := range s.Names {
+		names := p.names(name)
+		p.slots[id] = int32(len(*names))
+		*names = append(*names, name)
+	}
+	p.root = p.node(s.Root)
+	p.size = 16*len(s.Source) + 64*len(s.Names)
+	return p
+}
+
+// names is the list for a name, whose sign tells its kind.
+func (p *program) names(name string) *[]string {
+	switch {
+	case len(name) > 1 && name[1] == '%': // #%m; an oddity: any first character will do
+		return &p.maps
+	case name[0] == '$', name[0] == '%':
+		return &p.streams
+	case name[0] == '#':
+		return &p.canons
+	}
+	return &p.scalars
+}
+
+// resolve fills an instruction in. Only the first run that comes to it waits here.
+func (p *program) resolve(n *node) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !n.ready.Load() {
+		p.fill(n)
+		n.ready.Store(true)
+	}
 }
 
 const piece = 256
 
-func (r *resolver) newNode() *node {
-	if len(r.nodes) == 0 {
-		r.nodes = make([]node, piece)
-		r.p.size += piece * int(unsafe.Sizeof(node{}))
+// node is an instruction that is not resolved yet.
+func (r *resolver) node(i air.Instr) *node {
+	n := &take(&r.nodes, 1)[0]
+	n.ins = i
+	if _, next := i.(*air.Next); next { // a par looks whether its branches are
+		n.op = opNext
 	}
-	n := &r.nodes[0]
-	r.nodes = r.nodes[1:]
 	return n
 }
 
@@ -138,64 +167,61 @@ func take[T any](from *[]T, n int) []T {
 	return list
 }
 
-func (r *resolver) node(i air.Instr) *node {
-	n := r.newNode()
-	n.ins = i
-	switch i := i.(type) {
+func (p *program) fill(n *node) {
+	switch i := n.ins.(type) {
 	case *air.Null:
 		n.op = opNull
 	case *air.Never:
 		n.op = opNever
 	case *air.Seq:
-		n.op, n.kids = opSeq, take(&r.lists, countSeq(i))
-		r.seq(i, n.kids)
+		n.op, n.kids = opSeq, take(&p.resolver.lists, countSeq(i))
+		p.seq(i, n.kids)
 	case *air.Par:
-		n.op, n.kids = opPar, r.list(i.Left, i.Right)
+		n.op, n.kids = opPar, p.list(i.Left, i.Right)
 	case *air.Xor:
-		n.op, n.kids = opXor, r.list(i.Left, i.Right)
+		n.op, n.kids = opXor, p.list(i.Left, i.Right)
 	case *air.Match:
-		n.op, n.operands, n.kids = opMatch, r.values(&i.Left, &i.Right), r.list(i.Body)
+		n.op, n.operands, n.kids = opMatch, p.values(&i.Left, &i.Right), p.list(i.Body)
 	case *air.Mismatch:
-		n.op, n.operands, n.kids = opMismatch, r.values(&i.Left, &i.Right), r.list(i.Body)
+		n.op, n.operands, n.kids = opMismatch, p.values(&i.Left, &i.Right), p.list(i.Body)
 	case *air.New:
-		n.op, n.out, n.kids = opNew, r.target(&i.Var), r.list(i.Body)
+		n.op, n.out, n.kids = opNew, p.target(&i.Var), p.list(i.Body)
 	case *air.Fold:
-		r.fold(n, i)
+		p.fold(n, i)
 	case *air.Next:
-		n.op, n.iter = opNext, r.slot(&i.Iterator)
+		n.op, n.iter = opNext, p.slot(&i.Iterator)
 	case *air.Call:
-		r.call(n, i)
+		p.call(n, i)
 	case *air.Canon:
-		n.op, n.operands, n.from, n.out = opCanon, r.values(&i.Peer), r.target(&i.From), r.target(&i.Out)
+		n.op, n.operands, n.from, n.out = opCanon, p.values(&i.Peer), p.target(&i.From), p.target(&i.Out)
 	case *air.Ap:
-		n.op, n.operands, n.out = opAp, r.values(&i.Arg), r.target(&i.Out)
+		n.op, n.operands, n.out = opAp, p.values(&i.Arg), p.target(&i.Out)
 	case *air.ApMap:
-		n.op, n.operands, n.out = opApMap, r.values(&i.Key, &i.Arg), r.target(&i.Map)
+		n.op, n.operands, n.out = opApMap, p.values(&i.Key, &i.Arg), p.target(&i.Map)
 	case *air.Fail:
 		n.op = opFail
 		if !i.Literal {
-			n.operands = r.values(&i.Of)
+			n.operands = p.values(&i.Of)
 		}
 	}
-	return n
 }
 
-func (r *resolver) list(ins ...air.Instr) []*node {
-	list := take(&r.lists, len(ins))
+func (p *program) list(ins ...air.Instr) []*node {
+	list := take(&p.resolver.lists, len(ins))
 	for k, i := range ins {
-		list[k] = r.node(i)
+		list[k] = p.node(i)
 	}
 	return list
 }
 
 // seq flattens nested seqs: (seq (seq a b) (seq c d)) runs like a list, since
 // every part starts with a complete subgraph and an incomplete one stops all.
-func (r *resolver) seq(s *air.Seq, list []*node) []*node {
+func (p *program) seq(s *air.Seq, list []*node) []*node {
 	for _, i := range [2]air.Instr{s.Left, s.Right} {
 		if inner, ok := i.(*air.Seq); ok {
-			list = r.seq(inner, list)
+			list = p.seq(inner, list)
 		} else {
-			list[0], list = r.node(i), list[1:]
+			list[0], list = p.node(i), list[1:]
 		}
 	}
 	return list
@@ -217,109 +243,71 @@ func countSeq(i air.Instr) int {
 	}
 }
 
-func (r *resolver) fold(n *node, i *air.Fold) {
-	n.op, n.iter = opFold, r.slot(&i.Iterator)
-	n.kids = r.list(i.Body)
+func (p *program) fold(n *node, i *air.Fold) {
+	n.op, n.iter = opFold, p.slot(&i.Iterator)
+	n.kids = p.list(i.Body)
 	if i.Last != nil {
-		n.last = r.node(i.Last)
+		n.last = p.node(i.Last)
 	}
 	if v := &i.Iterable; v.Kind == air.Variable && (v.Var.Kind == air.Stream || v.Var.Kind == air.StreamMap) {
-		n.op, n.from = opFoldStream, r.target(&v.Var)
+		n.op, n.from = opFoldStream, p.target(&v.Var)
 		return
 	}
-	n.operands = r.values(&i.Iterable)
+	n.operands = p.values(&i.Iterable)
 }
 
-func (r *resolver) call(n *node, i *air.Call) {
+func (p *program) call(n *node, i *air.Call) {
 	n.op, n.plain = opCall, true
-	n.operands = take(&r.operands, callArgs+len(i.Args))
+	n.operands = take(&p.resolver.operands, callArgs+len(i.Args))
 	for k, v := range [callArgs]*air.Value{&i.Peer, &i.Service, &i.Function} {
 		if n.operands[k].src = v; v.Kind != air.String { // those are taken as they stand
-			r.operand(&n.operands[k], v)
+			p.operand(&n.operands[k], v)
 		}
 	}
 	for k := range i.Args {
-		r.operand(&n.operands[callArgs+k], &i.Args[k])
+		p.operand(&n.operands[callArgs+k], &i.Args[k])
 		switch i.Args[k].Kind {
 		case air.Variable, air.LastError, air.Error:
 			n.plain = false
 		}
 	}
 	if i.Out != nil {
-		n.out = r.target(i.Out)
+		n.out = p.target(i.Out)
 	}
 }
 
-func (r *resolver) target(v *air.Var) target { return target{v, r.slot(v)} }
+func (p *program) target(v *air.Var) target { return target{v, p.slot(v)} }
 
-func (r *resolver) slot(v *air.Var) int32 { return r.slotOf(v.ID, v.Name, v.Kind) }
+func (p *program) slot(v *air.Var) int32 { return p.slots[v.ID] }
 
-func (r *resolver) slotOf(id int32, name string, kind air.VarKind) int32 {
-	if s := r.slots[id]; s > 0 {
-		return s - 1
-	}
-	names := &r.p.scalars
-	switch kind {
-	case air.Stream, air.StreamMap:
-		names = &r.p.streams
-	case air.CanonStream:
-		names = &r.p.canons
-	case air.CanonMap:
-		names = &r.p.maps
-	}
-	*names = append(*names, name)
-	r.slots[id] = int32(len(*names))
-	return int32(len(*names)) - 1
-}
-
-func (r *resolver) values(list ...*air.Value) []operand {
-	out := take(&r.operands, len(list))
+func (p *program) values(list ...*air.Value) []operand {
+	out := take(&p.resolver.operands, len(list))
 	for k, v := range list {
-		r.operand(&out[k], v)
+		p.operand(&out[k], v)
 	}
 	return out
 }
 
-func (r *resolver) operand(o *operand, v *air.Value) {
+func (p *program) operand(o *operand, v *air.Value) {
 	o.src = v
 	switch v.Kind {
 	case air.String:
-		o.slot = r.text(v.Text)
+		o.lit = value.String(v.Text)
 	case air.Int:
-		o.slot = r.literal(value.Int(v.Int))
+		o.lit = value.Int(v.Int)
 	case air.Float:
-		o.slot = r.literal(value.Float(v.Float))
+		o.lit = value.Float(v.Float)
 	case air.Bool:
-		o.slot = r.literal(value.Bool(v.Bool))
+		o.lit = value.Bool(v.Bool)
 	case air.EmptyArray:
-		o.slot = r.literal(value.EmptyArray)
+		o.lit = value.EmptyArray
 	case air.Variable:
-		o.slot = r.slot(&v.Var)
+		o.slot = p.slot(&v.Var)
 	}
-	o.lens = r.lens(&v.Lens)
+	o.lens = p.lens(&v.Lens)
 }
 
-// text is the slot of a string literal.
-func (r *resolver) text(s string) int32 {
-	if slot, ok := r.texts[s]; ok {
-		return slot
-	}
-	slot := r.literal(value.String(s))
-	r.texts[s] = slot
-	return slot
-}
-
-func (r *resolver) literal(v value.Value) int32 {
-	if s, ok := r.literals[v.Text()]; ok {
-		return s
-	}
-	s := int32(len(r.p.literals))
-	r.p.literals = append(r.p.literals, v)
-	r.literals[v.Text()] = s
-	return s
-}
-
-func (r *resolver) lens(l *air.Lens) *lens {
+func (p *program) lens(l *air.Lens) *lens {
 	if l.IsZero() {
 		return nil
 	}
@@ -327,7 +315,7 @@ func (r *resolver) lens(l *air.Lens) *lens {
 	for k := range l.Path {
 		a := accessor{Accessor: &l.Path[k]}
 		if a.Kind == air.ByScalar {
-			a.slot = r.slotOf(a.ID, a.Name, air.Scalar)
+			a.slot = p.slots[a.ID]
 		}
 		out.path = append(out.path, a)
 	}

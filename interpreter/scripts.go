@@ -31,7 +31,7 @@ func (s *Scripts) program(text string) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := resolve(script)
+	p := newProgram(script)
 	s.keep(p)
 	return p, nil
 }

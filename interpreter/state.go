@@ -29,7 +29,6 @@ type State struct {
 	tetraplets map[value.Tetraplet]data.CID // of those stored here
 	epoch      int32                        // counts roll-backs: what items remember is void after one
 
-	literals                 []*item  // by slot
 	missing                  []*fault // by scalar slot: what a scalar without a value answers
 	initTetraplet            *value.Tetraplet
 	initPeer, timestamp, ttl *item
@@ -75,16 +74,6 @@ func newState(known *data.Data, bytes []byte, params Params, w *workspace) *Stat
 
 // born is a value that comes from the particle itself.
 func (s *State) born(v value.Value) *item { return &item{val: v, tet: s.initTetraplet} }
-
-func (s *State) literal(p *program, slot int32) *item {
-	if s.literals == nil {
-		s.literals = make([]*item, len(p.literals))
-	}
-	if s.literals[slot] == nil {
-		s.literals[slot] = s.born(p.literals[slot])
-	}
-	return s.literals[slot]
-}
 
 // unset is the fault of a scalar without a value. Every missing argument of a join asks for one, in every run.
 func (s *State) unset(p *program, slot int32) *fault {
