@@ -48,8 +48,9 @@ func (f *Failure) String() string {
 
 // world is where an engine's data lives.
 type world struct {
-	kept [][]byte       // by peer
-	made map[int][]byte // by event
+	kept  [][]byte       // by peer
+	stale []bool         // of a lazy engine: it has gone on since and kept its data to itself
+	made  map[int][]byte // by event
 }
 
 // session runs the events of one case.
@@ -71,7 +72,7 @@ func newSession(c *Case, engines []Engine, foreign bool) *session {
 		}
 	}
 	for range engines {
-		s.worlds = append(s.worlds, &world{kept: make([][]byte, c.Peers), made: map[int][]byte{}})
+		s.worlds = append(s.worlds, &world{kept: make([][]byte, c.Peers), stale: make([]bool, c.Peers), made: map[int][]byte{}})
 		if c.Mixed {
 			break
 		}
@@ -101,6 +102,7 @@ func (s *session) step(ctx context.Context, ev Event) (*Answer, []byte, *Failure
 		answers[k] = a
 	}
 	for k, a := range answers[1:] {
+		c.stale = s.world(k + 1).stale[ev.Peer]
 		if d := c.differ(before[k+1], answers[0], a); d != "" {
 			return answers[0], before[0], &Failure{ev, s.engines[k+1].Name(), d}, nil
 		}
@@ -112,6 +114,7 @@ func (s *session) step(ctx context.Context, ev Event) (*Answer, []byte, *Failure
 	}
 	for k, w := range s.worlds {
 		a := answers[max(k, goes)]
+		w.stale[ev.Peer] = a.Trap == "" && a.Data == nil || a.Trap != "" && w.stale[ev.Peer]
 		if a.Trap == "" && a.Data != nil {
 			w.kept[ev.Peer] = a.Data
 			w.made[ev.ID] = a.Data
