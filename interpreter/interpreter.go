@@ -12,7 +12,7 @@
 //
 // A run is a pure function: it reads no clock, does no I/O, and equal
 // inputs give equal outputs, byte for byte. (It starts goroutines only to verify many
-// signatures at once, and joins them.)
+// signatures or to hash many values at once, and joins them.)
 //
 // # Two forms
 //
