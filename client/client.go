@@ -162,7 +162,8 @@ func (c *Client) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
 	var err error
-	if c.host != nil {
+	if c.host != nil && c.dispatch != nil {
+		c.dispatch.Drain(ctx)
 		c.host.Flush(ctx)
 		err = c.host.Close()
 	}

@@ -95,8 +95,10 @@ func TestNoResult(t *testing.T) {
 		t.Fatalf("want an empty result, got %v, %v", r, err)
 	}
 	c.Close() // what was started arrives all the same
-	for net.Peers[0].Live() == 0 {
-		time.Sleep(time.Millisecond)
+	for deadline := time.Now().Add(10 * time.Second); net.Peers[0].Live() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the particle did not arrive")
+		}
 	}
 }
 

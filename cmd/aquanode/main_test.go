@@ -3,7 +3,9 @@ package main
 import (
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,9 +27,10 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"freeport": freePort,
-			"ready":    ready,
-			"capture":  capture,
+			"freeport":  freePort,
+			"freeports": freePorts,
+			"ready":     ready,
+			"capture":   capture,
 		},
 	})
 }
@@ -40,6 +43,30 @@ func freePort(ts *testscript.TestScript, _ bool, names []string) {
 		defer l.Close()
 		ts.Setenv(name, fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
 	}
+}
+
+// freeports NAME N sets a variable to the first of N ports in a row nobody listens on.
+func freePorts(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	for base := 20000 + rand.N(10000); base < 32000; base += n {
+		if allFree(base, n) {
+			ts.Setenv(args[0], fmt.Sprint(base))
+			return
+		}
+	}
+	ts.Fatalf("no %d free ports in a row", n)
+}
+
+func allFree(base, n int) bool {
+	for port := base; port < base+n; port++ {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			return false
+		}
+		defer l.Close()
+	}
+	return true
 }
 
 // ready PORT... waits until somebody listens.
