@@ -10,6 +10,7 @@ package journal
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -101,6 +102,7 @@ const maxDetail = 500
 // Journal is one peer's memory. It may be used from many goroutines.
 type Journal struct {
 	host string
+	size int // of the ring
 
 	mu     sync.Mutex
 	ring   []Entry
@@ -118,14 +120,14 @@ func New(host string, size int) *Journal {
 	if size <= 0 {
 		size = DefaultSize
 	}
-	return &Journal{host: host, ring: make([]Entry, 0, size), counts: make(map[countKey]uint64)}
+	return &Journal{host: host, size: size, ring: make([]Entry, 0, size), counts: make(map[countKey]uint64)}
 }
 
 // Add appends an entry, which replaces the oldest one when the ring is full.
 func (j *Journal) Add(e Entry) {
 	e.Host = j.host
 	if len(e.Detail) > maxDetail {
-		e.Detail = e.Detail[:maxDetail] + "..."
+		e.Detail = strings.ToValidUTF8(e.Detail[:maxDetail], "") + "..."
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -169,7 +171,7 @@ func (j *Journal) Recent(n int, pass func(*Entry) bool) []Entry {
 
 // Particle gives what is remembered of one particle, oldest first.
 func (j *Journal) Particle(id string) []Entry {
-	return j.Recent(cap(j.ring), func(e *Entry) bool { return e.Particle == id })
+	return j.Recent(j.size, func(e *Entry) bool { return e.Particle == id })
 }
 
 // Counts gives all counts since the start.

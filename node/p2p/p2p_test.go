@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -420,11 +421,10 @@ func TestSendFailures(t *testing.T) {
 // A reader that stalls costs its own frames only, and a new stream is tried for the next.
 func TestStalledStreamIsGivenUp(t *testing.T) {
 	x := newNode(t, 1, func(c *Config) { c.FrameTimeout = 200 * time.Millisecond })
-	first := true
+	var later atomic.Bool
 	got := make(chan string, 10)
 	h := strange(t, "ipfs/0.1.0", func(s network.Stream) {
-		if first {
-			first = false
+		if !later.Swap(true) {
 			<-x.ctx.Done()
 			return
 		}
