@@ -114,33 +114,39 @@ func (j *job) wait(d time.Duration) error {
 	}
 }
 
-// timers are the callbacks of setTimeout and setInterval that are due, in no order.
+// timers are the callbacks of setTimeout and setInterval that are due, by id.
 type timers struct {
-	last    int64 // id of the last timer set
+	last    int64 // number of the last timer set; an id is the number of the first setting
 	pending map[int64]*timer
 }
 
 type timer struct {
-	id       int64
-	due      time.Time
-	interval time.Duration // 0 for setTimeout
-	run      func() error
+	id, number int64 // of equal times the lower number is first
+	due        time.Time
+	interval   time.Duration // 0 for setTimeout
+	run        func() error
 }
 
 // add sets a timer.
 func (t *timers) add(after, interval time.Duration, run func() error) int64 {
-	t.last++
+	x := &timer{id: t.last + 1, interval: interval, run: run}
 	if t.pending == nil {
 		t.pending = map[int64]*timer{}
 	}
-	t.pending[t.last] = &timer{t.last, time.Now().Add(after), interval, run}
-	return t.last
+	t.pending[x.id] = x
+	t.set(x, after)
+	return x.id
+}
+
+func (t *timers) set(x *timer, after time.Duration) {
+	t.last++
+	x.number, x.due = t.last, time.Now().Add(after)
 }
 
 func (t *timers) next() *timer {
 	var first *timer
 	for _, x := range t.pending {
-		if first == nil || x.due.Before(first.due) || x.due.Equal(first.due) && x.id < first.id {
+		if first == nil || x.due.Before(first.due) || x.due.Equal(first.due) && x.number < first.number {
 			first = x
 		}
 	}
@@ -159,7 +165,7 @@ func (j *job) runNextTimer() error {
 		return err
 	}
 	if t.interval > 0 {
-		t.due = time.Now().Add(t.interval)
+		j.timers.set(t, t.interval)
 	} else {
 		delete(j.timers.pending, t.id)
 	}
