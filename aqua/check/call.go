@@ -112,7 +112,7 @@ func (f *fileChecker) callSelected(x *syntax.Apply, sel *syntax.Select) (ir.Valu
 		base := syntax.Path{Parts: p.Parts[:len(p.Parts)-1]}
 		if n, last, ok := f.m.known.lookup(base); ok && len(base.Parts) > 0 {
 			if s, isService := n.services[last]; isService && !f.shadowed(last, n) {
-				return f.callService(x, s, last, sel.Name, n == f.m.known)
+				return f.callService(x, s, base.String(), sel.Name)
 			}
 		}
 	}
@@ -185,11 +185,8 @@ func (f *fileChecker) callModule(x *syntax.Apply, n *names, name string, p synta
 }
 
 // callService is S.f(args).
-func (f *fileChecker) callService(x *syntax.Apply, s *service, name string, fn syntax.Name, local bool) (ir.Value, bool) {
-	id, ok := s.id, s.id != nil
-	if local {
-		id, ok = f.idOf(name, s)
-	}
+func (f *fileChecker) callService(x *syntax.Apply, s *service, name string, fn syntax.Name) (ir.Value, bool) {
+	id, ok := f.idOf(name, s)
 	if !ok {
 		f.args(x)
 		f.noServiceID(x.Span, name)
@@ -285,23 +282,25 @@ func (f *fileChecker) args(x *syntax.Apply) (list []ir.Value, ok bool) {
 	return list, ok
 }
 
-// serviceFn is S.f as a value, where S is a service of this file.
+// serviceFn is S.f as a value, where S is a service of this file or of a used module.
 func (f *fileChecker) serviceFn(p syntax.Path) (ir.Value, bool) {
-	if len(p.Parts) != 2 {
+	last := len(p.Parts) - 1
+	base := syntax.Path{Parts: p.Parts[:last]}
+	n, name, ok := f.m.known.lookup(base)
+	if !ok || f.shadowed(name, n) {
 		return nil, false
 	}
-	name, fn := p.Parts[0].Text, p.Parts[1].Text
-	s, ok := f.m.known.services[name]
-	if !ok || f.shadowed(name, f.m.known) {
-		return nil, false
-	}
-	id, ok := f.idOf(name, s)
+	s, ok := n.services[name]
 	if !ok {
 		return nil, false
 	}
-	t, ok := s.typ.Field(fn)
+	id, ok := f.idOf(base.String(), s)
 	if !ok {
 		return nil, false
 	}
-	return &ir.ServiceFn{Service: name, ID: id, Fn: fn, T: t.(*types.Arrow)}, true
+	t, ok := s.typ.Field(p.Parts[last].Text)
+	if !ok {
+		return nil, false
+	}
+	return &ir.ServiceFn{Service: base.String(), ID: id, Fn: p.Parts[last].Text, T: t.(*types.Arrow)}, true
 }

@@ -139,7 +139,7 @@ func (f *fileChecker) peersHint() string {
 func (f *fileChecker) selection(x *syntax.Select) (ir.Value, bool) {
 	if p, ok := syntax.PathOf(x); ok {
 		if n, last, ok := f.m.known.lookup(p); ok {
-			return f.moduleMember(n, last, x.Name.Span)
+			return f.moduleMember(n, last, p)
 		}
 		if v, ok := f.serviceFn(p); ok {
 			return v, true
@@ -153,15 +153,20 @@ func (f *fileChecker) selection(x *syntax.Select) (ir.Value, bool) {
 }
 
 // moduleMember is a part of a used module as a value.
-func (f *fileChecker) moduleMember(n *names, name string, span diag.Span) (ir.Value, bool) {
+func (f *fileChecker) moduleMember(n *names, name string, p syntax.Path) (ir.Value, bool) {
 	if v, ok := n.consts[name]; ok {
 		return v, true
 	}
 	if fn, ok := n.funcs[name]; ok {
 		return &ir.FuncRef{Func: fn}, true
 	}
-	if s, ok := n.services[name]; ok && s.id != nil {
-		return &ir.ServiceRef{ID: s.id, T: s.typ}, true
+	span := p.Parts[len(p.Parts)-1].Span
+	if s, ok := n.services[name]; ok {
+		if id, ok := f.idOf(p.String(), s); ok {
+			return &ir.ServiceRef{ID: id, T: s.typ}, true
+		}
+		f.noServiceID(span, p.String())
+		return nil, false
 	}
 	f.err(span, "Name '"+name+"' isn't found in scope. "+f.suggest(name))
 	return nil, false

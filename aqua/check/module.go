@@ -94,13 +94,13 @@ type service struct {
 	id  ir.Value // default id or nil
 }
 
-// has tells whether any part goes by the name.
+// has tells whether any part goes by the name. Used modules are no parts: they
+// are a file's own affair.
 func (n *names) has(name string) bool {
 	_, a := n.consts[name]
 	_, b := n.types[name]
 	_, c := n.funcs[name]
-	_, d := n.modules[name]
-	return a || b || c || d
+	return a || b || c
 }
 
 // take copies the part called name from o, under another name.
@@ -111,24 +111,12 @@ func (n *names) take(o *names, name, as string) {
 	if f, ok := o.funcs[name]; ok {
 		n.funcs[as] = f
 	}
-	if m, ok := o.modules[name]; ok {
-		n.modules[as] = m
-	}
 	if t, ok := o.types[name]; ok {
-		n.types[as] = renamed(t, name, as)
+		n.types[as] = t
 	}
 	if s, ok := o.services[name]; ok {
-		n.services[as] = &service{renamed(s.typ, name, as).(*types.Struct), s.id}
+		n.services[as] = s
 	}
-}
-
-// renamed gives a structure its name in another file.
-func renamed(t types.Type, name, as string) types.Type {
-	s, ok := t.(*types.Struct)
-	if !ok || name == as || s.Name != name {
-		return t
-	}
-	return &types.Struct{Kind: s.Kind, Name: as, Fields: s.Fields}
 }
 
 // all are the names of the parts.
@@ -149,9 +137,6 @@ func (n *names) all() (list []string) {
 	for k := range n.funcs {
 		add(k)
 	}
-	for k := range n.modules {
-		add(k)
-	}
 	return list
 }
 
@@ -161,6 +146,7 @@ type module struct {
 	known    *names // all it defines and imports
 	declared *names // what importers see
 	declares []string
+	passed   []string // names imported as they are: importers see them, too
 	failed   bool
 	main     *ir.Func
 	script   bool // the names of Config.Peers and Config.Services are known
@@ -338,6 +324,9 @@ func (f *fileChecker) importLine(h *syntax.Import) bool {
 	}
 	for _, name := range part.all() {
 		f.m.known.take(part, name, name)
+		if arrives(h.Names, name) {
+			f.m.passed = append(f.m.passed, name)
+		}
 	}
 	// What the imported file exports under a name that arrives here unchanged is
 	// exported by this file too; compiled packages rely on it.
@@ -417,10 +406,14 @@ func (f *fileChecker) declaredPart(m *module, renames []syntax.Rename) (*names, 
 	return part, ok
 }
 
-// declare picks what importers see.
+// declare picks what importers see: what the header declares, and what the file
+// imported itself. The latter is not in the books, but programs rely on it.
 func (f *fileChecker) declare(head *syntax.Module) {
 	if head == nil {
 		return
+	}
+	for _, name := range f.m.passed {
+		f.m.declared.take(f.m.known, name, name)
 	}
 	if head.All {
 		f.m.declared = f.m.known

@@ -183,7 +183,7 @@ func (f *fileChecker) lookup(name string) (ir.Value, bool) {
 	return nil, false
 }
 
-// idOf is the current id of a service.
+// idOf is the current id of a service, under the name it has in this file.
 func (f *fileChecker) idOf(name string, s *service) (ir.Value, bool) {
 	if f.fn != nil {
 		if id, ok := f.fn.serviceID(name); ok {

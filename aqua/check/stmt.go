@@ -152,13 +152,7 @@ func (f *fileChecker) single(s syntax.Stmt) ir.Op {
 func (f *fileChecker) setService(s *syntax.SetService) (ir.Op, bool) {
 	id, ok := f.expr(s.ID)
 	name := s.Service.String()
-	_, known := f.m.known.services[name]
-	if !known {
-		message := "Type " + name + " is not defined"
-		if t, isType := f.m.known.types[name]; isType {
-			message = "Type `" + t.String() + "` is not a service"
-		}
-		f.err(s.Service.Span, message)
+	if !f.isService(s.Service) {
 		return nil, false
 	}
 	services := f.fn.frames[len(f.fn.frames)-1].services
@@ -175,6 +169,21 @@ func (f *fileChecker) setService(s *syntax.SetService) (ir.Op, bool) {
 	f.fn.note(hidden)
 	services[name] = &ir.Var{Name: hidden, T: types.String}
 	return &ir.Assign{Name: hidden, Value: id}, true
+}
+
+// isService checks that a path names a service.
+func (f *fileChecker) isService(p syntax.Path) bool {
+	message := "Type " + p.String() + " is not defined"
+	if n, last, ok := f.m.known.lookup(p); ok {
+		if _, isService := n.services[last]; isService {
+			return true
+		}
+		if t, isType := n.types[last]; isType {
+			message = "Type `" + t.String() + "` is not a service"
+		}
+	}
+	f.err(p.Span, message)
+	return false
 }
 
 func (f *fileChecker) push(s *syntax.Push) (ir.Op, bool) {
