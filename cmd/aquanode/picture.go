@@ -35,59 +35,60 @@ func picture(particleID string, events []journal.Entry, names map[string]string)
 	if len(events) == 0 {
 		return ""
 	}
-	begin, end := events[0].At, events[0].At
+	first, last := events[0].At, events[0].At
 	var bars []bar
 	for _, e := range events {
-		if at := e.At.Add(e.Took); at.After(end) {
-			end = at
+		if end(e).After(last) {
+			last = end(e)
 		}
 		if e.Kind == journal.Called && !slices.Contains(plumbing, e.Service) {
 			bars = append(bars, newBar(e, events))
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "particle %s, %s, over %s\n", particleID, short(end.Sub(begin)), path(events, names))
-	for _, line := range table(bars, begin, end, names) {
+	fmt.Fprintf(&b, "particle %s, %s, over %s\n", particleID, short(last.Sub(first)), path(events, names))
+	for _, line := range table(bars, first, last, names) {
 		b.WriteString("  " + strings.TrimRight(line, " ") + "\n")
 	}
 	return b.String()
 }
 
-// newBar finds out whether the call was a join: it needed results of several calls, and
-// waited from the first of them to the last.
+// newBar finds out whether the call was a join that waited: it needed results of several
+// calls, and one of them was still running when another was done.
 func newBar(call journal.Entry, events []journal.Entry) bar {
 	b := bar{call: call}
-	var last time.Time
+	var last journal.Entry
 	for _, o := range call.Joins {
-		done := doneBefore(call, o, events)
-		if done.IsZero() || slices.Contains(plumbing, o.Service) {
+		done, ok := doneBefore(call, o, events)
+		if !ok || slices.Contains(plumbing, o.Service) {
 			continue
 		}
-		if b.waited.IsZero() || done.Before(b.waited) {
-			b.waited = done
+		if b.waited.IsZero() || end(done).Before(b.waited) {
+			b.waited = end(done)
 		}
-		if done.After(last) {
+		if end(done).After(end(last)) {
 			last, b.last = done, o
 		}
 	}
-	if b.waited.Equal(last) {
+	if !last.At.Before(b.waited) || b.waited.Equal(end(last)) {
 		b.waited = time.Time{}
 	}
 	return b
 }
 
-// doneBefore is when a call was last done before another one began.
-func doneBefore(call journal.Entry, o journal.Origin, events []journal.Entry) (at time.Time) {
+func end(e journal.Entry) time.Time { return e.At.Add(e.Took) }
+
+// doneBefore finds a call, the latest of its kind that was done before another one began.
+func doneBefore(call journal.Entry, o journal.Origin, events []journal.Entry) (done journal.Entry, ok bool) {
 	for _, e := range events {
-		if e.Kind == journal.Called && e.Host == o.Peer && e.Service == o.Service && e.Function == o.Function &&
-			!e.At.Add(e.Took).After(call.At) {
-			at = e.At.Add(e.Took)
+		if e.Kind == journal.Called && e.Host == o.Peer && e.Service == o.Service && e.Function == o.Function && !end(e).After(call.At) {
+			done, ok = e, true
 		}
 	}
-	return at
+	return done, ok
 }
 
-func table(bars []bar, begin, end time.Time, names map[string]string) []string {
+func table(bars []bar, first, last time.Time, names map[string]string) []string {
 	var who, what int
 	for _, b := range bars {
 		who = max(who, len(shortName(b.call.Host, names)))
@@ -96,16 +97,16 @@ func table(bars []bar, begin, end time.Time, names map[string]string) []string {
 	var lines []string
 	for _, b := range bars {
 		lines = append(lines, fmt.Sprintf("%-*s  %-*s  %s  %s", who, shortName(b.call.Host, names),
-			what, b.call.Service+"."+b.call.Function, b.draw(begin, end), b.note(names)))
+			what, b.call.Service+"."+b.call.Function, b.draw(first, last), b.note(names)))
 	}
 	return lines
 }
 
 // draw puts the bar on the axis.
-func (b *bar) draw(begin, end time.Time) string {
-	span := max(end.Sub(begin), time.Microsecond)
+func (b *bar) draw(first, last time.Time) string {
+	span := max(last.Sub(first), time.Microsecond)
 	column := func(t time.Time) int {
-		return min(pictureWidth-1, max(0, int(t.Sub(begin)*pictureWidth/span)))
+		return min(pictureWidth-1, max(0, int(t.Sub(first)*pictureWidth/span)))
 	}
 	row := []rune(strings.Repeat(" ", pictureWidth))
 	from, to := column(b.call.At), column(b.call.At.Add(b.call.Took))
