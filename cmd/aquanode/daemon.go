@@ -13,6 +13,7 @@ import (
 
 	"github.com/aquanode/aquanode/node"
 	"github.com/aquanode/aquanode/node/config"
+	"github.com/aquanode/aquanode/node/dispatch"
 	"github.com/aquanode/aquanode/node/identity"
 )
 
@@ -29,6 +30,9 @@ var daemonFlags = []cli.Flag{
 	&cli.StringFlag{Name: "network", Value: "dar", Usage: "`NAME` of the Kademlia network, none for no discovery"},
 	&cli.BoolFlag{Name: "allow-private-ips", Aliases: []string{"a"}, Usage: "take addresses of private networks from other peers (default: if this peer has no public address itself)"},
 	&cli.StringFlag{Name: "admin", Usage: "`HOST:PORT` of the endpoint for /health, /metrics, /particles and /peers; has no access control (default: none)", EnvVars: []string{"AQUANODE_ADMIN"}},
+	&cli.DurationFlag{Name: "max-ttl", Value: 24 * time.Hour, Usage: "longest `TIME` that a particle may have left"},
+	&cli.DurationFlag{Name: "skew", Usage: "`TIME` after their deadline that particles are still taken, for clients whose clocks lag"},
+	&cli.IntFlag{Name: "max-particles", Value: 200_000, Usage: "`NUMBER` of particles that may live here; one init peer gets a quarter of it"},
 	&cli.DurationFlag{Name: "grace", Value: 5 * time.Second, Usage: "`TIME` that running particles get when the peer is stopped"},
 	logFlag, formatFlag,
 }
@@ -84,6 +88,7 @@ func daemonConfig(c *cli.Context) (config.Config, error) {
 		ServicesDir: c.String("services"),
 		Management:  c.StringSlice("management"),
 		Admin:       c.String("admin"),
+		Dispatch:    dispatch.Limits{MaxTTL: c.Duration("max-ttl"), Skew: c.Duration("skew"), Particles: c.Int("max-particles")},
 		Grace:       c.Duration("grace"),
 	}
 	if len(cfg.Listen) == 0 {

@@ -220,25 +220,37 @@ func (d *Dispatcher) find(p *particle.Particle, scope Scope) (*actor, error) {
 		return nil, journal.ShuttingDown
 	}
 	a := d.actors[key{scope.Peer, string(p.Signature)}]
-	if a == nil || !a.same(p) {
+	switch {
+	case a == nil:
+		return nil, d.room(p) // before a signature is verified for nothing
+	case !a.same(p):
 		return nil, nil
 	}
 	return a, nil
+}
+
+// room reports why there is no room for a new particle. d.mu is held.
+func (d *Dispatcher) room(p *particle.Particle) error {
+	switch {
+	case d.closed:
+		return journal.ShuttingDown
+	case len(d.actors) >= d.cfg.Particles:
+		return fmt.Errorf("%w: %d", journal.TooMany, len(d.actors))
+	case d.perPeer[p.InitPeerID] >= d.cfg.ParticlesPerPeer:
+		return fmt.Errorf("%w: %d of this init peer", journal.TooMany, d.perPeer[p.InitPeerID])
+	}
+	return nil
 }
 
 func (d *Dispatcher) findOrAdd(p *particle.Particle, scope Scope, closure services.Handler) (*actor, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	k := key{scope.Peer, string(p.Signature)}
-	switch a := d.actors[k]; {
-	case a != nil:
+	if a := d.actors[k]; a != nil {
 		return a, nil
-	case d.closed:
-		return nil, journal.ShuttingDown
-	case len(d.actors) >= d.cfg.Particles:
-		return nil, fmt.Errorf("%w: %d", journal.TooMany, len(d.actors))
-	case d.perPeer[p.InitPeerID] >= d.cfg.ParticlesPerPeer:
-		return nil, fmt.Errorf("%w: %d of this init peer", journal.TooMany, d.perPeer[p.InitPeerID])
+	}
+	if err := d.room(p); err != nil {
+		return nil, err
 	}
 	a := newActor(d, k, p, scope, closure)
 	d.actors[k] = a
