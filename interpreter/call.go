@@ -117,8 +117,9 @@ func (m *machine) arguments(c *invocation) *fault {
 			}
 			c.args[i] = it
 		case f.waits:
-			c.missing = true
+			c.missing = true // what is wrong with arguments behind it does not matter yet
 			m.waits = append(m.waits, wait{n: c.n, variable: f.variable})
+			return nil
 		default:
 			return f
 		}

@@ -173,7 +173,7 @@ func (m *machine) ofCanonMap(o *operand) (*item, *fault) {
 	if f != nil {
 		return nil, f
 	}
-	if len(o.lens.path) > 1 {
+	if len(o.lens.path) > 1 && len(values) > 0 { // of a key that is not there, any part is []
 		return m.ofKey(c, values, o.lens.path[1:])
 	}
 	return &item{
