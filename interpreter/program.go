@@ -22,7 +22,8 @@ type program struct {
 	slots   []int32  // by the id of a name
 	size    int      // bytes held when everything is resolved, roughly
 
-	mu sync.Mutex // held while an instruction is resolved
+	mu       sync.Mutex // held while an instruction is resolved
+	literals int32      // resolved so far
 	resolver
 }
 
@@ -88,7 +89,7 @@ type operand struct {
 	src  *air.Value
 	lens *lens
 	lit  value.Value // of a literal
-	slot int32       // of a variable
+	slot int32       // of the variable, or of the literal
 }
 
 // lens is an air.Lens with its scalars resolved to slots.
@@ -292,19 +293,24 @@ func (p *program) operand(o *operand, v *air.Value) {
 	o.src = v
 	switch v.Kind {
 	case air.String:
-		o.lit = value.String(v.Text)
+		p.literal(o, value.String(v.Text))
 	case air.Int:
-		o.lit = value.Int(v.Int)
+		p.literal(o, value.Int(v.Int))
 	case air.Float:
-		o.lit = value.Float(v.Float)
+		p.literal(o, value.Float(v.Float))
 	case air.Bool:
-		o.lit = value.Bool(v.Bool)
+		p.literal(o, value.Bool(v.Bool))
 	case air.EmptyArray:
-		o.lit = value.EmptyArray
+		p.literal(o, value.EmptyArray)
 	case air.Variable:
 		o.slot = p.slot(&v.Var)
 	}
 	o.lens = p.lens(&v.Lens)
+}
+
+func (p *program) literal(o *operand, v value.Value) {
+	o.lit, o.slot = v, p.literals
+	p.literals++
 }
 
 func (p *program) lens(l *air.Lens) *lens {

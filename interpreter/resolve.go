@@ -24,7 +24,7 @@ func (m *machine) resolve(o *operand) (*item, *fault) {
 	case air.Variable:
 		return m.variable(o)
 	}
-	return m.st.born(o.lit), nil
+	return m.st.literal(o), nil
 }
 
 // ofError applies a lens to an error object; the tetraplet stays.

@@ -31,6 +31,7 @@ type State struct {
 	tetraplets map[value.Tetraplet]data.CID // of those stored here
 	epoch      int32                        // counts roll-backs: what items remember is void after one
 
+	literals                 []*item  // by slot
 	missing                  []*fault // by scalar slot: what a scalar without a value answers
 	initTetraplet            *value.Tetraplet
 	initPeer, timestamp, ttl *item
@@ -76,6 +77,17 @@ func newState(known *data.Data, bytes []byte, params Params, w *workspace) *Stat
 
 // born is a value that comes from the particle itself.
 func (s *State) born(v value.Value) *item { return &item{val: v, tet: s.initTetraplet} }
+
+// literal is the item of a literal, which is the same in all runs.
+func (s *State) literal(o *operand) *item {
+	if n := int(o.slot) + 1; n > len(s.literals) {
+		s.literals = append(s.literals, make([]*item, n-len(s.literals))...)
+	}
+	if s.literals[o.slot] == nil {
+		s.literals[o.slot] = s.born(o.lit)
+	}
+	return s.literals[o.slot]
+}
 
 // unset is the fault of a scalar without a value. Every missing argument of a join asks for one, in every run.
 func (s *State) unset(p *program, slot int32) *fault {
