@@ -40,6 +40,7 @@ var (
 
 func main() {
 	flag.Parse()
+	debug.SetGCPercent(400) // as cmd/aquanode does
 	if err := run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
