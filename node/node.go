@@ -37,6 +37,7 @@ import (
 	"github.com/aquanode/aquanode/node/dispatch"
 	"github.com/aquanode/aquanode/node/journal"
 	"github.com/aquanode/aquanode/node/p2p"
+	"github.com/aquanode/aquanode/node/store"
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/particle/wire"
 	"github.com/aquanode/aquanode/services"
@@ -57,7 +58,8 @@ type Node struct {
 	dispatch *dispatch.Dispatcher
 	host     *p2p.Host
 	vault    *vault.Store
-	scratch  string // the vault's directory, when it does not outlive the node
+	store    *store.Store // nil without a data directory
+	scratch  string       // the vault's directory, when it does not outlive the node
 	metrics  *metrics
 	admin    *admin.Server // nil when there is none
 	draining atomic.Bool
@@ -71,7 +73,7 @@ func New(cfg config.Config) (*Node, error) {
 	}
 	id := particle.PeerID(publicKey(cfg.Key))
 	n := &Node{cfg: cfg, id: id, journal: journal.New(id, cfg.JournalSize)}
-	n.services = services.New(services.Config{Host: id, Management: cfg.Management, Observe: n.observe})
+	n.services = services.New(services.Config{Host: id, Management: cfg.Management, Observe: n.observe, Changed: n.servicesChanged})
 	n.dispatch = dispatch.New(dispatch.Config{
 		Host:    dispatch.Scope{Peer: id, Key: cfg.Key},
 		Journal: n.journal,
@@ -98,7 +100,10 @@ func (n *Node) open() (err error) {
 	if err := n.openVault(); err != nil {
 		return err
 	}
-	return n.loadServices()
+	if err := n.loadServices(); err != nil || n.cfg.DataDir == "" {
+		return err
+	}
+	return n.openStore()
 }
 
 func (n *Node) network() p2p.Config {
@@ -139,6 +144,36 @@ func (n *Node) openVault() (err error) {
 		return fmt.Errorf("vault: %w", err)
 	}
 	return nil
+}
+
+// openStore brings back the aliases of the services that are here.
+func (n *Node) openStore() error {
+	kept, err := store.Open(n.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	n.store = kept
+	aliases, err := kept.Aliases(n.id)
+	if err != nil {
+		return err
+	}
+	for alias, id := range aliases {
+		if err := n.services.AddAlias(n.id, alias, id); err != nil {
+			log.Infow("alias is not in use", "alias", alias, "service", id, "reason", err)
+		}
+	}
+	return nil
+}
+
+// servicesChanged keeps the aliases of a service.
+func (n *Node) servicesChanged(scope, id string) {
+	if n.store == nil {
+		return
+	}
+	info, _ := n.services.Lookup(scope, id)
+	if err := n.store.SetAliases(scope, id, info.Aliases); err != nil {
+		log.Errorw("aliases are not kept", "service", id, "error", err)
+	}
 }
 
 // Start begins to listen.
@@ -185,6 +220,9 @@ func (n *Node) shutdown() error {
 	n.dispatch.Close()
 	if n.vault != nil {
 		errs = append(errs, n.vault.Close())
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
 	}
 	if n.scratch != "" {
 		errs = append(errs, os.RemoveAll(n.scratch))

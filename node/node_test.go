@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,9 +17,11 @@ import (
 
 	"github.com/aquanode/aquanode/client"
 	"github.com/aquanode/aquanode/interpreter/value"
+	"github.com/aquanode/aquanode/node"
 	"github.com/aquanode/aquanode/node/config"
 	"github.com/aquanode/aquanode/node/devnet"
 	"github.com/aquanode/aquanode/node/journal"
+	"github.com/aquanode/aquanode/node/store"
 	"github.com/aquanode/aquanode/services"
 )
 
@@ -296,6 +301,41 @@ func TestGrace(t *testing.T) {
 	x.Peers[0].Close()
 	if err := <-done; err != nil {
 		t.Errorf("want the result in spite of the closing, got %v", err)
+	}
+}
+
+// Aliases outlive the peer; those of services that are gone wait for them.
+func TestAliasesAreKept(t *testing.T) {
+	dir := t.TempDir()
+	c := config.Config{Key: key(1), DataDir: dir, Network: "none"}
+	begin := func() *node.Node {
+		t.Helper()
+		n, err := node.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { n.Close() })
+		return n
+	}
+	c.ServicesDir = t.TempDir()
+	if err := os.WriteFile(filepath.Join(c.ServicesDir, "greeter.js"), []byte(`exports.hi = () => "hi"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := begin()
+	if err := n.Services().AddAlias(n.ID(), "hello", "greeter"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := node.New(c); !errors.Is(err, store.ErrInUse) {
+		t.Errorf("two peers in one directory: want %v, got %v", store.ErrInUse, err)
+	}
+	n.Close()
+	services := c.ServicesDir
+	c.ServicesDir = ""
+	begin().Close()
+	c.ServicesDir = services
+	n = begin()
+	if id, ok := n.Services().Alias(n.ID(), "hello"); id != "greeter" || !ok {
+		t.Errorf("want the alias of greeter, got %q, %v", id, ok)
 	}
 }
 
