@@ -15,6 +15,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // File is the name of the database in the data directory.
@@ -36,7 +37,7 @@ func Open(dir string) (*Store, error) {
 	path := filepath.Join(dir, File)
 	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second})
 	switch {
-	case errors.Is(err, bolt.ErrTimeout):
+	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("store: %w: %s", ErrInUse, dir)
 	case err != nil:
 		return nil, fmt.Errorf("store: %s: %w", path, err)
