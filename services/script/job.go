@@ -80,10 +80,10 @@ func (j *job) checkMemory() {
 	next := watchEvery
 	if j.base == 0 {
 		j.base = heapBytes()
-	} else if heapBytes() > j.base+maxGrowth {
+	} else if heapBytes() > j.base+j.machine.growth {
 		runtime.GC()
-		if heapBytes() > j.base+maxGrowth {
-			j.interrupt(services.Errorf("the call was ended: memory grew by more than %d MiB", maxGrowth>>20))
+		if heapBytes() > j.base+j.machine.growth {
+			j.interrupt(services.Errorf("the call was ended: memory grew by more than %d MiB", j.machine.growth>>20))
 			return
 		}
 		next = watchAfterGC

@@ -25,7 +25,8 @@ type machine struct {
 	rt        *goja.Runtime
 	exports   goja.Value // "this" of the functions; undefined for declared ones
 	functions map[string]goja.Callable
-	job       *job // what runs now
+	job       *job   // what runs now
+	growth    uint64 // of memory that ends a job
 
 	signatures []services.Signature
 
@@ -35,7 +36,7 @@ type machine struct {
 
 // start makes a runtime and runs the file in it.
 func start(s *Service) (*machine, error) {
-	m := &machine{service: s, rt: goja.New(), functions: map[string]goja.Callable{}}
+	m := &machine{service: s, rt: goja.New(), functions: map[string]goja.Callable{}, growth: maxGrowth}
 	m.rt.SetMaxCallStackSize(maxCallDepth)
 	if err := m.defineGlobals(); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.file, err)

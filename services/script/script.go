@@ -13,11 +13,14 @@
 // # Values
 //
 // Arguments and results are JSON values. A function without a result (undefined) gives null, as
-// a wasm function does; the empty string is what the built-in functions give. Numbers are those
-// of JavaScript: integers beyond 2^53 lose digits on their way in, so pass them as strings, or
-// as they are if the function need not count with them. NaN and the infinities become null. A
-// BigInt is no JSON value. A promise is awaited. The exception that a function throws is the
-// error of the call: its message if it has one, a string as it is, else its JSON.
+// a wasm function does; the empty string is what the built-in functions give. A promise is
+// awaited. The exception that a function throws is the error of the call: its message if it has
+// one, a string as it is, else its JSON.
+//
+// Numbers are those of JavaScript: integers beyond 2^53 lose digits on their way in, so they
+// should travel as strings. A float may change in its last digits on the way out, since the
+// network does not round correctly what it reads (see package value). NaN and the infinities
+// become null. A BigInt is no JSON value.
 //
 // # Globals
 //
