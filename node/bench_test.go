@@ -116,10 +116,10 @@ func BenchmarkOneWay(b *testing.B) {
 
 // Memory and goroutines stay flat over many particles that expire.
 func TestSoak(t *testing.T) {
-	rounds, each := 6, 500
+	rounds, each := 4, 700
 	x := start(t, devnet.Config{Peers: 1})
 	s := x.script(`(call -relay- ("op" "identity") ["x"] r)`)
-	s.TTL = 300 * time.Millisecond
+	s.TTL = 2 * time.Second
 	var goroutines, heap []int
 	for range rounds {
 		for range each {

@@ -139,6 +139,13 @@ func (h *Host) Contact(id string) (addrs []string, known bool) {
 	for _, a := range h.host.Peerstore().Addrs(target) {
 		addrs = append(addrs, a.String())
 	}
+	if len(addrs) == 0 { // before its introduction we know at least where we dialled
+		for _, c := range h.host.Network().ConnsToPeer(target) {
+			if c.Stat().Direction == network.DirOutbound {
+				addrs = append(addrs, c.RemoteMultiaddr().String())
+			}
+		}
+	}
 	slices.Sort(addrs)
 	return addrs, true
 }

@@ -399,7 +399,7 @@ func TestSendFailures(t *testing.T) {
 
 	late := outgoing(0)
 	late.Deadline = time.Now().Add(-time.Second)
-	x.Send(absent, late)
+	x.Send(particle.PeerID(testKey(8).Public().(ed25519.PublicKey)), late)
 	x.wantSent(journal.TooLate)
 
 	// A stalled reader: the queue fills up while the write hangs.
@@ -578,11 +578,11 @@ func TestContactAndPeers(t *testing.T) {
 	if _, err := a.IsConnected("x"); err == nil {
 		t.Error("want an error for a bad peer id")
 	}
+	a.identified(a.newest(b.host.ID()))
 	addrs, known := a.Contact(b.ID())
 	if !known || len(addrs) == 0 || addrs[0]+"/p2p/"+b.ID() != b.Addrs()[0] {
 		t.Errorf("contact: want %v, got %v", b.Addrs(), addrs)
 	}
-	a.identified(a.newest(b.host.ID()))
 	peers := a.Peers()
 	if len(peers) != 1 || peers[0].Agent != "1.2.3" || peers[0].Protocol != wire.ProtocolID || peers[0].Inbound {
 		t.Errorf("unexpected peers %+v", peers)
