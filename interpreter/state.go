@@ -3,6 +3,7 @@ package interpreter
 import (
 	"context"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -221,7 +222,7 @@ func (o *Outcome) take(m *machine, f *fault) {
 	}
 	o.CallRequests = append(o.CallRequests, m.requests...)
 	for _, peer := range m.next {
-		if !contains(o.NextPeers, peer) {
+		if !slices.Contains(o.NextPeers, peer) {
 			o.NextPeers = append(o.NextPeers, peer)
 		}
 	}
@@ -467,13 +468,4 @@ func inParallel(n int, do func(i int)) {
 		}
 	}
 	wg.Wait()
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
