@@ -217,6 +217,12 @@ func (m *machine) metRequest(c *invocation, e *trace.Entry) *fault {
 
 // answered takes the answer of a local service.
 func (m *machine) answered(c *invocation, r CallResult) *fault {
+	if c.missing { // the state was another call's; the reference crashes
+		return faultf(CodeParameters, "a result came for a call whose arguments have no values")
+	}
+	if c.triplet.PeerPK != m.st.params.CurrentPeerID {
+		m.st.unsure = true // likewise; that peer may have no key here
+	}
 	m.plainArguments(c)
 	m.changes++
 	if r.RetCode != 0 {
@@ -258,7 +264,9 @@ func (m *machine) store(c *invocation, v value.Value) *result {
 	res := &result{argHash: c.argHash(), verified: argTexts(c.args)}
 	res.cid = m.st.addResult(v, tet, res.argHash)
 	res.item = &item{val: v, tet: &tet, prov: data.Provenance{Origin: data.FromService, CID: res.cid}}
-	m.own = append(m.own, res.cid)
+	if tet.PeerPK == m.st.params.CurrentPeerID {
+		m.own = append(m.own, res.cid)
+	}
 	return res
 }
 
@@ -368,20 +376,18 @@ func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *f
 		m.trace.Append(*e)
 		return nil
 	}
-	if e.Output == data.Unused {
+	scalar := c.n.out.is(air.Scalar) && e.Output == data.Scalar
+	if !scalar && !(c.n.out.is(air.Stream) && e.Output == data.Stream) {
 		return resultKindFault(e)
 	}
 	res, f := m.check(c, e)
 	if f != nil {
 		return f
 	}
-	switch {
-	case c.n.out.is(air.Scalar) && e.Output == data.Scalar:
+	if scalar {
 		m.scalars.put(&m.scopes, c.n.out.slot, res.item)
-	case c.n.out.is(air.Stream) && e.Output == data.Stream:
+	} else {
 		f = m.streams.orMake(&c.n.out).add(streamValue{res.item, m.trace.Pos()}, from, e.Generation)
-	default:
-		return resultKindFault(e)
 	}
 	m.trace.Append(*e)
 	return f

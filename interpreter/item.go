@@ -118,8 +118,8 @@ type canon struct {
 // pairIndex finds the values of a canon map by key.
 type pairIndex struct {
 	byName   map[string][]*item // text keys
-	byNumber map[int64][]*item
-	keys     []value.Value // in the order of their first pairs
+	byNumber map[string][]*item // by the text of the integer, which may be beyond 63 bits
+	keys     []value.Value      // in the order of their first pairs
 }
 
 // of lists the values of a key.
@@ -127,8 +127,7 @@ func (ix *pairIndex) of(key value.Value) []*item {
 	if name, ok := key.AsString(); ok {
 		return ix.byName[name]
 	}
-	n, _ := key.AsInt64()
-	return ix.byNumber[n]
+	return ix.byNumber[key.Text()]
 }
 
 // object has a field for each key text. (The integer 42 and the string "42" are
@@ -192,7 +191,7 @@ func (c *canon) pairs() (*pairIndex, *fault) {
 			return nil, valueTooLarge
 		}
 	}
-	ix := &pairIndex{byName: map[string][]*item{}, byNumber: map[int64][]*item{}}
+	ix := &pairIndex{byName: map[string][]*item{}, byNumber: map[string][]*item{}}
 	for _, it := range c.items {
 		key, val, f := pair(it)
 		if f != nil {
@@ -204,8 +203,7 @@ func (c *canon) pairs() (*pairIndex, *fault) {
 		if name, ok := key.AsString(); ok {
 			ix.byName[name] = append(ix.byName[name], val)
 		} else {
-			n, _ := key.AsInt64()
-			ix.byNumber[n] = append(ix.byNumber[n], val)
+			ix.byNumber[key.Text()] = append(ix.byNumber[key.Text()], val)
 		}
 	}
 	c.index = ix

@@ -2,6 +2,7 @@ package interpreter
 
 import (
 	"math"
+	"strconv"
 
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/value"
@@ -141,7 +142,7 @@ func (m *machine) canonIndex(a *accessor) (uint32, *fault) {
 	}
 	if i, ok := v.AsUint64(); ok && i <= math.MaxUint32 {
 		return uint32(i), nil
-	} else if v.Kind() == value.KindInt {
+	} else if k := v.Kind(); k == value.KindInt || k == value.KindFloat {
 		return 0, faultf(CodeLens, "index accessor `%s can't be converted to u32`", v)
 	}
 	return 0, faultf(CodeLens, "stream accessor `%s` should has number (u32) type", v)
@@ -190,7 +191,7 @@ func (m *machine) valuesOfKey(c *canon, a *accessor) ([]*item, *fault) {
 	}
 	switch a.Kind {
 	case air.ByIndex:
-		return ix.byNumber[int64(a.Index)], nil
+		return ix.byNumber[strconv.FormatUint(uint64(a.Index), 10)], nil
 	case air.ByField:
 		return ix.byName[a.Name], nil
 	}
@@ -204,8 +205,8 @@ func (m *machine) valuesOfKey(c *canon, a *accessor) ([]*item, *fault) {
 	if name, ok := v.AsString(); ok {
 		return ix.byName[name], nil
 	}
-	if n, ok := v.AsInt64(); ok {
-		return ix.byNumber[n], nil
+	if v.Kind() == value.KindInt {
+		return ix.byNumber[v.Text()], nil
 	}
 	return nil, faultf(CodeLens, "canon stream map accessor `%s` should be either string or number", v)
 }
@@ -269,7 +270,7 @@ func (m *machine) stepInto(v value.Value, a *accessor) (value.Value, *fault) {
 	if name, ok := by.AsString(); ok {
 		return field(v, name)
 	}
-	if by.Kind() != value.KindInt {
+	if k := by.Kind(); k != value.KindInt && k != value.KindFloat {
 		return v, faultf(CodeLens, "scalar accessor `%s` should has number or string type", by)
 	}
 	i, ok := by.AsUint64()

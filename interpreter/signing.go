@@ -71,7 +71,7 @@ func (s *State) mergeSigners(a *arrival) (*data.Signers, error) {
 // checkKnown looks once at the data that the state was opened with: each peer with results in its trace must have a
 // key. Whether the signatures are good it need not ask: the data is this peer's own.
 func (s *State) checkKnown() error {
-	if s.signed != nil {
+	if s.signed != nil && !s.unsure {
 		return nil
 	}
 	d := *s.known
@@ -79,6 +79,7 @@ func (s *State) checkKnown() error {
 	if _, err := data.SignersOf(&d); err != nil {
 		return err
 	}
+	s.unsure = false
 	s.signed = make(map[string]int, len(d.Signatures))
 	for i, sig := range d.Signatures {
 		s.signed[sig.PublicKey] = i

@@ -24,6 +24,7 @@ type State struct {
 	bytes []byte // all of it encoded
 	stale bool   // something changed since
 
+	unsure     bool           // a result may be of a peer without a key: known has to be checked again
 	retained   bool           // opened to stay: what is known need not be verified again
 	verified   data.Verified  // signatures that were good
 	signed     map[string]int // places in known.Signatures by public key; nil until the first run

@@ -43,7 +43,7 @@ func (m *machine) ask() {
 
 // resumable reports whether the results are just the one that the suspended run waits for.
 func (s *State) resumable(results map[uint32]CallResult) bool {
-	if s.m.suspended == nil || len(results) != 1 {
+	if s.m.suspended == nil || s.unsure || len(results) != 1 {
 		return false
 	}
 	_, ok := results[s.trace[len(s.trace)-1].CallID]
