@@ -96,7 +96,7 @@ func (s *session) step(ctx context.Context, ev Event) (*Answer, []byte, *Failure
 		if err != nil {
 			return nil, nil, nil, fmt.Errorf("%s: %w", e.Name(), err)
 		}
-		if a.Trap != "" && (k > 0 || !s.foreign) {
+		if a.Trap != "" && (!s.foreign || k > 0 && (answers[0].Trap == "" || strings.HasPrefix(a.Trap, "panic"))) {
 			return a, r.PrevData, &Failure{ev, e.Name(), "crashed: " + a.Trap}, nil
 		}
 		answers[k] = a
