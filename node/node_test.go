@@ -187,16 +187,16 @@ func asError[E error](err error, target *E) bool {
 func TestTimeoutSaysWhatWasWaitedFor(t *testing.T) {
 	x := start(t, devnet.Config{Peers: 1})
 	s := x.script(`(seq (par (call -relay- ("peer" "timeout") [60000 "x"] late) (null)) (call -relay- ("op" "identity") [late] r))`)
-	s.TTL = 300 * time.Millisecond
+	s.TTL = time.Second
 	_, err := x.client.Run(context.Background(), s)
 	var e *client.TimeoutError
 	if !asError(err, &e) || len(e.Waiting) == 0 {
 		t.Fatalf("want a timeout that says what was waited for, got %v", err)
 	}
-	for x.Peers[0].Live() > 0 {
-		time.Sleep(time.Millisecond)
+	var expired []journal.Entry
+	for end := time.Now().Add(10 * time.Second); len(expired) == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		expired = x.Peers[0].Journal().Recent(1, func(e *journal.Entry) bool { return e.Kind == journal.Expired })
 	}
-	expired := x.Peers[0].Journal().Recent(1, func(e *journal.Entry) bool { return e.Kind == journal.Expired })
 	if len(expired) != 1 || len(expired[0].Waits) == 0 {
 		t.Errorf("want the relay to know what was waited for, got %+v", expired)
 	}
