@@ -476,6 +476,39 @@ func TestFlush(t *testing.T) {
 	}
 }
 
+// A client reads everything but never closes its side; it is not waited for.
+func TestFlushToClient(t *testing.T) {
+	x := newNode(t, 1, nil)
+	got := make(chan string, 1)
+	c := strange(t, "ipfs/0.1.0", func(s network.Stream) {
+		message, err := wire.ReadMessage(bufio.NewReader(s), wire.MaxClientMessage)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		p, err := wire.Decode(message)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		got <- p.ID
+	})
+	connectTo(t, c, x)
+	m := outgoing(300_000)
+	x.Send(c.ID().String(), m)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	start := time.Now()
+	x.Flush(ctx)
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("flushing took %s", took)
+	}
+	x.Close()
+	if id := wait(t, got, "a particle"); id != m.Particle {
+		t.Errorf("want %s, got %s", m.Particle, id)
+	}
+}
+
 func TestCloseReportsWhatWaits(t *testing.T) {
 	x := newNode(t, 1, nil)
 	stalled := strange(t, "ipfs/0.1.0", func(s network.Stream) { <-x.ctx.Done() })

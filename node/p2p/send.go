@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
+	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	"github.com/multiformats/go-multistream"
 
 	"github.com/aquanode/aquanode/node/journal"
@@ -168,8 +169,9 @@ func (h *Host) take(b *outbox) []Outgoing {
 }
 
 // Flush waits until all that is queued was sent and read, or the context ends. Kept
-// streams are closed for it: a remote closes its side when it has read ours to the end.
-// (A js-client never does; for it the time of the context passes.)
+// streams are closed for it: a peer closes its side when it has read ours to the end. A
+// js-client never does, but it answers a ping, which on its connection comes after all
+// that was written to the stream.
 func (h *Host) Flush(ctx context.Context) {
 	var closing sync.WaitGroup
 	for _, s := range h.takeKept(ctx) {
@@ -177,11 +179,20 @@ func (h *Host) Flush(ctx context.Context) {
 			stop := context.AfterFunc(ctx, func() { s.SetReadDeadline(time.Now()) })
 			defer stop()
 			s.CloseWrite()
-			io.Copy(io.Discard, s)
+			if s.Protocol() != particleProtocol || !h.pings(ctx, s.Conn().RemotePeer()) {
+				io.Copy(io.Discard, s)
+			}
 			s.Close()
 		})
 	}
 	closing.Wait()
+}
+
+// pings reports whether a connected remote answers a ping.
+func (h *Host) pings(ctx context.Context, to peer.ID) bool {
+	ctx, cancel := context.WithCancel(network.WithNoDial(ctx, "flush"))
+	defer cancel()
+	return (<-ping.Ping(ctx, h.host, to)).Error == nil && ctx.Err() == nil
 }
 
 // takeKept waits for the outboxes to be empty and takes their kept streams.
