@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 
+	"github.com/aquanode/aquanode/internal/sign"
 	"github.com/aquanode/aquanode/interpreter/data"
 	"github.com/aquanode/aquanode/node/dispatch"
 	"github.com/aquanode/aquanode/particle"
@@ -70,7 +71,7 @@ func (k keys) Sign(peer string, data []byte) ([]byte, error) {
 	if !k.Local(peer) {
 		return nil, fmt.Errorf("no key of %s here", peer)
 	}
-	return ed25519.Sign(k.key, data), nil
+	return sign.Sign(k.key, data), nil
 }
 
 func (k keys) Token(signature []byte) string { return particle.Token(k.key, signature) }

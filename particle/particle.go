@@ -24,6 +24,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/mr-tron/base58"
+
+	"github.com/aquanode/aquanode/internal/sign"
 )
 
 // Reasons for refusing a particle.
@@ -70,7 +72,7 @@ func (p *Particle) SigningBytes() []byte {
 
 // Sign sets the signature. The key has to belong to InitPeerID.
 func (p *Particle) Sign(key ed25519.PrivateKey) {
-	p.Signature = ed25519.Sign(key, p.SigningBytes())
+	p.Signature = sign.Sign(key, p.SigningBytes())
 }
 
 // Verify checks the signature with the key inlined in InitPeerID.
@@ -114,5 +116,5 @@ func nowMillis(t time.Time) uint64 { return uint64(max(t.UnixMilli(), 0)) }
 // Token is the secret name of a particle on one host: only who holds the host's root
 // key can derive it from the signature. It guards the particle's vault directory.
 func Token(root ed25519.PrivateKey, signature []byte) string {
-	return base58.Encode(ed25519.Sign(root, signature))
+	return base58.Encode(sign.Sign(root, signature))
 }

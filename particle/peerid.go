@@ -9,6 +9,8 @@ import (
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
 	"github.com/mr-tron/base58"
+
+	"github.com/aquanode/aquanode/internal/sign"
 )
 
 // ErrPeerID marks text that is not a peer id with an inlined public key.
@@ -82,7 +84,7 @@ func (k PublicKey) Verify(message, signature []byte) bool {
 	case !k.valid():
 		return false
 	case k.Type == Ed25519:
-		return ed25519.Verify(k.Bytes, message, signature)
+		return sign.Verify(k.Bytes, message, signature)
 	}
 	pub, err := secp256k1.ParsePubKey(k.Bytes)
 	if err != nil {

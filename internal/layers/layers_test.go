@@ -35,6 +35,7 @@ var rules = []rule{
 var libraries = map[string][]string{
 	"github.com/libp2p/":                        {"node", "client", "cmd", "test"},
 	"github.com/dop251/goja":                    {"services/script"},
+	"github.com/oasisprotocol/curve25519-voi":   {"internal/sign"},
 	"go.etcd.io/bbolt":                          {"node"},
 	"github.com/prometheus/client_golang":       {"node"},
 	"github.com/urfave/cli":                     {"cmd"},

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/mr-tron/base58"
+
+	"github.com/aquanode/aquanode/internal/sign"
 )
 
 // formatEd25519 is the format byte of keys and signatures; formatSecp256k1 the only other one that signatures may
@@ -33,7 +35,7 @@ type Signers struct {
 // Sign signs what a peer made in the particle with the given id.
 func Sign(key ed25519.PrivateKey, particleID string, made *Multiset) Signer {
 	public := key.Public().(ed25519.PublicKey)
-	signature := ed25519.Sign(key, made.message(particleID))
+	signature := sign.Sign(key, made.message(particleID))
 	return Signer{
 		Peer: PeerIDOf(public),
 		Signature: Signature{
@@ -232,7 +234,7 @@ func (s *Signers) Verify(particleID string, known *Verified) error {
 
 func (s *Signer) verify(particleID string) bool {
 	key, sig := []byte(s.Signature.PublicKey[1:]), []byte(s.Signature.Signature[1:])
-	return ed25519.Verify(key, s.Made.message(particleID), sig)
+	return sign.Verify(key, s.Made.message(particleID), sig)
 }
 
 func (s *Signer) mismatch() error {

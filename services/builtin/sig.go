@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/aquanode/aquanode/internal/sign"
 	"github.com/aquanode/aquanode/interpreter/value"
 	"github.com/aquanode/aquanode/particle"
 )
@@ -57,7 +58,7 @@ func (k hostKeys) Sign(peerID string, data []byte) ([]byte, error) {
 	if peerID != k.id {
 		return nil, errors.New("no key of peer " + peerID)
 	}
-	return ed25519.Sign(k.root, data), nil
+	return sign.Sign(k.root, data), nil
 }
 
 // sigSign reports data it cannot read, and its own failures, in the result; all that is
