@@ -62,6 +62,7 @@ type Node struct {
 	scratch  string       // the vault's directory, when it does not outlive the node
 	metrics  *metrics
 	admin    *admin.Server // nil when there is none
+	loaded   atomic.Bool   // aliases are back from the store
 	draining atomic.Bool
 	close    sync.Once
 }
@@ -73,7 +74,7 @@ func New(cfg config.Config) (*Node, error) {
 	}
 	id := particle.PeerID(publicKey(cfg.Key))
 	n := &Node{cfg: cfg, id: id, journal: journal.New(id, cfg.JournalSize)}
-	n.services = services.New(services.Config{Host: id, Management: cfg.Management, Observe: n.observe, Changed: n.servicesChanged})
+	n.services = services.New(services.Config{Host: id, Management: cfg.Management, Observe: n.observe, Keep: n.keep})
 	n.dispatch = dispatch.New(dispatch.Config{
 		Host:    dispatch.Scope{Peer: id, Key: cfg.Key},
 		Journal: n.journal,
@@ -92,18 +93,24 @@ func New(cfg config.Config) (*Node, error) {
 	return n, err
 }
 
-// open makes the parts that can fail.
+// open makes the parts that can fail. The store is first: with it the data directory belongs
+// to this process.
 func (n *Node) open() (err error) {
 	if n.host, err = p2p.New(n.network()); err != nil {
 		return err
 	}
+	if n.cfg.DataDir != "" {
+		if n.store, err = store.Open(n.cfg.DataDir); err != nil {
+			return err
+		}
+	}
 	if err := n.openVault(); err != nil {
 		return err
 	}
-	if err := n.loadServices(); err != nil || n.cfg.DataDir == "" {
+	if err := n.loadServices(); err != nil {
 		return err
 	}
-	return n.openStore()
+	return n.loadAliases()
 }
 
 func (n *Node) network() p2p.Config {
@@ -144,36 +151,6 @@ func (n *Node) openVault() (err error) {
 		return fmt.Errorf("vault: %w", err)
 	}
 	return nil
-}
-
-// openStore brings back the aliases of the services that are here.
-func (n *Node) openStore() error {
-	kept, err := store.Open(n.cfg.DataDir)
-	if err != nil {
-		return err
-	}
-	n.store = kept
-	aliases, err := kept.Aliases(n.id)
-	if err != nil {
-		return err
-	}
-	for alias, id := range aliases {
-		if err := n.services.AddAlias(n.id, alias, id); err != nil {
-			log.Infow("alias is not in use", "alias", alias, "service", id, "reason", err)
-		}
-	}
-	return nil
-}
-
-// servicesChanged keeps the aliases of a service.
-func (n *Node) servicesChanged(scope, id string) {
-	if n.store == nil {
-		return
-	}
-	info, _ := n.services.Lookup(scope, id)
-	if err := n.store.SetAliases(scope, id, info.Aliases); err != nil {
-		log.Errorw("aliases are not kept", "service", id, "error", err)
-	}
 }
 
 // Start begins to listen.

@@ -339,6 +339,61 @@ func TestAliasesAreKept(t *testing.T) {
 	}
 }
 
+// A service that was removed stays so until its file changes.
+func TestRemovedServicesStayAway(t *testing.T) {
+	c := config.Config{Key: key(1), DataDir: t.TempDir(), ServicesDir: t.TempDir(), Network: "none"}
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(c.ServicesDir, "greeter.js"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	here := func(change func(n *node.Node)) bool {
+		t.Helper()
+		n, err := node.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Close()
+		change(n)
+		_, ok := n.Services().Lookup(n.ID(), "greeter")
+		return ok
+	}
+	nothing := func(*node.Node) {}
+	write(`exports.hi = () => "hi"`)
+	if here(func(n *node.Node) { n.Services().Unregister(n.ID(), "greeter") }) || here(nothing) {
+		t.Error("a removed service came back")
+	}
+	write(`exports.hi = () => "hi, again"`)
+	if !here(nothing) || !here(nothing) {
+		t.Error("a new version of a removed service is not served")
+	}
+	write(`exports.hi = () => "hi"`)
+	if !here(nothing) {
+		t.Error("the removal outlived a new version")
+	}
+}
+
+// A second process on a data directory is refused before it touches anything.
+func TestDataDirOfAnother(t *testing.T) {
+	c := config.Config{Key: key(1), DataDir: t.TempDir(), Network: "none"}
+	n, err := node.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	vault := filepath.Join(c.VaultDir(), strings.Repeat("ab", sha256.Size))
+	if err := os.MkdirAll(vault, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := node.New(c); !errors.Is(err, store.ErrInUse) {
+		t.Errorf("want %v, got %v", store.ErrInUse, err)
+	}
+	if _, err := os.Stat(vault); err != nil {
+		t.Errorf("the vault of a running peer: %v", err)
+	}
+}
+
 func TestConfigIsChecked(t *testing.T) {
 	for name, c := range map[string]config.Config{
 		"no key":      {},

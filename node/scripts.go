@@ -7,25 +7,78 @@ import (
 	"github.com/aquanode/aquanode/services/script"
 )
 
-// loadScripts serves the files of the services directory.
+// loadScripts serves the files of the services directory, except those whose service was
+// removed and that have not changed since.
 func (n *Node) loadScripts() error {
 	if n.cfg.ServicesDir == "" {
 		return nil
 	}
-	return LoadScripts(n.services, n.id, n.cfg.ServicesDir)
+	var removed map[string]string
+	if n.store != nil {
+		var err error
+		if removed, err = n.store.Removed(n.id); err != nil {
+			return err
+		}
+	}
+	return loadScripts(n.services, n.id, n.cfg.ServicesDir, removed)
 }
 
 // LoadScripts registers the .js files of a directory as services of a scope. One that is
 // broken is an error: a peer that lacks a service it was told to offer is of no use.
 func LoadScripts(r *services.Registry, scope, dir string) error {
+	return loadScripts(r, scope, dir, nil)
+}
+
+func loadScripts(r *services.Registry, scope, dir string, removed map[string]string) error {
 	list, err := script.Load(dir)
 	if err != nil {
 		return err
 	}
 	for _, s := range list {
+		if removed[s.ID()] == s.Blueprint() {
+			log.Warnw("service was removed, and its file has not changed", "service", s.ID(), "file", s.File())
+			continue
+		}
 		if err := s.Register(r, scope); err != nil {
 			return fmt.Errorf("%s: %w", s.File(), err)
 		}
 	}
 	return nil
+}
+
+// loadAliases brings back the aliases of the services that are here. Those of others stay in
+// the store: a service may come back.
+func (n *Node) loadAliases() error {
+	if n.store == nil {
+		return nil
+	}
+	aliases, err := n.store.Aliases(n.id)
+	if err != nil {
+		return err
+	}
+	for alias, id := range aliases {
+		if err := n.services.AddAlias(n.id, alias, id); err != nil {
+			log.Warnw("alias is not in use", "alias", alias, "service", id, "reason", err)
+		}
+	}
+	n.loaded.Store(true)
+	return nil
+}
+
+// keep stores what happens to services.
+func (n *Node) keep(c services.Change) error {
+	scope, id := c.Service.Scope, c.Service.ID
+	switch {
+	case n.store == nil || scope == services.Everywhere:
+		return nil
+	case c.Alias == "" && c.Removed:
+		return n.store.RemoveService(scope, id, c.Service.Blueprint)
+	case c.Alias == "":
+		return n.store.AddService(scope, id)
+	case c.Removed:
+		return n.store.RemoveAlias(scope, c.Alias)
+	case !n.loaded.Load(): // it comes from there
+		return nil
+	}
+	return n.store.SetAlias(scope, c.Alias, id)
 }

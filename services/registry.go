@@ -43,14 +43,24 @@ type Config struct {
 
 	// Observe is told about each finished call, by the goroutine that made it.
 	Observe func(Observation)
-	// Changed is told when a service or its aliases changed, so that they can be stored.
-	Changed func(scope, id string)
+	// Keep, if set, makes a change outlive the process. It is called before the change is seen by
+	// anybody, one change at a time in their order; its error is the caller's, and nothing changes.
+	Keep func(Change) error
+}
+
+// A Change is what happens to a service, or to one of its aliases when there is an Alias.
+type Change struct {
+	Service Info
+	Alias   string // given to the service, wherever it was before, or taken away
+	Removed bool
 }
 
 // A Registry knows the services of a peer, in all its scopes. It is safe for concurrent use.
 type Registry struct {
 	config     Config
 	management map[string]bool
+
+	changing sync.Mutex // held from the check of a change until it is made; taken before mu
 
 	mu     sync.RWMutex
 	scopes map[string]*scope
@@ -127,10 +137,16 @@ func (r *Registry) Host() string { return r.config.Host }
 // Register adds a service. Its id must be free in its scope, also as an alias.
 func (r *Registry) Register(id string, h Handler, opts ...Option) error {
 	s := r.newInstance(id, h, opts)
-	if err := r.add(s); err != nil {
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	err := r.free(s)
+	if err == nil {
+		err = r.keep(Change{Service: s.info})
+	}
+	if err != nil {
 		return fmt.Errorf("register service %q on %s: %w", id, r.ScopeName(s.info.Scope), err)
 	}
-	r.changed(s.info.Scope, id)
+	r.add(s)
 	return nil
 }
 
@@ -160,7 +176,18 @@ func (r *Registry) newInstance(id string, h Handler, opts []Option) *instance {
 	return s
 }
 
-func (r *Registry) add(s *instance) error {
+// free reports whether the id of a service is in use. The methods from here to RemoveAlias run
+// under r.changing, so what they have read stays true until they write.
+func (r *Registry) free(s *instance) error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if sc := r.scopes[s.info.Scope]; sc != nil && (sc.services[s.info.ID] != nil || sc.aliases[s.info.ID] != "") {
+		return ErrExists
+	}
+	return nil
+}
+
+func (r *Registry) add(s *instance) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	sc := r.scopes[s.info.Scope]
@@ -168,73 +195,83 @@ func (r *Registry) add(s *instance) error {
 		sc = &scope{services: map[string]*instance{}, aliases: map[string]string{}}
 		r.scopes[s.info.Scope] = sc
 	}
-	if sc.services[s.info.ID] != nil || sc.aliases[s.info.ID] != "" {
-		return ErrExists
-	}
 	sc.services[s.info.ID] = s
-	return nil
 }
 
 // Unregister removes a service and its aliases. Calls that wait or run are still answered by it.
 func (r *Registry) Unregister(scope, id string) error {
-	if !r.drop(scope, id) {
-		return fmt.Errorf("unregister service %q on %s: %w", id, r.ScopeName(scope), ErrNotFound)
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	info, ok := r.Lookup(scope, id)
+	err := ErrNotFound
+	if ok && info.ID == id {
+		err = r.keep(Change{Service: info, Removed: true})
 	}
-	r.changed(scope, id)
-	return nil
-}
-
-func (r *Registry) drop(scope, id string) bool {
+	if err != nil {
+		return fmt.Errorf("unregister service %q on %s: %w", id, r.ScopeName(scope), err)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	sc := r.scopes[scope]
-	if sc == nil || sc.services[id] == nil {
-		return false
-	}
 	delete(sc.services, id)
 	maps.DeleteFunc(sc.aliases, func(_, to string) bool { return to == id })
-	return true
+	return nil
 }
 
 // AddAlias gives a service of the scope another name. An alias in use moves to the service.
 func (r *Registry) AddAlias(scope, alias, id string) error {
-	old, err := r.setAlias(scope, alias, id)
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	info, err := r.aliased(scope, alias, id)
+	if err == nil {
+		err = r.keep(Change{Service: info, Alias: alias})
+	}
 	if err != nil {
 		return fmt.Errorf("alias %q of service %q on %s: %w", alias, id, r.ScopeName(scope), err)
 	}
-	if old != "" && old != id {
-		r.changed(scope, old)
-	}
-	r.changed(scope, id)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.scopes[scope].aliases[alias] = id
 	return nil
 }
 
-func (r *Registry) setAlias(scope, alias, id string) (old string, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// aliased is the service that is to have the alias.
+func (r *Registry) aliased(scope, alias, id string) (Info, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	sc := r.scopes[scope]
 	switch {
 	case sc == nil || sc.services[id] == nil:
-		return "", ErrNotFound
+		return Info{}, ErrNotFound
 	case sc.services[alias] != nil:
-		return "", ErrIsID
+		return Info{}, ErrIsID
 	}
-	old = sc.aliases[alias]
-	sc.aliases[alias] = id
-	return old, nil
+	return sc.describe(sc.services[id]), nil
 }
 
 // RemoveAlias takes an alias away.
 func (r *Registry) RemoveAlias(scope, alias string) error {
-	id, ok := r.Alias(scope, alias)
-	if !ok {
-		return fmt.Errorf("alias %q on %s: %w", alias, r.ScopeName(scope), ErrNotFound)
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	err := ErrNotFound
+	if id, ok := r.Alias(scope, alias); ok {
+		info, _ := r.Lookup(scope, id)
+		err = r.keep(Change{Service: info, Alias: alias, Removed: true})
+	}
+	if err != nil {
+		return fmt.Errorf("alias %q on %s: %w", alias, r.ScopeName(scope), err)
 	}
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	delete(r.scopes[scope].aliases, alias)
-	r.mu.Unlock()
-	r.changed(scope, id)
 	return nil
+}
+
+func (r *Registry) keep(c Change) error {
+	if r.config.Keep == nil {
+		return nil
+	}
+	return r.config.Keep(c)
 }
 
 // Alias is the id of the service that has the alias in the scope.
@@ -321,12 +358,6 @@ func (r *Registry) ScopeName(scope string) string {
 		return "Host"
 	}
 	return fmt.Sprintf("WorkerId(WorkerId(PeerId(%q)))", scope)
-}
-
-func (r *Registry) changed(scope, id string) {
-	if r.config.Changed != nil {
-		r.config.Changed(scope, id)
-	}
 }
 
 // resolve finds who answers a call; see the package comment.

@@ -376,7 +376,10 @@ func TestQueueProperties(t *testing.T) {
 
 func TestAliases(t *testing.T) {
 	var changes []string
-	r := newRegistry(Config{Changed: func(scope, id string) { changes = append(changes, scope+"/"+id) }})
+	r := newRegistry(Config{Keep: func(c Change) error {
+		changes = append(changes, fmt.Sprintf("%s/%s/%s removed %t", c.Service.Scope, c.Service.ID, c.Alias, c.Removed))
+		return nil
+	}})
 	register(t, r, "s", say("s"), In("host"))
 	register(t, r, "t", say("t"), In("host"), OwnedBy("client"), FromBlueprint("bp"))
 	alias(t, r, "host", "a", "s")
@@ -428,9 +431,35 @@ func TestAliases(t *testing.T) {
 		t.Error("the alias of a removed service finds something")
 	}
 	register(t, r, "a", say("a"), In("host")) // the name is free again
-	wantChanges := []string{"host/s", "host/t", "host/s", "host/s", "host/s", "host/t", "host/s", "host/t", "host/a"}
+	wantChanges := []string{
+		"host/s/ removed false", "host/t/ removed false", "host/s/a removed false", "host/s/b removed false", "host/t/a removed false",
+		"host/s/b removed true", "host/t/ removed true", "host/a/ removed false",
+	}
 	if diff := cmp.Diff(wantChanges, changes); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What cannot be kept does not happen.
+func TestChangesThatAreNotKept(t *testing.T) {
+	full := errors.New("disk is full")
+	var refuse error
+	r := newRegistry(Config{Keep: func(Change) error { return refuse }})
+	register(t, r, "s", say("s"), In("host"))
+	alias(t, r, "host", "a", "s")
+	before := r.List("host")[0].Aliases
+	refuse = full
+	for name, err := range map[string]error{
+		"register": r.Register("t", say("t"), In("host")), "unregister": r.Unregister("host", "s"),
+		"alias": r.AddAlias("host", "b", "s"), "alias away": r.RemoveAlias("host", "a"),
+	} {
+		if !errors.Is(err, full) {
+			t.Errorf("%s: want %v, got %v", name, full, err)
+		}
+	}
+	list := r.List("host")
+	if len(list) != 1 || !slices.Equal(list[0].Aliases, before) {
+		t.Errorf("something changed: %+v", list)
 	}
 }
 
@@ -558,7 +587,7 @@ func TestScopeName(t *testing.T) {
 
 // Everything at once, for the race detector.
 func TestRaces(t *testing.T) {
-	r := newRegistry(Config{QueueLimit: 10, Observe: func(Observation) {}, Changed: func(string, string) {}})
+	r := newRegistry(Config{QueueLimit: 10, Observe: func(Observation) {}, Keep: func(Change) error { return nil }})
 	register(t, r, "s", say("x"), In("host"))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()

@@ -2,7 +2,7 @@
 //
 // A key file holds one line: the 32-byte ed25519 secret in base64, as other peers of the
 // network write it. Base58 is read too, and 64 bytes (secret and public key together) as
-// well as 32. Files are created with mode 0600, complete or not at all.
+// well as 32. Files are created with mode 0600, complete and on disk, or not at all.
 package identity
 
 import (
@@ -16,8 +16,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	logging "github.com/ipfs/go-log/v2"
 	"github.com/mr-tron/base58"
 )
+
+var log = logging.Logger("identity")
 
 // Generate makes a new key.
 func Generate() ed25519.PrivateKey {
@@ -79,19 +82,22 @@ func Load(path string) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// LoadOrCreate reads a key file, or makes one with a new key when there is none.
+// LoadOrCreate reads a key file, or makes one with a new key when there is none. What an
+// interrupted Create left beside the file is removed.
 func LoadOrCreate(path string) (key ed25519.PrivateKey, created bool, err error) {
 	key, err = Load(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return key, false, err
+	if errors.Is(err, fs.ErrNotExist) {
+		key = Generate()
+		err = Create(path, key)
+		created = err == nil
+		if errors.Is(err, fs.ErrExist) { // another process was faster
+			key, err = Load(path)
+		}
 	}
-	key = Generate()
-	err = Create(path, key)
-	if errors.Is(err, fs.ErrExist) { // another process was faster
-		key, err = Load(path)
-		return key, false, err
+	if err == nil {
+		err = sweep(path)
 	}
-	return key, err == nil, err
+	return key, created, err
 }
 
 // Create writes a new key file. It never replaces one: the file appears complete under
@@ -101,7 +107,7 @@ func Create(path string, key ed25519.PrivateKey) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("key file: %w", err)
 	}
-	tmp, err := os.CreateTemp(dir, ".key-*") // mode 0600
+	tmp, err := os.CreateTemp(dir, temporary(path)) // mode 0600
 	if err != nil {
 		return fmt.Errorf("key file: %w", err)
 	}
@@ -113,8 +119,42 @@ func Create(path string, key ed25519.PrivateKey) error {
 	if err = errors.Join(err, tmp.Close()); err != nil {
 		return fmt.Errorf("key file: %w", err)
 	}
-	if err := os.Link(tmp.Name(), path); err != nil {
+	err = os.Link(tmp.Name(), path)
+	if errors.Is(err, fs.ErrNotExist) { // swept by a process that found the key file there
+		err = fs.ErrExist
+	}
+	if err == nil {
+		err = syncDir(dir)
+	}
+	if err != nil {
 		return fmt.Errorf("key file: %w", err)
 	}
 	return nil
+}
+
+// temporary is the pattern of the names under which a key file is written.
+func temporary(path string) string { return "." + filepath.Base(path) + "-*.new" }
+
+// sweep removes what interrupted calls of Create left.
+func sweep(path string) error {
+	old, err := filepath.Glob(filepath.Join(filepath.Dir(path), temporary(path)))
+	if err != nil {
+		return fmt.Errorf("key file: %w", err)
+	}
+	for _, file := range old {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("key file: %w", err)
+		}
+		log.Warnw("a half-written key file was removed", "file", file)
+	}
+	return nil
+}
+
+// syncDir puts the names in a directory on disk.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

@@ -62,9 +62,40 @@ func TestLoadOrCreate(t *testing.T) {
 	if err := Create(path, Generate()); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("an existing file is kept: want %v, got %v", fs.ErrExist, err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".key-*")); left != nil {
-		t.Errorf("left behind: %v", left)
+	wantAlone(t, path)
+}
+
+func wantAlone(t *testing.T, path string) {
+	t.Helper()
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+		t.Errorf("want the key file alone, got %v, %v", entries, err)
 	}
+}
+
+// A crash while the file is written leaves nothing for long, and the key of others alone.
+func TestInterruptedCreate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "peer.key")
+	half := func() {
+		t.Helper()
+		f, err := os.CreateTemp(filepath.Dir(path), temporary(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.WriteString("half a k")
+		f.Close()
+	}
+	half()
+	key, created, err := LoadOrCreate(path)
+	if err != nil || !created {
+		t.Fatalf("want a new key, got created %v, error %v", created, err)
+	}
+	wantAlone(t, path)
+	half()
+	again, created, err := LoadOrCreate(path)
+	if err != nil || created || !again.Equal(key) {
+		t.Errorf("want the same key, got created %v, error %v", created, err)
+	}
+	wantAlone(t, path)
 }
 
 func TestLoadOrCreateTogether(t *testing.T) {

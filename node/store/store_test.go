@@ -21,7 +21,14 @@ func open(t *testing.T, dir string) *Store {
 
 func (s *Store) set(t *testing.T, scope, service string, aliases ...string) {
 	t.Helper()
-	if err := s.SetAliases(scope, service, aliases); err != nil {
+	for _, alias := range aliases {
+		check(t, s.SetAlias(scope, alias, service))
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -41,21 +48,38 @@ func TestAliases(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "deep", "data")
 	s := open(t, dir)
 	s.want(t, "host", map[string]string{})
-	s.set(t, "host", "s1", "a", "b")
-	s.set(t, "host", "s2", "c")
-	s.set(t, "worker", "s3", "a")
-	s.set(t, "host", "s1", "b", "d") // a was taken away
+	s.set(t, "host", "s1", "a", "b", "d")
 	s.set(t, "host", "s2", "c", "b") // b moved
+	s.set(t, "worker", "s3", "a")
+	check(t, s.RemoveAlias("host", "a"))
+	check(t, s.RemoveAlias("host", "nobody's"))
 	want := map[string]string{"b": "s2", "c": "s2", "d": "s1"}
 	s.want(t, "host", want)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
+	check(t, s.Close())
 	s = open(t, dir)
 	s.want(t, "host", want)
 	s.want(t, "worker", map[string]string{"a": "s3"})
-	s.set(t, "host", "s2")
-	s.want(t, "host", map[string]string{"d": "s1"})
+}
+
+func TestRemovedServices(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	s.set(t, "host", "s1", "a")
+	s.set(t, "host", "s2", "b", "c")
+	check(t, s.AddService("host", "s2")) // was never removed
+	check(t, s.RemoveService("host", "s2", "blueprint 2"))
+	check(t, s.Close())
+	s = open(t, dir)
+	s.want(t, "host", map[string]string{"a": "s1"})
+	removed, err := s.Removed("host")
+	check(t, err)
+	if diff := cmp.Diff(map[string]string{"s2": "blueprint 2"}, removed); diff != "" {
+		t.Errorf("removed services (-want +got):\n%s", diff)
+	}
+	check(t, s.AddService("host", "s2"))
+	if removed, err = s.Removed("host"); err != nil || len(removed) > 0 {
+		t.Errorf("added again: %v, %v", removed, err)
+	}
 }
 
 func TestOneProcessAtATime(t *testing.T) {

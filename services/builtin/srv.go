@@ -128,8 +128,12 @@ func srvRemove(h *host, _ context.Context, c *call) (value.Value, error) {
 	case p != c.HostPeerID && p != info.Owner && !h.registry.IsManagement(p):
 		return value.Value{}, typed(forbidden, p, "only creator can remove service")
 	}
-	if h.registry.Unregister(c.HostPeerID, info.ID) != nil { // removed meanwhile
+	err = h.registry.Unregister(c.HostPeerID, info.ID)
+	switch {
+	case errors.Is(err, services.ErrNotFound): // removed meanwhile
 		return value.Value{}, h.notFound(c, c.str(0))
+	case err != nil:
+		return value.Value{}, typed("%v", err)
 	}
 	return unit, nil
 }
@@ -181,8 +185,10 @@ func srvAddAlias(h *host, _ context.Context, c *call) (value.Value, error) {
 	switch {
 	case errors.Is(err, services.ErrIsID):
 		return value.Value{}, typed("Cannot add alias '%s' because there is a service with that id", alias)
-	case err != nil:
+	case errors.Is(err, services.ErrNotFound):
 		return value.Value{}, h.notFound(c, id)
+	case err != nil:
+		return value.Value{}, typed("%v", err)
 	}
 	return unit, nil
 }
