@@ -1,13 +1,15 @@
-// Command bench measures the interpreter against the published one, in alternation on this machine, and prints
-// the table of docs/PERFORMANCE.md:
+// Command bench makes the tables of docs/PERFORMANCE.md on this machine:
 //
 //	npm ci --prefix test/interop/avm
-//	go run ./test/bench [-rounds 3] [-budget 300ms] [-only TEXT]
+//	go run ./test/bench [-rounds 3] [-budget 300ms] [-only TEXT] [interpreter]
+//	go run ./test/bench [-rounds 3] [-only TEXT] network
 //
-// Both engines get the same requests. The published one runs warm in V8 without its stock host, which would
+// The first measures the interpreter against the published one, in alternation. Both engines get the same requests. The published one runs warm in V8 without its stock host, which would
 // dominate; it has no retained form, so it runs the cold form in all cases. Ratios are of medians; a case of several
 // steps adds them up. Whole particles are the sum over all steps of one peer; of the published engine's, every 25th
 // step is measured, since all would take hours.
+//
+// The second measures peers and clients over sockets, see network.
 package main
 
 import (
@@ -41,7 +43,16 @@ var (
 func main() {
 	flag.Parse()
 	debug.SetGCPercent(400) // as cmd/aquanode does
-	if err := run(context.Background()); err != nil {
+	measure := run
+	switch flag.Arg(0) {
+	case "", "interpreter":
+	case "network":
+		measure = network
+	default:
+		fmt.Fprintf(os.Stderr, "bench: there is no part %q, only interpreter and network\n", flag.Arg(0))
+		os.Exit(2)
+	}
+	if err := measure(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
