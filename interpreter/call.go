@@ -209,10 +209,38 @@ func (m *machine) metRequest(c *invocation, e *trace.Entry) *fault {
 	} else if c.triplet.PeerPK == self {
 		return m.request(c, e)
 	}
+	if e.Peer == self && !c.missing && slices.ContainsFunc(c.args, m.fresh.made) {
+		m.again = append(m.again, c.triplet.PeerPK)
+	}
 	m.complete = false
 	m.waits = append(m.waits, wait{n: c.n, peer: c.triplet.PeerPK})
 	m.trace.Append(*e)
 	return nil
+}
+
+// fresh are the results that this peer learned of in the run. They are noted one by one and looked up rarely.
+type fresh struct {
+	list   []data.CID
+	set    map[data.CID]bool
+	sorted int // how many of the list are in the set
+}
+
+func (f *fresh) clear() { *f = fresh{list: f.list[:0]} }
+
+func (f *fresh) add(cid data.CID) { f.list = append(f.list, cid) }
+
+// made reports whether an item comes from one of the results.
+func (f *fresh) made(it *item) bool {
+	if len(f.list) == 0 {
+		return false
+	}
+	if f.set == nil {
+		f.set = make(map[data.CID]bool, len(f.list))
+	}
+	for ; f.sorted < len(f.list); f.sorted++ {
+		f.set[f.list[f.sorted]] = true
+	}
+	return f.set[it.prov.CID]
 }
 
 // answered takes the answer of a local service.
@@ -238,6 +266,7 @@ func (m *machine) answered(c *invocation, r CallResult) *fault {
 		return nil
 	}
 	res := m.store(c, v)
+	m.fresh.add(res.cid)
 	if c.n.out.Kind == air.Scalar {
 		m.scalars.put(&m.scopes, c.n.out.slot, res.item)
 		m.trace.Append(trace.Entry{State: data.CallDone(data.Scalar, res.cid, 0), Known: res})
@@ -383,6 +412,9 @@ func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *f
 	res, f := m.check(c, e)
 	if f != nil {
 		return f
+	}
+	if from == trace.FromCurrent {
+		m.fresh.add(res.cid)
 	}
 	if scalar {
 		m.scalars.put(&m.scopes, c.n.out.slot, res.item)

@@ -181,8 +181,8 @@ func TestMergeIsIdempotent(t *testing.T) {
 		}
 		before := o.human()
 		for _, b := range append(latest(out), o.kept) { // also its own data, come back
-			if again := o.merge(b); len(again.CallRequests)+len(again.NextPeers) > 0 {
-				t.Fatalf("%s\na duplicate asked for calls %v and peers %v", o.of.Air, again.CallRequests, again.NextPeers)
+			if again := o.merge(b); len(again.CallRequests)+len(again.NextPeers)+len(again.Again) > 0 {
+				t.Fatalf("%s\na duplicate asked for calls %v and peers %v %v", o.of.Air, again.CallRequests, again.NextPeers, again.Again)
 			}
 			if after := o.human(); after != before {
 				t.Fatalf("%s\na duplicate changed the data\nfrom %s\nto %s", o.of.Air, before, after)

@@ -43,6 +43,8 @@ type machine struct {
 	requests []CallRequest
 	next     []string // peers, without duplicates
 	named    map[string]bool
+	again    []string // see Outcome.Again
+	fresh    fresh
 	own      []data.CID // ids of this peer's results met in this run: what it signs
 	waits    []wait
 	steps    int

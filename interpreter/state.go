@@ -222,11 +222,18 @@ func (o *Outcome) take(m *machine, f *fault) {
 		o.fail(f)
 	}
 	o.CallRequests = append(o.CallRequests, m.requests...)
-	for _, peer := range m.next {
-		if !slices.Contains(o.NextPeers, peer) {
-			o.NextPeers = append(o.NextPeers, peer)
+	o.NextPeers = union(o.NextPeers, m.next)
+	o.Again = union(o.Again, m.again)
+}
+
+// union adds to a list what it does not have.
+func union(list, more []string) []string {
+	for _, s := range more {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
 		}
 	}
+	return list
 }
 
 // mostData bounds the data of a particle. An archive cannot be larger than 2 GiB.

@@ -38,7 +38,8 @@ func (m *machine) pending(c *invocation, e trace.Entry) {
 
 // ask empties what a run asks for.
 func (m *machine) ask() {
-	m.requests, m.next, m.named = nil, nil, nil
+	m.requests, m.next, m.named, m.again = nil, nil, nil, nil
+	m.fresh.clear()
 }
 
 // resumable reports whether the results are just the one that the suspended run waits for.

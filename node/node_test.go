@@ -122,6 +122,23 @@ func TestJoin(t *testing.T) {
 		 (seq (call peer3 ("op" "concat_strings") [a b] r) (call -relay- ("op" "noop") [])))`, `"ab"`)
 }
 
+// A join on a third peer, to which both branches come by way of the client: the relay asks peer3 when the first branch is
+// back, and has to bring it what the second one brings.
+func TestJoinOnThirdPeer(t *testing.T) {
+	x := start(t, devnet.Config{})
+	for name, times := range map[string][2]int{"first branch slow": {60, 1}, "second branch slow": {1, 60}} {
+		t.Run(name, func(t *testing.T) {
+			hop := `(call -relay- ("op" "noop") [])`
+			branch := func(peer, result string, ms int) string {
+				return fmt.Sprintf(`(seq %s (seq (seq (call %s ("peer" "timeout") [%d %q] %s) %s) (call %%init_peer_id%% ("op" "noop") [])))`,
+					hop, peer, ms, result, result, hop)
+			}
+			x.want(fmt.Sprintf(`(seq (par %s %s) (seq %s (seq (call peer3 ("op" "concat_strings") [a b] r) %s)))`,
+				branch("peer2", "a", times[0]), branch("peer1", "b", times[1]), hop, hop), `"ab"`)
+		})
+	}
+}
+
 // Two calls of different services on one peer run at the same time; two of one instance do
 // not. The services say themselves when they began and ended.
 func TestParallelOnOnePeer(t *testing.T) {

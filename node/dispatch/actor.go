@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -174,7 +175,7 @@ func (a *actor) work(in input) {
 		a.d.cfg.Stepped(&a.p, a.scope, &out, took)
 	}
 	a.call(out.CallRequests)
-	a.send(out.NextPeers, data)
+	a.send(out.NextPeers, out.Again, data)
 }
 
 // step runs the machine. Data is encoded here too, as long as the slot is held, but only
@@ -184,7 +185,7 @@ func (a *actor) step(in input) (out interpreter.Outcome, data []byte) {
 		return interpreter.Outcome{RetCode: 1, ErrorMessage: err.Error()}, nil
 	}
 	out = a.machine.Step(a.ctx, in.arrivals, in.results)
-	if len(out.NextPeers) > 0 {
+	if len(out.NextPeers)+len(out.Again) > 0 {
 		data = a.machine.Data()
 	}
 	return out, data
@@ -258,7 +259,13 @@ func (a *actor) callOf(r *interpreter.CallRequest) *services.Call {
 }
 
 // send passes the particle on. Peers that live on this host get it without a network.
-func (a *actor) send(to []string, data []byte) {
+func (a *actor) send(next, again []string, data []byte) {
+	to := next
+	for _, peer := range again {
+		if !slices.Contains(to, peer) {
+			to = append(to, peer)
+		}
+	}
 	if len(to) == 0 {
 		return
 	}
