@@ -11,21 +11,20 @@ package avm
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
+
+	"github.com/aquanode/aquanode/test/interop/npm"
 )
 
 // ErrNoNode says that there is no Node.js to run the interpreter in.
-var ErrNoNode = errors.New("no node program found: install Node.js 18 or newer to compare with the npm interpreter")
+var ErrNoNode = npm.ErrNoNode
 
 //go:embed driver.mjs package.json package-lock.json .npmrc
 var files embed.FS
@@ -41,15 +40,11 @@ type Oracle struct {
 
 // Start installs the packages if need be and starts the interpreter.
 func Start(ctx context.Context) (*Oracle, error) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		return nil, ErrNoNode
-	}
-	dir, err := install(ctx)
+	dir, err := npm.Install(ctx, "avm", files)
 	if err != nil {
 		return nil, err
 	}
-	o := &Oracle{cmd: exec.Command(node, "driver.mjs")}
+	o := &Oracle{cmd: exec.Command("node", "driver.mjs")}
 	o.cmd.Dir, o.cmd.Stderr = dir, os.Stderr
 	if o.in, err = o.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -63,61 +58,6 @@ func Start(ctx context.Context) (*Oracle, error) {
 		return nil, fmt.Errorf("start the npm interpreter: %w", err)
 	}
 	return o, nil
-}
-
-// install unpacks the driver and its packages. The directory is named by what is in it
-// and appears complete or not at all, so that several test binaries may come at once.
-func install(ctx context.Context) (string, error) {
-	names, err := files.ReadDir(".")
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.New()
-	for _, name := range names {
-		b, err := files.ReadFile(name.Name())
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(sum, "%s %d\n%s", name.Name(), len(b), b)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("install the npm interpreter: %w", err)
-	}
-	dir := filepath.Join(cache, "aquanode", "interop-avm-"+hex.EncodeToString(sum.Sum(nil)[:8]))
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
-	}
-	if err := installTo(ctx, dir); err != nil {
-		return "", fmt.Errorf("install the npm interpreter: %w", err)
-	}
-	return dir, nil
-}
-
-func installTo(ctx context.Context, dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
-	}
-	made, err := os.MkdirTemp(filepath.Dir(dir), "interop-avm-new-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(made)
-	if err := os.CopyFS(made, files); err != nil {
-		return err
-	}
-	npm := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts")
-	npm.Dir = made
-	if text, err := npm.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci: %w\n%s", err, text)
-	}
-	if err := os.Rename(made, dir); err != nil {
-		if _, there := os.Stat(dir); there == nil {
-			return nil // somebody else was faster
-		}
-		return err
-	}
-	return nil
 }
 
 // Do sends a request and reads the answer to it. Both are anything that package json can
