@@ -255,7 +255,7 @@ func (c *Client) runOf(signature []byte) *run {
 
 // send passes a particle on: to peers the client is connected to, and through the relay
 // to all others.
-func (c *Client) send(p *particle.Particle, to []string) {
+func (c *Client) send(p *particle.Particle, to []string, _ func(string)) {
 	m := p2p.Outgoing{Particle: p.ID, Frame: wire.Frame(p), Deadline: time.Now().Add(p.Left(time.Now()))}
 	relayed := false
 	for _, peer := range to {

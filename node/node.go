@@ -59,11 +59,14 @@ type Node struct {
 	host     *p2p.Host
 	vault    *vault.Store
 	store    *store.Store // nil without a data directory
+	logs     *store.Logs  // nil unless durable
+	restored []restored   // until the vault is open
 	scratch  string       // the vault's directory, when it does not outlive the node
 	metrics  *metrics
 	admin    *admin.Server // nil when there is none
 	loaded   atomic.Bool   // aliases are back from the store
 	draining atomic.Bool
+	stopping atomic.Bool // the network ends
 	close    sync.Once
 }
 
@@ -83,6 +86,7 @@ func New(cfg config.Config) (*Node, error) {
 		Send:    n.send,
 		Stepped: n.stepped,
 		Ended:   n.ended,
+		Keeper:  n.keeper(),
 		Limits:  cfg.Dispatch,
 	})
 	n.metrics = newMetrics(n)
@@ -104,9 +108,13 @@ func (n *Node) open() (err error) {
 			return err
 		}
 	}
+	if err := n.openLogs(); err != nil {
+		return err
+	}
 	if err := n.openVault(); err != nil {
 		return err
 	}
+	n.restored = nil
 	if err := n.loadServices(); err != nil {
 		return err
 	}
@@ -133,6 +141,7 @@ func (n *Node) network() p2p.Config {
 		AllowLocal:   n.cfg.AllowLocal == config.On,
 		MaxMessage:   n.cfg.MaxFrame,
 		Receive:      n.receive,
+		Taken:        n.taken(),
 		Refused:      n.refused,
 		Sent:         n.sent,
 		Held:         n.held,
@@ -147,7 +156,12 @@ func (n *Node) openVault() (err error) {
 		}
 		n.scratch = dir
 	}
-	if n.vault, err = vault.Open(dir, vault.Limits{}); err != nil {
+	if n.cfg.Durable {
+		n.vault, err = vault.OpenDurable(dir, vault.Limits{}, n.liveVaults)
+	} else {
+		n.vault, err = vault.Open(dir, vault.Limits{})
+	}
+	if err != nil {
 		return fmt.Errorf("vault: %w", err)
 	}
 	return nil
@@ -163,6 +177,7 @@ func (n *Node) Start() error {
 			return fmt.Errorf("bootstrap: %w", err)
 		}
 	}
+	n.dispatch.Resume()
 	if n.cfg.Admin == "" {
 		return nil
 	}
@@ -172,7 +187,7 @@ func (n *Node) Start() error {
 }
 
 // Close ends the peer. Particles with something to do get the grace time first, during
-// which new ones are refused.
+// which new ones are refused, or kept by a durable peer for its next life.
 func (n *Node) Close() error {
 	var err error
 	n.close.Do(func() { err = n.shutdown() })
@@ -185,16 +200,24 @@ func (n *Node) shutdown() error {
 		ctx, cancel := context.WithTimeout(context.Background(), n.cfg.Grace)
 		defer cancel()
 		n.dispatch.Drain(ctx)
+		n.syncLogs(ctx)
 		n.host.Flush(ctx)
 	}
 	var errs []error
 	if n.admin != nil {
 		errs = append(errs, n.admin.Close())
 	}
+	if n.logs != nil { // particles that are kept must not see the network end
+		n.dispatch.Close()
+	}
+	n.stopping.Store(true)
 	if n.host != nil {
 		errs = append(errs, n.host.Close())
 	}
 	n.dispatch.Close()
+	if n.logs != nil {
+		errs = append(errs, n.logs.Close())
+	}
 	if n.vault != nil {
 		errs = append(errs, n.vault.Close())
 	}
@@ -238,8 +261,8 @@ func (n *Node) stepped(_ *particle.Particle, _ dispatch.Scope, out *interpreter.
 }
 
 // send passes a particle on to other peers. It is encoded once.
-func (n *Node) send(p *particle.Particle, to []string) {
-	m := p2p.Outgoing{Particle: p.ID, Frame: wire.Frame(p), Deadline: deadline(p)}
+func (n *Node) send(p *particle.Particle, to []string, handed func(string)) {
+	m := p2p.Outgoing{Particle: p.ID, Frame: wire.Frame(p), Deadline: deadline(p), Handed: handed}
 	for _, peer := range to {
 		n.host.Send(peer, m)
 	}
@@ -249,6 +272,13 @@ func deadline(p *particle.Particle) time.Time { return time.Now().Add(p.Left(tim
 
 // sent notes what became of a frame.
 func (n *Node) sent(to string, m p2p.Outgoing, err error) {
+	if m.Handed != nil {
+		if n.stopping.Load() && err != nil { // it is sent again by the next process
+			n.journal.AddError(journal.Entry{Kind: journal.Kept, Particle: m.Particle, Peer: to}, err)
+			return
+		}
+		m.Handed(to)
+	}
 	n.metrics.sent(m.Particle, err)
 	e := journal.Entry{At: time.Now(), Kind: journal.Sent, Particle: m.Particle, Peer: to}
 	if err != nil {
@@ -317,6 +347,9 @@ func (n *Node) AdminAddr() string {
 // health checks what a peer needs to be of use.
 func (n *Node) health() []admin.Check {
 	checks := []admin.Check{{Name: "accepting"}, {Name: "bootstrap_nodes"}}
+	if n.logs != nil {
+		checks = append(checks, admin.Check{Name: "durable", Err: n.logs.Err()})
+	}
 	if n.draining.Load() {
 		checks[0].Err = errors.New("shutting down")
 	}

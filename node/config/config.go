@@ -46,6 +46,9 @@ type Config struct {
 
 	// DataDir is where the peer keeps what outlives it; nothing is kept when empty.
 	DataDir string
+	// Durable keeps particles that live when the peer ends, by a crash or not: its next
+	// process goes on with them. It needs a DataDir. See [dispatch.Keeper] for what it means.
+	Durable bool
 	// ServicesDir is a directory of .js files to serve, NAME.js as service NAME. Empty:
 	// none.
 	ServicesDir string
@@ -88,6 +91,9 @@ func (c *Config) Check() error {
 	}
 	if c.Network == "" {
 		c.Network = "dar"
+	}
+	if c.Durable && c.DataDir == "" {
+		return errors.New("config: a durable peer needs a data directory")
 	}
 	for _, list := range []struct {
 		name  string

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -22,6 +23,7 @@ type actor struct {
 	closure services.Handler
 	ctx     context.Context // ends at the deadline or with the dispatcher
 	cancel  context.CancelFunc
+	kept    *history // nil: ends with the process
 
 	mailbox mailbox
 
@@ -46,8 +48,8 @@ type mailbox struct {
 
 func (m *mailbox) pending() bool { return m.fresh || len(m.arrivals) > 0 || len(m.results) > 0 }
 
-func newActor(d *Dispatcher, k key, p *particle.Particle, scope Scope, closure services.Handler) *actor {
-	a := &actor{d: d, key: k, p: *p, scope: scope, closure: closure}
+func newActor(d *Dispatcher, k key, p *particle.Particle, scope Scope, closure services.Handler, kept *history) *actor {
+	a := &actor{d: d, key: k, p: *p, scope: scope, closure: closure, kept: kept}
 	a.p.Data = nil
 	a.p.Signature = []byte(k.signature) // not the frame that the first arrival came in
 	a.mailbox.fresh = true
@@ -73,12 +75,16 @@ func (a *actor) arrive(data []byte) error {
 	case m.ended:
 		return particle.ErrExpired
 	case len(data) == 0:
-		return a.wake()
 	case len(m.arrivals) >= limits.Mailbox || m.bytes+len(data) > max(limits.MailboxBytes, len(data)):
 		return fmt.Errorf("%w: %d arrivals, %d bytes", journal.MailboxFull, len(m.arrivals), m.bytes)
+	default:
+		m.arrivals = append(m.arrivals, data)
+		m.bytes += len(data)
+		a.kept.arrived(data)
 	}
-	m.arrivals = append(m.arrivals, data)
-	m.bytes += len(data)
+	if a.kept != nil && a.d.draining.Load() { // it is for the next process, unless a result comes
+		return nil
+	}
 	return a.wake()
 }
 
@@ -89,6 +95,10 @@ func (a *actor) answer(id uint32, r interpreter.CallResult) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.calls--
+	if a.ctx.Err() != nil { // the call was cut short, and is asked again if the particle is kept
+		return
+	}
+	a.kept.answered(id, r)
 	m.put(id, r)
 	a.wake()
 }
@@ -98,7 +108,9 @@ func (a *actor) refuse(id uint32) {
 	m := &a.mailbox
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.put(id, interpreter.CallResult{RetCode: 1, Result: fmt.Sprintf(`"too many calls at once: at most %d per particle"`, a.d.cfg.Calls)})
+	r := interpreter.CallResult{RetCode: 1, Result: fmt.Sprintf(`"too many calls at once: at most %d per particle"`, a.d.cfg.Calls)}
+	a.kept.answered(id, r)
+	m.put(id, r)
 	a.wake()
 }
 
@@ -131,6 +143,10 @@ type input struct {
 // run steps until the mailbox is empty.
 func (a *actor) run() {
 	size := int64(0)
+	if a.kept != nil && a.kept.old {
+		a.resume()
+		size = a.size()
+	}
 	for {
 		in, ok := a.take()
 		if !ok {
@@ -142,13 +158,13 @@ func (a *actor) run() {
 	a.d.rest(a, size)
 }
 
-// take empties the mailbox. When there is nothing in it the goroutine no longer owns the
-// actor.
+// take empties the mailbox. When there is nothing in it, or no time for it, the goroutine no
+// longer owns the actor.
 func (a *actor) take() (in input, ok bool) {
 	m := &a.mailbox
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.ended || !m.pending() {
+	if m.ended || !m.pending() || a.ctx.Err() != nil {
 		m.running = false
 		if m.ended {
 			a.bury()
@@ -157,16 +173,19 @@ func (a *actor) take() (in input, ok bool) {
 	}
 	in = input{m.arrivals, m.results}
 	m.arrivals, m.bytes, m.results, m.fresh = nil, 0, nil, false
+	a.kept.stepped()
 	return in, true
 }
 
 // work does one step and what follows from it.
 func (a *actor) work(in input) {
 	if !a.d.slots.acquire(a.ctx, a.p.InitPeerID) {
+		a.note(nil)
 		return // expired while waiting for a slot
 	}
 	began := time.Now()
 	out, data := a.step(in)
+	a.note(&out)
 	took := time.Since(began)
 	a.d.slots.release()
 
@@ -271,27 +290,40 @@ func (a *actor) send(next, again []string, data []byte) {
 	}
 	p := a.p
 	p.Data = data
+	handed := a.handed()
 	var remote []string
 	for _, peer := range to {
-		if scope, ok := a.local(peer); ok {
+		if scope, ok := a.d.scope(peer); ok {
 			a.d.deliver(a.scope.Peer, &p, scope, nil, trusted)
+			if handed != nil {
+				handed(peer)
+			}
 		} else {
 			remote = append(remote, peer)
 		}
 	}
-	if len(remote) > 0 {
-		a.d.cfg.Send(&p, remote)
+	switch {
+	case len(remote) == 0:
+	case a.kept == nil:
+		a.d.cfg.Send(&p, remote, nil)
+	default:
+		a.d.cfg.Keeper.After(func() { a.d.cfg.Send(&p, remote, handed) })
 	}
 }
 
-func (a *actor) local(peer string) (Scope, bool) {
-	switch {
-	case peer == a.d.cfg.Host.Peer:
-		return a.d.cfg.Host, true
-	case a.d.cfg.Local == nil:
-		return Scope{}, false
+// handed notes that a peer has got the data of the latest step; nil when nobody asks.
+func (a *actor) handed() func(peer string) {
+	if a.kept == nil {
+		return nil
 	}
-	return a.d.cfg.Local(peer)
+	step := a.kept.steps
+	return func(peer string) {
+		a.mailbox.mu.Lock()
+		defer a.mailbox.mu.Unlock()
+		if !a.mailbox.ended {
+			a.kept.handed(step, peer)
+		}
+	}
 }
 
 // expire ends the actor at its deadline or with the dispatcher.
@@ -309,7 +341,7 @@ func (a *actor) expire() {
 // bury forgets the particle. It is called once, by whoever owns the state at the end, with
 // the mailbox locked.
 func (a *actor) bury() {
-	a.d.remove(a)
+	stays := a.kept != nil && !errors.Is(a.ctx.Err(), context.DeadlineExceeded)
 	e := journal.Entry{At: time.Now(), Kind: journal.Expired, Particle: a.p.ID}
 	waiting := a.waiting()
 	if len(waiting) > 0 {
@@ -318,9 +350,19 @@ func (a *actor) bury() {
 	for _, w := range waiting {
 		e.Waits = append(e.Waits, journal.Wait{Instruction: w.Instruction, Variable: w.Variable, Peer: w.Peer})
 	}
+	switch {
+	case stays:
+		e.Kind, e.Reason = journal.Kept, ""
+		if !a.kept.old && !a.kept.torn && (a.machine != nil || a.prev != nil) {
+			a.checkpoint() // also for a next process whose interpreter is another one
+		}
+	case a.kept != nil:
+		a.kept.log.Remove()
+	}
 	a.d.cfg.Journal.Add(e)
-	if a.d.cfg.Ended != nil {
+	if a.d.cfg.Ended != nil && !stays {
 		a.d.cfg.Ended(&a.p, a.scope, waiting)
 	}
 	a.machine, a.prev = nil, nil
+	a.d.remove(a) // last: Close waits for it
 }

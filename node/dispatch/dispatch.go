@@ -33,6 +33,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aquanode/aquanode/interpreter"
@@ -65,8 +66,11 @@ type Config struct {
 	Open func(p *particle.Particle, scope Scope, prev []byte) (Machine, error)
 	// Enqueue takes a call's place in the queue of its service, see services.Registry.
 	Enqueue func(ctx context.Context, c *services.Call) func() services.Result
-	// Send takes a particle with its new data for other peers. It must not wait.
-	Send func(p *particle.Particle, to []string)
+	// Send takes a particle with its new data for other peers. It must not wait. It calls
+	// handed, unless that is nil, for each peer of which nothing more is to be tried.
+	Send func(p *particle.Particle, to []string, handed func(peer string))
+	// Keeper, if set, keeps particles over a restart.
+	Keeper Keeper
 	// Local finds the scope of a peer that lives on this host; nil: there is only the host.
 	Local func(peer string) (Scope, bool)
 	// Stepped, if set, hears of each step before its calls and sends begin.
@@ -116,6 +120,8 @@ type Dispatcher struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 
+	draining atomic.Bool
+
 	mu      sync.Mutex
 	closed  bool // no new particles
 	stopped bool // no new goroutines
@@ -147,6 +153,9 @@ func New(cfg Config) *Dispatcher {
 // Deliver takes a particle that arrived for the host. Whether it was admitted is in the
 // journal.
 func (d *Dispatcher) Deliver(from string, p *particle.Particle) {
+	if d.cfg.Keeper != nil {
+		d.cfg.Keeper.Room(d.ctx)
+	}
 	d.deliver(from, p, d.cfg.Host, nil, func() error { return d.verify(from, p) })
 }
 
@@ -252,10 +261,24 @@ func (d *Dispatcher) findOrAdd(p *particle.Particle, scope Scope, closure servic
 	if err := d.room(p); err != nil {
 		return nil, err
 	}
-	a := newActor(d, k, p, scope, closure)
+	var log Log
+	if d.cfg.Keeper != nil && closure == nil {
+		log = d.cfg.Keeper.Begin(encodeHead(scope.Peer, p))
+	}
+	return d.add(p, scope, closure, log), nil
+}
+
+// add makes an actor. d.mu is held.
+func (d *Dispatcher) add(p *particle.Particle, scope Scope, closure services.Handler, log Log) *actor {
+	var kept *history
+	if log != nil {
+		kept = newHistory(log)
+	}
+	k := key{scope.Peer, string(p.Signature)}
+	a := newActor(d, k, p, scope, closure, kept)
 	d.actors[k] = a
 	d.perPeer[p.InitPeerID]++
-	return a, nil
+	return a
 }
 
 // remove forgets an actor at its end.
@@ -306,7 +329,8 @@ func (d *Dispatcher) Live() int {
 }
 
 // Drain refuses new particles and returns when those that live have nothing to do at this
-// moment, or when the context ends.
+// moment, or when the context ends. With a Keeper nothing is refused: what arrives is kept for
+// the next process.
 func (d *Dispatcher) Drain(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() {
 		d.mu.Lock()
@@ -316,7 +340,8 @@ func (d *Dispatcher) Drain(ctx context.Context) {
 	defer stop()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.closed = true
+	d.draining.Store(true)
+	d.closed = d.cfg.Keeper == nil
 	for d.busy > 0 && ctx.Err() == nil {
 		d.idle.Wait()
 	}

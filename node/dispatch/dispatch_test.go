@@ -71,6 +71,7 @@ type host struct {
 
 	mu    sync.Mutex
 	plans []*plan // opened, in order
+	waits []interpreter.Wait
 	sent  []string
 	ended []string
 	calls map[string]func(context.Context) services.Result
@@ -84,7 +85,7 @@ func newHost(t *testing.T, step func(in string) interpreter.Outcome, change func
 		Open: func(p *particle.Particle, _ Scope, prev []byte) (Machine, error) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			m := &plan{t: t, prev: prev, step: step}
+			m := &plan{t: t, prev: prev, step: step, waits: h.waits}
 			h.plans = append(h.plans, m)
 			return m, nil
 		},
@@ -92,7 +93,7 @@ func newHost(t *testing.T, step func(in string) interpreter.Outcome, change func
 			f := h.calls[c.Function]
 			return func() services.Result { return f(ctx) }
 		},
-		Send: func(p *particle.Particle, to []string) {
+		Send: func(p *particle.Particle, to []string, _ func(string)) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.sent = append(h.sent, fmt.Sprintf("%s to %s", p.Data, strings.Join(to, ",")))
@@ -222,10 +223,10 @@ func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, func(in string) interpreter.Outcome { return call("slow") }, nil)
 		h.calls["slow"] = result(time.Hour, "never")
+		h.waits = []interpreter.Wait{{Instruction: "call x", Variable: "y"}}
 		p := newParticle(2, "")
 		h.Deliver("r", p)
 		synctest.Wait()
-		h.plans[0].waits = []interpreter.Wait{{Instruction: "call x", Variable: "y"}}
 		pass(10 * time.Second)
 		if h.Live() != 1 {
 			t.Error("the particle ended before its deadline was over")

@@ -32,10 +32,12 @@ const (
 	Held                // data for Peer waits, since the peer cannot be reached
 	Lost                // data for Peer did not leave
 	Expired             // the particle's time ran out
+	Kept                // the peer stops, the particle waits on disk
+	Resumed             // the particle goes on after a restart
 	kinds
 )
 
-var kindNames = [kinds]string{"arrived", "refused", "stepped", "failed", "called", "sent", "held", "lost", "expired"}
+var kindNames = [kinds]string{"arrived", "refused", "stepped", "failed", "called", "sent", "held", "lost", "expired", "kept", "resumed"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -57,7 +59,7 @@ type Entry struct {
 	Detail   string        `json:"detail,omitempty"`
 	// Joins are the calls on whose results a call depended, when there were several.
 	Joins []Origin `json:"joins,omitempty"`
-	// Waits are what an expired particle could not go on with.
+	// Waits are what an expired or kept particle could not go on with.
 	Waits []Wait `json:"waits,omitempty"`
 }
 

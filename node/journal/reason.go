@@ -34,6 +34,7 @@ const (
 	Interpreter   Reason = "interpreter" // the interpreter reported an error
 	ServiceFailed Reason = "service"     // a service answered with an error
 	Unfinished    Reason = "unfinished"  // time ran out while something was waited for
+	WhileDown     Reason = "down"        // time ran out between two lives of the peer
 	Other         Reason = "other"
 )
 
@@ -57,6 +58,7 @@ var reasonTexts = map[Reason]string{
 	Interpreter:   "script interpretation failed",
 	ServiceFailed: "service call failed",
 	Unfinished:    "time ran out",
+	WhileDown:     "time ran out while the peer was down",
 	Other:         "other error",
 }
 

@@ -112,6 +112,9 @@ type Config struct {
 
 	// Receive gets each decoded particle, signature and expiry unchecked.
 	Receive func(from string, p *particle.Particle)
+	// Taken, if set, waits until all that was received is safe. A stream that its sender has
+	// closed is closed on our side after it, or reset when it fails.
+	Taken func(ctx context.Context) error
 	// Refused is told why a frame or a connection was not taken.
 	Refused func(from string, err error)
 	// Sent is told what became of a frame given to Send.

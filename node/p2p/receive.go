@@ -37,6 +37,10 @@ func (h *Host) handleStream(s network.Stream) {
 		s.Reset()
 		return
 	}
+	if h.cfg.Taken != nil && h.cfg.Taken(h.ctx) != nil {
+		s.Reset()
+		return
+	}
 	s.Close()
 }
 

@@ -27,6 +27,8 @@ type Outgoing struct {
 	Particle string // its id, for whoever reads the journal
 	Frame    []byte // shared, not written to
 	Deadline time.Time
+	// Handed, if set, is for whoever hears in Config.Sent what became of the frame.
+	Handed func(to string)
 
 	giveUp time.Time // when it stops to wait for a connection
 }

@@ -56,18 +56,18 @@ func (s *Store) Close() error { return s.db.Close() }
 
 // SetAlias gives an alias of a scope to a service, wherever it was before.
 func (s *Store) SetAlias(scope, alias, service string) error {
-	return s.change("alias", func(tx *bolt.Tx) error { return put(tx, aliasBucket, scope, alias, service) })
+	return s.update("alias", func(tx *bolt.Tx) error { return put(tx, aliasBucket, scope, alias, service) })
 }
 
 // RemoveAlias takes an alias of a scope away.
 func (s *Store) RemoveAlias(scope, alias string) error {
-	return s.change("alias", func(tx *bolt.Tx) error { return drop(tx, aliasBucket, scope, alias) })
+	return s.update("alias", func(tx *bolt.Tx) error { return remove(tx, aliasBucket, scope, alias) })
 }
 
 // RemoveService takes the aliases of a scope's service away and remembers that the service is
 // not wanted as long as it is made from the same blueprint.
 func (s *Store) RemoveService(scope, service, blueprint string) error {
-	return s.change("service", func(tx *bolt.Tx) error {
+	return s.update("service", func(tx *bolt.Tx) error {
 		var gone []string
 		for alias, to := range entries(tx, aliasBucket, scope) {
 			if to == service {
@@ -75,7 +75,7 @@ func (s *Store) RemoveService(scope, service, blueprint string) error {
 			}
 		}
 		for _, alias := range gone {
-			if err := drop(tx, aliasBucket, scope, alias); err != nil {
+			if err := remove(tx, aliasBucket, scope, alias); err != nil {
 				return err
 			}
 		}
@@ -88,7 +88,7 @@ func (s *Store) AddService(scope, service string) error {
 	if removed, err := s.Removed(scope); err != nil || removed[service] == "" {
 		return err
 	}
-	return s.change("service", func(tx *bolt.Tx) error { return drop(tx, removedBucket, scope, service) })
+	return s.update("service", func(tx *bolt.Tx) error { return remove(tx, removedBucket, scope, service) })
 }
 
 // Aliases gives the services of a scope by alias.
@@ -97,7 +97,7 @@ func (s *Store) Aliases(scope string) (map[string]string, error) { return s.all(
 // Removed gives the blueprints of a scope's removed services by service id.
 func (s *Store) Removed(scope string) (map[string]string, error) { return s.all(removedBucket, scope) }
 
-func (s *Store) change(what string, f func(*bolt.Tx) error) error {
+func (s *Store) update(what string, f func(*bolt.Tx) error) error {
 	if err := s.db.Update(f); err != nil {
 		return fmt.Errorf("store: %s: %w", what, err)
 	}
@@ -143,7 +143,7 @@ func put(tx *bolt.Tx, bucket []byte, scope, k, v string) error {
 	return b.Put([]byte(k), []byte(v))
 }
 
-func drop(tx *bolt.Tx, bucket []byte, scope, k string) error {
+func remove(tx *bolt.Tx, bucket []byte, scope, k string) error {
 	all := tx.Bucket(bucket)
 	if all == nil || all.Bucket([]byte(scope)) == nil {
 		return nil

@@ -17,7 +17,8 @@
 //
 // A vault begins with its first file. It ends when the owner of the particle calls
 // [Store.Remove], or with the [Store.Sweep] after its expiry; nothing can be put in later.
-// [Open] removes what an earlier process left. Vaults, files and bytes are bounded by [Limits].
+// [Open] removes what an earlier process left; [OpenDurable] leaves what belongs to particles
+// that still live. Vaults, files and bytes are bounded by [Limits].
 package vault
 
 import (
@@ -30,6 +31,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -76,8 +78,9 @@ func (p Particle) name() string {
 
 // A Store is the vaults of a peer. It is safe for concurrent use.
 type Store struct {
-	dir    string
-	limits Limits
+	dir     string
+	limits  Limits
+	durable bool
 
 	mu     sync.Mutex
 	vaults map[string]*usage // by directory name
@@ -92,12 +95,20 @@ type usage struct {
 }
 
 // Open makes the directory if need be, and empties it.
-func Open(dir string, limits Limits) (*Store, error) {
+func Open(dir string, limits Limits) (*Store, error) { return openStore(dir, limits, false, nil) }
+
+// OpenDurable is Open for a peer whose particles outlive it: vaults of those that live stay,
+// also after Close, and files are on disk when Put returns. live is asked when there are any.
+func OpenDurable(dir string, limits Limits, live func() []Particle) (*Store, error) {
+	return openStore(dir, limits, true, live)
+}
+
+func openStore(dir string, limits Limits, durable bool, live func() []Particle) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open vault: %w", err)
 	}
-	s := &Store{dir: dir, limits: limits.withDefaults(), vaults: map[string]*usage{}}
-	if err := s.removeLeftovers(); err != nil {
+	s := &Store{dir: dir, limits: limits.withDefaults(), durable: durable, vaults: map[string]*usage{}}
+	if err := s.removeLeftovers(live); err != nil {
 		return nil, fmt.Errorf("open vault %s: %w", dir, err)
 	}
 	return s, nil
@@ -120,19 +131,53 @@ func (l Limits) withDefaults() Limits {
 }
 
 // removeLeftovers touches only what has the name of a vault, in case the directory is a wrong one.
-func (s *Store) removeLeftovers() error {
+func (s *Store) removeLeftovers(live func() []Particle) error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if b, err := hex.DecodeString(e.Name()); err != nil || len(b) != sha256.Size {
-			continue
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool {
+		b, err := hex.DecodeString(e.Name())
+		return err != nil || len(b) != sha256.Size
+	})
+	stay := map[string]Particle{}
+	if len(entries) > 0 && live != nil {
+		for _, p := range live() {
+			stay[p.name()] = p
 		}
-		if err := os.RemoveAll(filepath.Join(s.dir, e.Name())); err != nil {
+	}
+	for _, e := range entries {
+		p, ok := stay[e.Name()]
+		if ok {
+			err = s.adopt(p)
+		} else {
+			err = os.RemoveAll(filepath.Join(s.dir, e.Name()))
+		}
+		if err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// adopt takes over the vault of a particle that an earlier process left. Files that it did not
+// put there in whole are not known to any script.
+func (s *Store) adopt(p Particle) error {
+	files, err := os.ReadDir(s.Dir(p))
+	if err != nil {
+		return err
+	}
+	u := &usage{expires: p.Expires}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			return err
+		}
+		u.files++
+		u.bytes += info.Size()
+	}
+	s.vaults[p.name()] = u
+	s.total += u.bytes
 	return nil
 }
 
@@ -161,9 +206,28 @@ func (s *Store) put(p Particle, file string, data []byte) error {
 	if err := os.WriteFile(filepath.Join(dir, file), data, 0o600); err != nil {
 		return err
 	}
+	if s.durable {
+		if err := syncAll(filepath.Join(dir, file), dir, s.dir); err != nil {
+			return err
+		}
+	}
 	u.files++
 	u.bytes += int64(len(data))
 	s.total += int64(len(data))
+	return nil
+}
+
+// syncAll puts files and directories on disk.
+func syncAll(paths ...string) error {
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -258,10 +322,13 @@ func (s *Store) Sweep(now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// Close ends all vaults.
+// Close ends all vaults, unless they are durable.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.durable {
+		return nil
+	}
 	var errs []error
 	for name := range s.vaults {
 		errs = append(errs, s.remove(name))

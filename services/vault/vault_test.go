@@ -223,3 +223,51 @@ func TestOpenSweepsLeftovers(t *testing.T) {
 		t.Errorf("left: %v", entries)
 	}
 }
+
+// A durable store leaves the vaults of particles that live, and nothing else.
+func TestDurable(t *testing.T) {
+	dir := t.TempDir()
+	begin := func(live ...Particle) *Store {
+		t.Helper()
+		s, err := OpenDurable(dir, Limits{ParticleFiles: 2}, func() []Particle { return live })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	a := Particle{Scope: "host", ID: "a", Token: "t", Expires: time.Now().Add(time.Hour)}
+	b := Particle{Scope: "host", ID: "b", Token: "t", Expires: time.Now().Add(time.Hour)}
+	s := begin()
+	file, err := s.Put(a, []byte("kept"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(b, []byte("swept")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = begin(a)
+	if got, err := s.Read(a, file); err != nil || string(got) != "kept" {
+		t.Errorf("want the file, got %q, %v", got, err)
+	}
+	if _, err := os.Stat(s.Dir(b)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the vault of a particle that is gone: %v", err)
+	}
+	if vaults, bytes := s.Usage(); vaults != 1 || bytes != 4 {
+		t.Errorf("want 1 vault of 4 bytes, got %d of %d", vaults, bytes)
+	}
+	if _, err := s.Put(a, nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Put(a, nil); !errors.Is(err, ErrFull) {
+		t.Errorf("adopted files count: want %v, got %v", ErrFull, err)
+	}
+	if err := s.Remove(a); err != nil {
+		t.Error(err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+		t.Errorf("left: %v, %v", entries, err)
+	}
+}

@@ -1,0 +1,369 @@
+package dispatch
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/interpreter/value"
+	"github.com/aquanode/aquanode/node/journal"
+	"github.com/aquanode/aquanode/particle"
+	"github.com/aquanode/aquanode/services"
+)
+
+// memory is a Keeper whose disk can be looked at as it was after each change of a log.
+type memory struct {
+	mu   sync.Mutex
+	logs []*memoryLog
+}
+
+type memoryLog struct {
+	of      *memory
+	head    []byte
+	old     [][]byte
+	records [][]byte
+	moments [][][]byte
+	removed bool
+}
+
+func (m *memory) Begin(head []byte) Log {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := &memoryLog{of: m, head: head, moments: [][][]byte{nil}}
+	m.logs = append(m.logs, l)
+	return l
+}
+
+func (m *memory) After(f func())       { f() }
+func (m *memory) Room(context.Context) {}
+
+func (l *memoryLog) change(records [][]byte) {
+	l.records = records
+	l.moments = append(l.moments, slices.Clone(records))
+}
+
+func (l *memoryLog) Append(record []byte) {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	l.change(append(l.records, record))
+}
+
+func (l *memoryLog) Replace(records [][]byte) {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	l.change(slices.Clone(records))
+}
+
+func (l *memoryLog) Remove() {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	l.removed = true
+}
+
+func (l *memoryLog) Read() ([][]byte, error) { return l.old, nil }
+
+// life is one process of a peer that runs particles with the interpreter.
+type life struct {
+	*Dispatcher
+	keeper *memory
+
+	mu    sync.Mutex
+	calls []string
+	sent  map[string]bool
+	done  string
+}
+
+// begin starts a peer. Calls take their first argument in milliseconds and give the second.
+func begin(keeper *memory) *life {
+	l := &life{keeper: keeper, sent: map[string]bool{}}
+	l.Dispatcher = New(Config{
+		Host:    Scope{Peer: peerOf(1), Key: testKey(1)},
+		Journal: journal.New("", 0),
+		Open:    Interpret(interpreter.Limits{}),
+		Keeper:  keeper,
+		Enqueue: func(ctx context.Context, c *services.Call) func() services.Result {
+			return func() services.Result { return l.serve(ctx, c) }
+		},
+		Send: func(p *particle.Particle, to []string, handed func(string)) {
+			l.mu.Lock()
+			for _, peer := range to {
+				l.sent[peer] = true
+			}
+			l.mu.Unlock()
+			for _, peer := range to {
+				handed(peer)
+			}
+		},
+	})
+	return l
+}
+
+func (l *life) serve(ctx context.Context, c *services.Call) services.Result {
+	texts := make([]string, len(c.Args))
+	for i, a := range c.Args {
+		texts[i] = a.Text()
+	}
+	if c.Function == "done" {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.done = strings.Join(texts, " ")
+		return services.Result{Result: "null"}
+	}
+	n, _ := c.Args[0].AsInt64()
+	select {
+	case <-time.After(time.Duration(n) * time.Millisecond):
+	case <-ctx.Done():
+		return services.Result{RetCode: 1, Result: `"cut short"`}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls = append(l.calls, texts[0])
+	if c.Function == "fail" {
+		return services.Result{RetCode: 1, Result: `"failed"`}
+	}
+	if c.Function == "big" {
+		return services.Result{Result: value.String(strings.Repeat(texts[1], 100_000)).Text()}
+	}
+	return services.Result{Result: texts[1]}
+}
+
+// keepScripts are run by peer ME; END is where they end, GO sends to somebody else.
+var keepScripts = map[string]string{
+	"one after the other": `(seq (call ME ("s" "f") [10 "a"] a) (seq (call ME ("s" "f") [20 a] b) (seq GO END)))`,
+	"side by side": `(seq (par (call ME ("s" "f") [30 "a"] a) (par (call ME ("s" "f") [10 "x"] x) (call ME ("s" "f") [20 "b"] b)))
+		(seq (par GO (call ME ("s" "f") [40 "c"] c)) END))`,
+	"failures": `(seq (xor (seq (call ME ("s" "f") [10 "q"] q) (call ME ("s" "fail") [20 ""] a)) (call ME ("s" "f") [30 :error:.$.message] a))
+		(seq (call ME ("s" "f") [40 "b"] b) (seq GO END)))`,
+	"streams": `(new $s (seq (par (call ME ("s" "f") [20 1] $s) (par (call ME ("s" "f") [10 2] $s) (call ME ("s" "f") [30 3] $s)))
+		(seq (canon ME $s #ss) (seq (fold #ss i (par (call ME ("s" "f") [40 i] $t) (next i)))
+		(seq (canon ME $t #tt) (seq (call ME ("s" "f") [0 #ss.length] a) (seq (call ME ("s" "f") [0 #tt.length] b) (seq GO END))))))))`,
+	"big values": `(seq (par (call ME ("s" "big") [10 1] x) (par (call ME ("s" "big") [20 2] y) (call ME ("s" "f") [100 2] z)))
+		(seq (call ME ("s" "f") [30 "a"] a) (seq (call ME ("s" "f") [40 "b"] b) (seq GO END))))`,
+}
+
+// Whenever a peer crashes, the next process brings the particle to the same end. What has a
+// result on disk is not asked again, and what was handed over is not sent again.
+func TestEveryCrash(t *testing.T) {
+	for name, body := range keepScripts {
+		t.Run(name, func(t *testing.T) {
+			text := strings.NewReplacer("ME", `"`+peerOf(1)+`"`, "END", `(call "`+peerOf(1)+`" ("s" "done") [a b])`,
+				"GO", `(par (call "`+peerOf(7)+`" ("s" "f") []) (null))`).Replace(body)
+			var whole *memoryLog
+			var want string
+			var entries []journal.Entry
+			synctest.Test(t, func(t *testing.T) {
+				l := begin(&memory{})
+				l.Deliver("r", particle.New(testKey(2), text, time.Minute, time.Now()))
+				pass(time.Second)
+				want, entries = l.done, l.cfg.Journal.Recent(10, nil)
+				whole = l.keeper.logs[0]
+				l.Close()
+			})
+			if want == "" {
+				t.Fatalf("the script has no end: %+v", entries)
+			}
+			t.Logf("%d moments, the end is %.40s", len(whole.moments), want)
+			for i, records := range whole.moments {
+				for _, twice := range []bool{false, true} {
+					synctest.Test(t, func(t *testing.T) { whole.crash(t, i, records, want, twice) })
+				}
+			}
+		})
+	}
+}
+
+// crash goes on from what was on disk at some moment. When it is to happen twice, the second
+// crash comes in the middle of the second life.
+func (l *memoryLog) crash(t *testing.T, moment int, records [][]byte, want string, twice bool) {
+	head := l.head
+	if twice {
+		between := begin(&memory{})
+		log := between.restore(t, head, records)
+		pass(25 * time.Millisecond)
+		log.of.mu.Lock()
+		records = slices.Clone(log.records)
+		log.of.mu.Unlock()
+		between.Close()
+	}
+	results, handed := 0, false
+	for _, r := range records {
+		switch {
+		case r[0] == recordResult:
+			results++
+		case r[0] == recordHanded:
+			handed = true
+		case r[0] == recordCheckpoint:
+			results = -1
+		}
+	}
+	next := begin(&memory{})
+	log := next.restore(t, head, records)
+	pass(time.Second)
+	if next.done == "" {
+		// The call of done itself had its result on disk.
+		if !slices.ContainsFunc(records, func(r []byte) bool { return r[0] == recordResult && string(r[9:]) == "null" }) &&
+			!bytes.HasPrefix(records[0], []byte{recordCheckpoint}) {
+			t.Errorf("moment %d: no end after the crash; journal %+v", moment, next.cfg.Journal.Recent(20, nil))
+		}
+	} else if next.done != want {
+		t.Errorf("moment %d: want %.80s, got %.80s", moment, want, next.done)
+	}
+	if !handed && results >= 0 && !next.sent[peerOf(7)] {
+		t.Errorf("moment %d: the data was neither handed over before the crash nor sent after it", moment)
+	}
+	if handed && next.sent[peerOf(7)] && next.done == "" {
+		t.Errorf("moment %d: sent again what was handed over", moment)
+	}
+	next.Close()
+	if log.removed {
+		t.Errorf("moment %d: the log ended before the particle", moment)
+	}
+}
+
+// restore brings back the only particle of a log.
+func (l *life) restore(t *testing.T, head []byte, records [][]byte) *memoryLog {
+	log := &memoryLog{of: l.keeper, head: head, old: records, records: slices.Clone(records)}
+	p, scope, ok := l.Restore(head, log)
+	if !ok || p.ID == "" || scope.Peer != peerOf(1) {
+		t.Fatalf("not restored: %v, %+v", p, l.cfg.Journal.Recent(1, nil))
+	}
+	l.Resume()
+	return log
+}
+
+// The calls of a restored particle are those that have no result on disk.
+func TestCallsAreAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := begin(&memory{})
+		me := `"` + peerOf(1) + `"`
+		first.Deliver("r", particle.New(testKey(2), fmt.Sprintf(
+			`(par (call %s ("s" "f") [10 1] a) (par (call %[1]s ("s" "f") [50 2] b) (call %[1]s ("s" "f") [60 3] c)))`, me), time.Minute, time.Now()))
+		pass(30 * time.Millisecond)
+		log := first.keeper.logs[0]
+		first.Close() // cuts the other two short
+		if n := first.cfg.Journal.Count(journal.Kept, ""); n != 1 {
+			t.Errorf("want an entry of a kept particle, got %d", n)
+		}
+		next := begin(&memory{})
+		next.restore(t, log.head, log.records)
+		pass(time.Second)
+		slices.Sort(next.calls)
+		if diff := cmp.Diff([]string{"50", "60"}, next.calls); diff != "" {
+			t.Errorf("calls after the restart (-want +got):\n%s", diff)
+		}
+		pass(time.Minute)
+		next.Close()
+		if last := next.cfg.Journal.Recent(1, nil)[0]; last.Kind != journal.Expired {
+			t.Errorf("want the particle to expire, got %+v", last)
+		}
+	})
+}
+
+// A log does not grow without end: checkpoints take its place.
+func TestCheckpoints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := begin(&memory{})
+		p := particle.New(testKey(2), fmt.Sprintf(`(call %q ("s" "f") [50000 1] a)`, peerOf(1)), time.Minute, time.Now())
+		state, err := interpreter.Open(p.Script, nil, interpreter.Params{
+			InitPeerID: p.InitPeerID, CurrentPeerID: peerOf(3), ParticleID: p.ID, Timestamp: p.Timestamp, TTL: p.TTL, Key: testKey(3),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		state.Step(t.Context(), nil, nil)
+		p.Data = state.Data()
+		for range 10 * checkpointBytes / len(p.Data) {
+			l.Deliver("r", p)
+			synctest.Wait()
+		}
+		size := 0
+		for _, r := range l.keeper.logs[0].records {
+			size += len(r)
+		}
+		if size > 2*checkpointBytes {
+			t.Errorf("the log has %d bytes", size)
+		}
+		log := l.keeper.logs[0]
+		l.Close()
+		next := begin(&memory{})
+		next.restore(t, log.head, log.records)
+		pass(55 * time.Second)
+		if len(next.calls) != 1 {
+			t.Errorf("want the pending call of the checkpoint, got %v", next.calls)
+		}
+		next.Close()
+	})
+}
+
+func TestRestoreRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := begin(&memory{})
+		p := particle.New(testKey(2), "(null)", time.Second, time.Now())
+		head := encodeHead(peerOf(1), p)
+		for i := range head { // a broken head is no panic; many lead to another particle
+			l.Restore(head[:i], &memoryLog{of: l.keeper})
+		}
+		pass(2 * time.Second)
+		for name, head := range map[string][]byte{"expired": head, "of a scope that is gone": encodeHead(peerOf(5), p), "empty": nil} {
+			log := &memoryLog{of: l.keeper}
+			if _, _, ok := l.Restore(head, log); ok || !log.removed {
+				t.Errorf("%s: restored %v, removed %v", name, ok, log.removed)
+			}
+		}
+		if n := l.cfg.Journal.Count(journal.Expired, journal.WhileDown); n != 1 {
+			t.Errorf("want an entry of what expired, got %d", n)
+		}
+		l.Close()
+	})
+}
+
+// Records that are broken end the particle with an entry, not the peer.
+func TestBrokenRecords(t *testing.T) {
+	for name, records := range map[string][][]byte{
+		"empty": {{}}, "kind": {{'?'}}, "result": {{recordResult, 1}}, "handed": {{recordHanded}}, "checkpoint": {{recordCheckpoint, 200, 1}},
+		"argument": {append([]byte{recordCheckpoint, 29}, `{"Pending":[{"Args":["no{"]}]}`...)},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := begin(&memory{})
+			p := particle.New(testKey(2), "(null)", time.Second, time.Now())
+			l.restore(t, encodeHead(peerOf(1), p), records)
+			synctest.Wait()
+			if n := l.cfg.Journal.Count(journal.Failed, ""); n != 1 {
+				t.Errorf("%s: want a failure in the journal, got %+v", name, l.cfg.Journal.Recent(5, nil))
+			}
+			l.Close()
+		})
+	}
+}
+
+// What arrives while a peer is stopped is taken over by its next process.
+func TestArrivalsWhileDraining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := begin(&memory{})
+		l.Drain(t.Context())
+		p := particle.New(testKey(2), fmt.Sprintf(`(call %q ("s" "done") ["x"])`, peerOf(1)), time.Minute, time.Now())
+		l.Deliver("r", p)
+		synctest.Wait()
+		log := l.keeper.logs[0]
+		l.Close()
+		if l.done != "" {
+			t.Error("run while draining")
+		}
+		next := begin(&memory{})
+		next.restore(t, log.head, log.records)
+		pass(time.Second)
+		if next.done != `"x"` {
+			t.Errorf("want the particle run, journal %+v", next.cfg.Journal.Recent(5, nil))
+		}
+		next.Close()
+	})
+}
