@@ -147,7 +147,7 @@ func (h *history) asked(out *interpreter.Outcome) {
 	for _, r := range out.CallRequests {
 		h.pending[r.ID] = r
 	}
-	for _, peer := range out.NextPeers {
+	for _, peer := range slices.Concat(out.NextPeers, out.Again) {
 		h.owed[peer] = h.steps
 	}
 }
@@ -331,7 +331,7 @@ func (a *actor) resume() {
 		Detail: fmt.Sprintf("%d steps, %d calls are asked again, %d peers are owed data", h.steps, len(calls), len(owed)),
 	})
 	a.call(calls)
-	a.send(owed, data)
+	a.send(owed, nil, data)
 }
 
 // replay steps the machine through the log and gives what was not folded in. Nobody else has
