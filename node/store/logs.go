@@ -41,6 +41,8 @@ type Logs struct {
 	queued *sync.Cond // something is in the queue, or closed
 	queue  []change
 	bytes  int
+	due    bool   // the queue is to be written now
+	rests  bool   // the queue is to be written soon
 	last   uint64 // log
 	closed bool
 	err    error
@@ -73,6 +75,9 @@ const (
 	batchBytes  = 16 << 20 // of values in one transaction
 	maxBacklog  = 64 << 20 // of values that wait, before Room waits too
 	recordBytes = 64       // what a record without value counts
+
+	// patience is how long a change rests that nobody waits for.
+	patience = 20 * time.Millisecond
 )
 
 var logBucket = []byte("logs")
@@ -189,6 +194,21 @@ func (l *Logs) add(c change) {
 	}
 	l.queue = append(l.queue, c)
 	l.bytes += len(c.value) + recordBytes
+	switch {
+	case c.then != nil || l.bytes >= batchBytes:
+		l.hurry()
+	case !l.due && !l.rests:
+		l.rests = true
+		time.AfterFunc(patience, func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.hurry()
+		})
+	}
+}
+
+func (l *Logs) hurry() {
+	l.due, l.rests = true, false
 	l.queued.Signal()
 }
 
@@ -289,7 +309,7 @@ func (l *Logs) fail(err error) {
 func (l *Logs) take() (batch []change) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.queue) == 0 && !l.closed {
+	for !(l.due && len(l.queue) > 0) && !l.closed {
 		l.queued.Wait()
 	}
 	size, n := 0, 0
@@ -299,6 +319,7 @@ func (l *Logs) take() (batch []change) {
 	}
 	batch, l.queue = l.queue[:n:n], l.queue[n:]
 	l.bytes -= size
+	l.due = len(l.queue) > 0
 	if n == 0 {
 		return nil
 	}
