@@ -14,6 +14,7 @@ package main
 import (
 	"os"
 	"runtime/debug"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 )
@@ -76,24 +77,53 @@ func flagsFirst(app *cli.App, args []string) []string {
 	if c == nil {
 		return args
 	}
-	flags, rest := []string{args[0], args[1]}, []string{}
-	for i := 2; i < len(args); i++ {
+	head, args := args[:2:2], args[2:]
+	known := c.Flags
+	if i, sub := subcommand(c, args); sub != nil {
+		head, args = append(head, args[i]), slices.Delete(slices.Clone(args), i, i+1)
+		known = slices.Concat(sub.Flags, known)
+	}
+	var flags, rest []string
+	for i := 0; i < len(args); i++ {
 		a := args[i]
 		switch {
 		case a == "--":
-			return append(append(append(flags, "--"), rest...), args[i+1:]...)
-		case len(a) < 2 || a[0] != '-':
+			rest = append(append([]string{"--"}, rest...), args[i+1:]...)
+			return slices.Concat(head, flags, rest)
+		case !isFlag(a):
 			rest = append(rest, a)
 		default:
 			flags = append(flags, a)
-			if takesValue(c.Flags, a) && i+1 < len(args) {
+			if takesValue(known, a) && i+1 < len(args) {
 				i++
 				flags = append(flags, args[i])
 			}
 		}
 	}
-	if len(c.Subcommands) > 0 && len(rest) > 0 { // the subcommand's name comes first
-		return append(append(append([]string{}, flags[:2]...), rest[0]), append(flags[2:], rest[1:]...)...)
-	}
-	return append(flags, rest...)
+	return slices.Concat(head, flags, rest)
 }
+
+// subcommand finds the subcommand among a command's arguments: the first one that is neither a
+// flag nor the value of one.
+func subcommand(c *cli.Command, args []string) (at int, sub *cli.Command) {
+	known := c.Flags
+	for _, sub := range c.Subcommands {
+		known = slices.Concat(known, sub.Flags)
+	}
+	for i := 0; i < len(args) && args[i] != "--"; i++ {
+		switch {
+		case !isFlag(args[i]):
+			for _, sub := range c.Subcommands {
+				if sub.HasName(args[i]) {
+					return i, sub
+				}
+			}
+			return 0, nil
+		case takesValue(known, args[i]):
+			i++
+		}
+	}
+	return 0, nil
+}
+
+func isFlag(arg string) bool { return len(arg) > 1 && arg[0] == '-' }

@@ -102,6 +102,12 @@ func TestFlagsFirst(t *testing.T) {
 		"aquanode run x -- --ttl":                      "aquanode run -- x --ttl",
 		"aquanode key show f --format json":            "aquanode key show --format json f",
 		"aquanode key --format json show f":            "aquanode key show --format json f",
+		"aquanode key show new --format json":          "aquanode key show --format json new",
+		"aquanode air bench f.air --budget 5 --fresh":  "aquanode air bench --budget 5 --fresh f.air",
+		"aquanode air bench --budget 5 --retained f":   "aquanode air bench --budget 5 --retained f",
+		"aquanode air --budget 5 bench f --retained g": "aquanode air bench --budget 5 --retained f g",
+		"aquanode air bench f -- --budget 5":           "aquanode air bench -- f --budget 5",
+		"aquanode air nothing --budget 5":              "aquanode air --budget nothing 5",
 		"aquanode --listen /ip4/1.2.3.4/tcp/1 --key k": "aquanode --listen /ip4/1.2.3.4/tcp/1 --key k",
 		"aquanode": "aquanode",
 	} {
