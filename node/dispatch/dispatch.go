@@ -225,9 +225,6 @@ func late(p *particle.Particle, now time.Time) time.Duration {
 func (d *Dispatcher) find(p *particle.Particle, scope Scope) (*actor, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed {
-		return nil, journal.ShuttingDown
-	}
 	a := d.actors[key{scope.Peer, string(p.Signature)}]
 	switch {
 	case a == nil:
@@ -329,8 +326,8 @@ func (d *Dispatcher) Live() int {
 }
 
 // Drain refuses new particles and returns when those that live have nothing to do at this
-// moment, or when the context ends. With a Keeper nothing is refused: what arrives is kept for
-// the next process.
+// moment, or when the context ends. What arrives for those that live is taken as before. With
+// a Keeper nothing is refused: what arrives is kept for the next process.
 func (d *Dispatcher) Drain(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() {
 		d.mu.Lock()

@@ -396,6 +396,31 @@ func TestDrain(t *testing.T) {
 	})
 }
 
+func TestDrainTakesAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, func(in string) interpreter.Outcome {
+			if in == "|" {
+				return call("f")
+			}
+			return interpreter.Outcome{}
+		}, nil)
+		h.calls["f"] = result(2*time.Second, "x")
+		p := newParticle(2, "")
+		h.Deliver("r", p)
+		drained := make(chan struct{})
+		go func() { h.Drain(context.Background()); close(drained) }()
+		synctest.Wait()
+		h.wantRefused(newParticle(3, ""), journal.ShuttingDown)
+		answer := *p
+		answer.Data = []byte("answer")
+		h.Deliver("other", &answer)
+		<-drained
+		h.wantSeen(0, "|", "answer |", "| 1=x")
+		h.Close()
+		h.wantRefused(&answer, journal.ShuttingDown)
+	})
+}
+
 func TestBrokenScript(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var heard []string

@@ -237,13 +237,22 @@ class Scenario {
     return (await response.json()).entries;
   }
 
-  // journaled waits until there is an entry in a peer's journal, which tells only when asked.
-  async journaled(peer, want) {
-    for (const end = Date.now() + 10_000; Date.now() < end; await sleep(10)) {
-      if ((await this.journal(peer)).some(want)) return;
-    }
-    assert.fail(`${peer.name} has no such entry: ${want}`);
+  // journaled waits until there is an entry in a peer's journal.
+  journaled(peer, want) {
+    return until(async () => (await this.journal(peer)).some(want), `${peer.name} has no such entry: ${want}`);
   }
+
+  // draining waits until a peer takes no new particles.
+  draining(peer) {
+    const shutting = async () => (await (await fetch(`${peer.admin}/health`)).json()).some((check) => check.accepting === "Fail");
+    return until(shutting, `${peer.name} is not shutting down`);
+  }
+}
+
+// until asks every 10 ms for what tells only when asked.
+async function until(holds, otherwise) {
+  for (const end = Date.now() + 10_000; Date.now() < end; await sleep(10)) if (await holds()) return;
+  assert.fail(otherwise);
 }
 
 // Elsewhere is a client in another process.

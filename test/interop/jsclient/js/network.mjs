@@ -44,15 +44,20 @@ network("a relay is killed while a call is at another client", async (t) => {
   assert.equal(await t.call(a, "ask", b.getPeerId(), "mid-run", "again"), "answered");
 });
 
-network("a relay that is stopped ends the calls it is at", async (t) => {
-  const relay = await t.relay();
-  const c = await t.client(relay.ws);
-  await t.use("builtins");
-  const pending = t.call(c, "stay", relay.peerId, 700, "in the grace time");
-  await t.journaled(relay, (e) => e.kind === "arrived");
+network("a relay that is stopped ends what it is at, with answers from others, and takes nothing new", async (t) => {
+  const relay = await t.relay("--grace", "30s");
+  const [a, b] = [await t.client(relay.ws), await t.client(relay.ws)];
+  const [called, release] = [gate(), gate()];
+  t.serve(b, "Remote", { answer: (q) => (called.open(q), release.promise), join: () => "", seen: () => [] }, "late");
+  const pending = t.call(a, "ask_and_wait", b.getPeerId(), "late", 4000, { ttl: 30000 });
+  await called.promise;
   const ended = t.ask("end", { name: relay.name });
-  assert.equal(await pending, "in the grace time");
-  await ended;
+  await t.draining(relay);
+  const refused = expires(t.call(a, "echo_relay", "new", { ttl: 500 }), 500);
+  await t.journaled(relay, (e) => e.kind === "refused" && e.reason === "shutdown");
+  release.open("answered");
+  assert.deepEqual(await pending, ["answered", "waited"]);
+  await Promise.all([refused, ended]);
 });
 
 network("a relay that is stopped does not wait for clients that do nothing", async (t) => {
