@@ -45,7 +45,7 @@ func TestScenarios(t *testing.T) {
 }
 
 // scenarioTime is how long a scenario may take: several times what the slowest one does.
-const scenarioTime = 90 * time.Second
+const scenarioTime = 3 * time.Minute
 
 // runner is the Node.js process that runs the scenarios.
 type runner struct {
@@ -149,6 +149,7 @@ type request struct {
 	Args     []string // of aquanode
 	Failures int      // of the peer's interpreter that the scenario provoked
 	Addr     string   // of a peer or of a proxy to it
+	Count    int      // of clients
 	Delay    int      // milliseconds
 	Hold     bool
 	Down     bool
@@ -172,6 +173,8 @@ func (l *lab) do(r request) (any, error) {
 			return nil, err
 		}
 		return d.peer, nil
+	case "crowd":
+		return l.crowd(r.Addr, r.Count)
 	case "proxy":
 		return l.proxyTo(r.Addr)
 	case "line":

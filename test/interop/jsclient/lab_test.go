@@ -22,6 +22,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aquanode/aquanode/client"
+	"github.com/aquanode/aquanode/interpreter/value"
+	"github.com/aquanode/aquanode/services"
 	"github.com/aquanode/aquanode/test/interop/npm"
 )
 
@@ -42,6 +45,7 @@ type lab struct {
 	mu      sync.Mutex
 	peers   map[string]*daemon
 	proxies map[string]*proxy
+	clients []*client.Client
 }
 
 // newLab builds aquanode and installs the packages.
@@ -83,6 +87,28 @@ func (l *lab) close() {
 	for _, p := range l.proxies {
 		p.close()
 	}
+	for _, c := range l.clients {
+		c.Close()
+	}
+}
+
+// crowd connects clients written in Go to a peer. Each tells its id to whoever asks its service "crowd".
+func (l *lab) crowd(addr string, n int) (ids []string, err error) {
+	for range n {
+		c, err := client.Connect(l.ctx, client.Config{Relays: []string{addr}})
+		if err != nil {
+			return nil, err
+		}
+		l.mu.Lock()
+		l.clients = append(l.clients, c)
+		l.mu.Unlock()
+		answer := func(context.Context, *services.Call) (value.Value, error) { return value.String(c.ID()), nil }
+		if err := c.Services().Register("crowd", services.HandlerFunc(answer)); err != nil {
+			return nil, err
+		}
+		ids = append(ids, c.ID())
+	}
+	return ids, nil
 }
 
 // peer is where a peer is, in the form that scenarios know it by.

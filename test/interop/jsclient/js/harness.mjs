@@ -228,7 +228,17 @@ class Scenario {
   async relay(...args) {
     const name = `own${++relays}`;
     this.after(() => this.ask("kill", { name, failures: this.#provoked[name] ?? 0 }));
+    return this.start(name, ...args);
+  }
+
+  // start starts a peer that somebody else ends.
+  start(name, ...args) {
     return this.ask("start", { name, args });
+  }
+
+  // connected gives the connected peers of a peer.
+  async connected(peer) {
+    return (await fetch(`${peer.admin}/peers`)).json();
   }
 
   // journal gives what a peer remembers of particles.

@@ -9,6 +9,7 @@
 // The first line said is {"scenarios": [names]}. The program ends with its input.
 import { createInterface } from "node:readline";
 import { names, run } from "./harness.mjs";
+import { last } from "./idle.mjs";
 import "./calls.mjs";
 import "./topology.mjs";
 import "./errors.mjs";
@@ -17,6 +18,8 @@ import "./builtins.mjs";
 import "./load.mjs";
 import "./network.mjs";
 import "./mixed.mjs";
+
+last();
 
 const write = process.stdout.write.bind(process.stdout);
 const say = (message) => write(JSON.stringify(message) + "\n");
