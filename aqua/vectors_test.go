@@ -163,7 +163,7 @@ func TestScriptsParse(t *testing.T) {
 				s, err := air.Parse(f.AIR)
 				if err != nil {
 					t.Errorf("%s: function %s: %v\n%s", c.File, f.Name, err, f.AIR)
-				} else if again := air.Format(s.Root); again != f.AIR {
+				} else if again := air.Format(s.Tree()); again != f.AIR {
 					t.Errorf("%s: function %s changes when it is read and printed (-want +got):\n%s", c.File, f.Name, cmp.Diff(f.AIR, again))
 				}
 			}

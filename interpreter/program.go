@@ -14,6 +14,7 @@ import (
 // small part of its script. Runs share programs.
 type program struct {
 	source  string
+	script  *air.Script
 	root    *node
 	scalars []string // names by slot, as the other three
 	canons  []string
@@ -48,15 +49,21 @@ const (
 	opFail
 )
 
-// node is an instruction with its operands resolved.
+// node is an instruction. Most of a script is never executed by a peer: it stays as small as this.
 type node struct {
+	at    int32 // in the script
 	op    op
-	plain bool        // a call of which no argument is a variable: all have values
-	ready atomic.Bool // what follows is filled in
-	iter  int32       // scalar slot of the iterator of a fold or next
-	ins   air.Instr
-	kids  []*node // seq: all of its parts; par, xor: two; others: the body
-	last  *node   // of a fold
+	ready atomic.Bool // what follows, and op, is filled in
+	*resolved
+}
+
+// resolved is an instruction with its operands resolved.
+type resolved struct {
+	ins   air.Instr // without branches
+	plain bool      // a call of which no argument is a variable: all have values
+	iter  int32     // scalar slot of the iterator of a fold or next
+	kids  []*node   // seq: all of its parts; par, xor: two; others: the body
+	last  *node     // of a fold
 
 	// call: peer, service, function, arguments; canon: peer; match: both sides; ap: the value; map ap: key and value;
 	// fold over values, fail: one
@@ -107,18 +114,19 @@ type accessor struct {
 // resolver hands out memory for nodes and operands from larger pieces.
 type resolver struct {
 	nodes    []node
+	bodies   []resolved
 	operands []operand
 	lists    []*node
 }
 
 func newProgram(s *air.Script) *program {
-	p := &program{source: s.Source, slots: make([]int32, len(s.Names))}
+	p := &program{source: s.Source, script: s, slots: make([]int32, len(s.Names))}
 	for id, name := range s.Names {
 		names := p.names(name)
 		p.slots[id] = int32(len(*names))
 		*names = append(*names, name)
 	}
-	p.root = p.node(s.Root)
+	p.root = p.node(0)
 	p.size = 16*len(s.Source) + 64*len(s.Names)
 	return p
 }
@@ -148,11 +156,11 @@ func (p *program) resolve(n *node) {
 
 const piece = 256
 
-// node is an instruction that is not resolved yet.
-func (r *resolver) node(i air.Instr) *node {
-	n := &take(&r.nodes, 1)[0]
-	n.ins = i
-	if _, next := i.(*air.Next); next { // a par looks whether its branches are
+// node is instruction k, not resolved yet.
+func (p *program) node(k int) *node {
+	n := &take(&p.nodes, 1)[0]
+	n.at = int32(k)
+	if p.script.IsNext(k) { // a par looks whether its branches are
 		n.op = opNext
 	}
 	return n
@@ -169,26 +177,34 @@ func take[T any](from *[]T, n int) []T {
 }
 
 func (p *program) fill(n *node) {
+	n.resolved = &take(&p.bodies, 1)[0]
+	k := int(n.at)
+	n.ins = p.script.Instr(k)
+	left, right := p.script.Branches(k)
 	switch i := n.ins.(type) {
 	case *air.Null:
 		n.op = opNull
 	case *air.Never:
 		n.op = opNever
 	case *air.Seq:
-		n.op, n.kids = opSeq, take(&p.resolver.lists, countSeq(i))
-		p.seq(i, n.kids)
+		n.op, n.kids = opSeq, take(&p.lists, p.countSeq(k))
+		p.seq(k, n.kids)
 	case *air.Par:
-		n.op, n.kids = opPar, p.list(i.Left, i.Right)
+		n.op, n.kids = opPar, p.list(left, right)
 	case *air.Xor:
-		n.op, n.kids = opXor, p.list(i.Left, i.Right)
+		n.op, n.kids = opXor, p.list(left, right)
 	case *air.Match:
-		n.op, n.operands, n.kids = opMatch, p.values(&i.Left, &i.Right), p.list(i.Body)
+		n.op, n.operands, n.kids = opMatch, p.values(&i.Left, &i.Right), p.list(left)
 	case *air.Mismatch:
-		n.op, n.operands, n.kids = opMismatch, p.values(&i.Left, &i.Right), p.list(i.Body)
+		n.op, n.operands, n.kids = opMismatch, p.values(&i.Left, &i.Right), p.list(left)
 	case *air.New:
-		n.op, n.out, n.kids = opNew, p.target(&i.Var), p.list(i.Body)
+		n.op, n.out, n.kids = opNew, p.target(&i.Var), p.list(left)
 	case *air.Fold:
 		p.fold(n, i)
+		n.kids = p.list(left)
+		if right != 0 {
+			n.last = p.node(right)
+		}
 	case *air.Next:
 		n.op, n.iter = opNext, p.slot(&i.Iterator)
 	case *air.Call:
@@ -207,49 +223,44 @@ func (p *program) fill(n *node) {
 	}
 }
 
-func (p *program) list(ins ...air.Instr) []*node {
-	list := take(&p.resolver.lists, len(ins))
-	for k, i := range ins {
-		list[k] = p.node(i)
+func (p *program) list(ins ...int) []*node {
+	list := take(&p.lists, len(ins))
+	for i, k := range ins {
+		list[i] = p.node(k)
 	}
 	return list
 }
 
 // seq flattens nested seqs: (seq (seq a b) (seq c d)) runs like a list, since
 // every part starts with a complete subgraph and an incomplete one stops all.
-func (p *program) seq(s *air.Seq, list []*node) []*node {
-	for _, i := range [2]air.Instr{s.Left, s.Right} {
-		if inner, ok := i.(*air.Seq); ok {
-			list = p.seq(inner, list)
+func (p *program) seq(k int, list []*node) []*node {
+	left, right := p.script.Branches(k)
+	for _, k := range [2]int{left, right} {
+		if p.script.IsSeq(k) {
+			list = p.seq(k, list)
 		} else {
-			list[0], list = p.node(i), list[1:]
+			list[0], list = p.node(k), list[1:]
 		}
 	}
 	return list
 }
 
-func countSeq(i air.Instr) int {
+func (p *program) countSeq(k int) int {
 	n := 0
-	for {
-		s, ok := i.(*air.Seq)
-		if !ok {
-			return n + 1
-		}
-		if _, nested := s.Left.(*air.Seq); nested {
-			n += countSeq(s.Left)
+	for p.script.IsSeq(k) {
+		left, right := p.script.Branches(k)
+		if p.script.IsSeq(left) {
+			n += p.countSeq(left)
 		} else {
 			n++
 		}
-		i = s.Right
+		k = right
 	}
+	return n + 1
 }
 
 func (p *program) fold(n *node, i *air.Fold) {
 	n.op, n.iter = opFold, p.slot(&i.Iterator)
-	n.kids = p.list(i.Body)
-	if i.Last != nil {
-		n.last = p.node(i.Last)
-	}
 	if v := &i.Iterable; v.Kind == air.Variable && (v.Var.Kind == air.Stream || v.Var.Kind == air.StreamMap) {
 		n.op, n.from = opFoldStream, p.target(&v.Var)
 		return
@@ -259,7 +270,7 @@ func (p *program) fold(n *node, i *air.Fold) {
 
 func (p *program) call(n *node, i *air.Call) {
 	n.op, n.plain = opCall, true
-	n.operands = take(&p.resolver.operands, callArgs+len(i.Args))
+	n.operands = take(&p.operands, callArgs+len(i.Args))
 	for k, v := range [callArgs]*air.Value{&i.Peer, &i.Service, &i.Function} {
 		if n.operands[k].src = v; v.Kind != air.String { // those are taken as they stand
 			p.operand(&n.operands[k], v)
@@ -282,7 +293,7 @@ func (p *program) target(v *air.Var) target { return target{v, p.slot(v)} }
 func (p *program) slot(v *air.Var) int32 { return p.slots[v.ID] }
 
 func (p *program) values(list ...*air.Value) []operand {
-	out := take(&p.resolver.operands, len(list))
+	out := take(&p.operands, len(list))
 	for k, v := range list {
 		p.operand(&out[k], v)
 	}

@@ -220,10 +220,3 @@ type Accessor struct {
 	Name  string
 	ID    int32 // of the scalar, see Var
 }
-
-// Script is a parsed and checked script.
-type Script struct {
-	Source string
-	Root   Instr
-	Names  []string // of the variables, by ID
-}

@@ -89,7 +89,7 @@ func BenchmarkFormat(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		Format(s.Root)
+		Format(s.Tree())
 	}
 }
 

@@ -1,36 +1,24 @@
 package air
 
-import (
-	"fmt"
-	"hash/maphash"
-)
+import "fmt"
 
 // checker does the checks that a grammar cannot: it is shown every instruction as it
 // is completed, branches before the instruction that holds them, and keeps what it
 // learned under the names of variables. The work is linear in the length of the script.
 type checker struct {
-	table []entry // hash table of the names, a power of two long
-	names []name
+	nameTable
 	links []link
 	taken []Span // the last result of inside
 	stack []int32
 	off   bool // the check of what follows next is switched off
-	errs  []Diagnostic
+	found []Diagnostic
 }
-
-// entry is a slot of the hash table; id is one more than the index in names, 0 if the
-// slot is free. A map of strings took twice the time, a quarter of all of Parse.
-type entry struct {
-	hash uint32
-	id   int32
-}
-
-var seed = maphash.MakeSeed()
 
 // name is what is known about the variables of one name. The lists hold the
 // instructions for which no enclosing fold with this iterator has been seen yet.
 type name struct {
-	name    string
+	first   Span // where it is mentioned first
+	hash    uint32
 	defined int32 // where the first instruction that defines it starts
 	nexts   list  // next instructions
 	news    list  // new instructions
@@ -55,178 +43,85 @@ const plain int32 = -1
 
 const undefined int32 = 1<<31 - 1
 
-// id finds the index of a name in names, where it is put if it is new.
-func (c *checker) id(s string) int32 {
-	if 2*len(c.names) >= len(c.table) {
-		c.grow()
-	}
-	hash := uint32(maphash.String(seed, s))
-	for k := hash; ; k++ {
-		slot := &c.table[int(k)&(len(c.table)-1)]
-		switch {
-		case slot.id == 0:
-			c.names = append(c.names, name{name: s, defined: undefined})
-			*slot = entry{hash, int32(len(c.names))}
-			return slot.id - 1
-		case slot.hash == hash && c.names[slot.id-1].name == s:
-			return slot.id - 1
-		}
-	}
+// reset forgets everything and keeps the memory for another script.
+func (c *checker) reset(src string) {
+	c.nameTable = nameTable{src: src, known: c.known[:0], table: c.table[:0]}
+	c.links, c.stack = c.links[:0], c.stack[:0]
+	c.off, c.found = false, nil
 }
 
-// list is the names in the order of their ids.
-func (c *checker) list() []string {
-	list := make([]string, len(c.names))
-	for i := range c.names {
-		list[i] = c.names[i].name
+// add takes in an instruction whose branches have been taken in before. uses are the variables
+// that it needs a definition of.
+func (c *checker) add(n *node, f *frame, uses []int32) {
+	for _, id := range uses {
+		c.use(id, n.Span)
 	}
-	return list
-}
-
-// grow doubles the table.
-func (c *checker) grow() {
-	old := c.table
-	c.table = make([]entry, max(32, 2*len(old)))
-	for _, e := range old {
-		if e.id == 0 {
-			continue
-		}
-		k := e.hash
-		for c.table[int(k)&(len(c.table)-1)].id != 0 {
-			k++
-		}
-		c.table[int(k)&(len(c.table)-1)] = e
+	if f.name != none && n.kind != tokNext {
+		c.define(f.name, n.Span)
 	}
-}
-
-// add takes in an instruction whose branches have been taken in before.
-func (c *checker) add(i Instr) {
-	switch i := i.(type) {
-	case *Null, *Never:
-		c.push(plain)
-	case *Call:
-		c.call(i)
-	case *Canon:
-		c.identify(&i.Peer)
-		c.define(i.Out, i.Span)
-		c.push(plain)
-	case *Ap:
-		c.use(&i.Arg, i.Span)
-		c.define(i.Out, i.Span)
-		c.push(plain)
-	case *ApMap:
-		c.use(&i.Key, i.Span)
-		c.identify(&i.Arg)
-		c.define(i.Map, i.Span)
-		c.push(plain)
-	case *Fail:
-		c.identify(&i.Of)
-		if i.Literal && i.Code == 0 {
-			c.report(i.Span, "error code 0 with fail is unsupported", "use another number: 0 means success")
-		}
-		c.push(plain)
-	case *Next:
-		c.next(i)
-	case *Seq:
-		c.sequence(i.Span)
-	case *Par:
-		c.sequence(i.Span)
-	case *Xor:
+	switch n.kind {
+	case tokNext:
+		c.step(f.name, n.Span)
+	case tokSeq, tokPar:
+		c.sequence(n.Span)
+	case tokXor:
 		c.choice()
-	case *Match:
-		c.use(&i.Left, i.Span)
-		c.use(&i.Right, i.Span)
-	case *Mismatch:
-		c.use(&i.Left, i.Span)
-		c.use(&i.Right, i.Span)
-	case *New:
-		id := c.define(i.Var, i.Span)
-		c.put(&c.names[id].news, i.Span)
-	case *Fold:
-		c.fold(i)
+	case tokMatch, tokMismatch:
+	case tokNew:
+		c.put(&c.known[f.name].news, n.Span)
+	case tokFold:
+		c.fold(f, n.Span)
+	case tokFail:
+		if f.zero {
+			c.report(n.Span, "error code 0 with fail is unsupported", "use another number: 0 means success")
+		}
+		c.push(plain)
+	default:
+		c.push(plain)
 	}
 }
 
-func (c *checker) call(i *Call) {
-	c.use(&i.Peer, i.Span)
-	c.use(&i.Service, i.Span)
-	c.use(&i.Function, i.Span)
-	for k := range i.Args {
-		c.use(&i.Args[k], i.Span)
-	}
-	if i.Out != nil {
-		c.define(*i.Out, i.Span)
-	}
-	c.push(plain)
-}
-
-func (c *checker) next(i *Next) {
-	id := i.Iterator.ID
-	n := &c.names[id]
+func (c *checker) step(id int32, at Span) {
+	n := &c.known[id]
 	if n.next == (Span{}) {
-		n.next = i.Span
+		n.next = at
 	}
-	c.put(&n.nexts, i.Span)
+	c.put(&n.nexts, at)
 	c.push(id)
 }
 
-// use notes the variables of a value and of its lens.
-func (c *checker) use(v *Value, at Span) {
-	if v.Kind == Variable {
-		c.useName(v.Var.ID, at)
-	}
-	for k := range v.Lens.Path {
-		if a := &v.Lens.Path[k]; a.Kind == ByScalar {
-			a.ID = c.id(a.Name)
-			c.useName(a.ID, at)
-		}
-	}
-}
-
-// identify gives the scalars in the lens of a value their ids, where their use is not checked.
-func (c *checker) identify(v *Value) {
-	for k := range v.Lens.Path {
-		if a := &v.Lens.Path[k]; a.Kind == ByScalar {
-			a.ID = c.id(a.Name)
-		}
-	}
-}
-
-// useName looks for a definition in an instruction that starts before the one at a
+// use looks for a definition in an instruction that starts before the one at a
 // span. The instructions around it are still to come, so a missing one is looked for
 // again in the end; like AquaVM, only once per name: (fold i i (ap i x)) passes because
 // its first use of i does.
-func (c *checker) useName(id int32, at Span) {
-	n := &c.names[id]
+func (c *checker) use(id int32, at Span) {
+	n := &c.known[id]
 	if n.defined >= at.Start && n.pending == (Span{}) {
 		n.pending = at
 	}
 }
 
-func (c *checker) define(v Var, at Span) int32 {
-	id := v.ID
-	c.names[id].defined = min(c.names[id].defined, at.Start)
-	return id
+func (c *checker) define(id int32, at Span) {
+	n := &c.known[id]
+	n.defined = min(n.defined, at.Start)
 }
 
 // fold settles the instructions inside that need to know about it.
-func (c *checker) fold(i *Fold) {
-	c.use(&i.Iterable, i.Span)
-	id := c.define(i.Iterator, i.Span)
-	n := &c.names[id]
-	nexts := c.inside(&n.nexts, i.Span)
+func (c *checker) fold(f *frame, at Span) {
+	n := &c.known[f.name]
+	nexts := c.inside(&n.nexts, at)
 	for _, at := range nexts[:max(len(nexts)-1, 0)] {
-		c.report(at, fmt.Sprintf("multiple next instructions for iterator '%s' found for one fold, that is prohibited", n.name),
+		c.report(at, fmt.Sprintf("multiple next instructions for iterator '%s' found for one fold, that is prohibited", c.text(f.name)),
 			"a fold goes on with (next) in one place of its body")
 	}
-	for _, at := range c.inside(&n.news, i.Span) {
-		c.report(at, fmt.Sprintf("new can't be applied to a '%s' because it's an iterator", n.name), "rename one of the two variables")
+	for _, at := range c.inside(&n.news, at) {
+		c.report(at, fmt.Sprintf("new can't be applied to a '%s' because it's an iterator", c.text(f.name)), "rename one of the two variables")
 	}
-	for _, at := range c.inside(&n.folds, i.Span) {
-		c.report(at, fmt.Sprintf("multiple iterable values found for iterator name '%s'", n.name), "give the inner fold another iterator name")
+	for _, at := range c.inside(&n.folds, at) {
+		c.report(at, fmt.Sprintf("multiple iterable values found for iterator name '%s'", c.text(f.name)), "give the inner fold another iterator name")
 	}
-	c.put(&n.folds, i.Span)
-	c.foldEnd(i, id)
+	c.put(&n.folds, at)
+	c.foldEnd(f)
 }
 
 func (c *checker) put(l *list, at Span) {
@@ -269,7 +164,7 @@ func (c *checker) sequence(at Span) {
 	case left == plain || left == right:
 		c.push(right)
 	default:
-		if n := &c.names[left]; n.suspect == (Span{}) {
+		if n := &c.known[left]; n.suspect == (Span{}) {
 			n.suspect = at
 		}
 		c.push(plain)
@@ -289,21 +184,21 @@ func (c *checker) choice() {
 	}
 }
 
-func (c *checker) foldEnd(i *Fold, id int32) {
-	if i.Last != nil {
+func (c *checker) foldEnd(f *frame) {
+	if f.got == 2 {
 		c.pop()
 	}
 	body := c.pop()
-	if i.Iterable.Kind != Variable || i.Iterable.Var.Kind != Stream && i.Iterable.Var.Kind != StreamMap {
+	if !f.stream {
 		c.push(plain)
 		return
 	}
-	n := &c.names[id]
+	n := &c.known[f.name]
 	if n.suspect != (Span{}) && !c.off {
 		c.report(n.suspect, "fold can not have instructions after next",
 			"move (next) to the end of the body: folds over streams may still grow when it runs")
 	}
-	if body == id {
+	if body == f.name {
 		n.suspect = Span{}
 		body = plain
 	}
@@ -311,21 +206,21 @@ func (c *checker) foldEnd(i *Fold, id int32) {
 }
 
 func (c *checker) report(at Span, label, hint string) {
-	c.errs = append(c.errs, Diagnostic{Span: at, Label: label, Hint: hint})
+	c.found = append(c.found, Diagnostic{Span: at, Label: label, Hint: hint})
 }
 
 // finish returns everything found.
 func (c *checker) finish() []Diagnostic {
-	for k := range c.names {
-		n := &c.names[k]
+	for k := range c.known {
+		n := &c.known[k]
 		if n.pending != (Span{}) && n.defined >= n.pending.Start {
-			c.report(n.pending, fmt.Sprintf("variable '%s' wasn't defined", n.name), definitionHint(n))
+			c.report(n.pending, fmt.Sprintf("variable '%s' wasn't defined", c.text(int32(k))), definitionHint(n))
 		}
 		if c.oldest(n.nexts) == n.next && n.nexts != 0 { // likewise only the first
-			c.report(n.next, fmt.Sprintf("iterable '%s' wasn't defined", n.name), "(next) names the iterator of a fold around it")
+			c.report(n.next, fmt.Sprintf("iterable '%s' wasn't defined", c.text(int32(k))), "(next) names the iterator of a fold around it")
 		}
 	}
-	return c.errs
+	return c.found
 }
 
 func (c *checker) oldest(l list) Span {

@@ -39,23 +39,23 @@ func checkParse(t *testing.T, src string) {
 		}
 		return
 	}
-	want := sexpr(script.Root)
-	text := Format(script.Root)
+	want := sexpr(script.Tree())
+	text := Format(script.Tree())
 	again, err := Parse(text)
 	if err != nil {
 		t.Fatalf("%q formatted gives %q: %v", src, text, err)
 	}
-	if got := sexpr(again.Root); got != want {
+	if got := sexpr(again.Tree()); got != want {
 		t.Errorf("%q formatted reads %s, want %s", src, got, want)
 	}
-	if twice := Format(again.Root); twice != text {
+	if twice := Format(again.Tree()); twice != text {
 		t.Errorf("%q formatted twice gives %q, want %q", src, twice, text)
 	}
 	pretty, err := FormatSource(src)
 	if err != nil {
 		t.Fatalf("FormatSource(%q): %v", src, err)
 	}
-	if again, err = Parse(pretty); err != nil || sexpr(again.Root) != want {
+	if again, err = Parse(pretty); err != nil || sexpr(again.Tree()) != want {
 		t.Errorf("FormatSource(%q) gives %q: %v", src, pretty, err)
 	}
 	if twice, err := FormatSource(pretty); err != nil || twice != pretty {

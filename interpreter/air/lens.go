@@ -2,40 +2,76 @@ package air
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// parseLens reads the text of a lens, from its dot on:
+// readLens reads the text of a good lens, from its dot on.
+func readLens(text string) Lens {
+	if text == ".length" {
+		return Lens{Length: true}
+	}
+	var few [8]Accessor
+	path := few[:0]
+	for end := 0; ; {
+		a, start := Accessor{}, 0
+		if a.Kind, start, end = nextAccessor(text, end); start == end {
+			return Lens{Path: slices.Clone(path)}
+		}
+		if a.Name = text[start:end]; a.Kind == ByIndex {
+			n, _ := strconv.ParseUint(a.Name, 10, 32)
+			a.Index, a.Name = uint32(n), ""
+		}
+		path = append(path, a)
+	}
+}
+
+// nextAccessor finds the first accessor behind an offset of a good lens: its kind, and its word
+// without brackets, which is empty if there is none.
+func nextAccessor(text string, at int) (kind AccessorKind, start, end int) {
+	for at < len(text) && class[text[at]]&inName == 0 {
+		at++
+	}
+	start = at
+	for at < len(text) && class[text[at]]&inName != 0 {
+		at++
+	}
+	switch {
+	case start == at || text[start-1] != '[':
+		return ByField, start, at
+	case class[text[start]]&inNumber != 0:
+		return ByIndex, start, at
+	}
+	return ByScalar, start, at
+}
+
+// lensFault says what is wrong with a text that should be a lens, and "" if it is one:
 //
 //	lens     = ".length" | ".$" accessor { accessor }
 //	accessor = [ "." ] "[" ( index | name ) "]" [ "!" ] | "." name [ "!" ]
 //
-// "!" has no effect. The accessors are appended to path, which is empty. A refused text gives a label, which shows, as AquaVM's does, the
-// state of the parser.
-func parseLens(text string, path []Accessor) (Lens, string) {
+// "!" has no effect. The label shows, as AquaVM's does, the state of the parser.
+func lensFault(text string) string {
 	switch {
 	case text == ".length":
-		return Lens{Length: true}, ""
+		return ""
 	case !strings.HasPrefix(text, ".$"):
-		return Lens{}, unexpectedSymbol(0, len(text))
+		return unexpectedSymbol(0, len(text))
 	case text == ".$":
-		return Lens{}, "provided lambda expression doesn't contain any accessor"
+		return "provided lambda expression doesn't contain any accessor"
 	}
-	p := lensParser{text: text, end: len(".$"), state: lensStart, path: path}
+	p := lensParser{text: text, end: len(".$"), state: lensStart}
 	for p.next(); p.label == "" && p.tok != lensEnd && len(p.errs) < maxLensErrors; {
 		p.step()
 	}
 	if p.label == "" && p.tok == lensEnd && !p.state.has(lensEnd) {
 		p.recover()
 	}
-	switch {
-	case p.label != "":
-		return Lens{}, p.label
-	case len(p.errs) > 0:
-		return Lens{}, "[" + strings.Join(p.errs, ", ") + "]"
+	if p.label == "" && len(p.errs) > 0 {
+		p.label = "[" + strings.Join(p.errs, ", ") + "]"
 	}
-	return Lens{Path: p.path}, ""
+	return p.label
 }
 
 // maxLensErrors is how many refused tokens are shown.
@@ -101,7 +137,6 @@ type lensParser struct {
 	start, end int // of the current token
 	tok        lensToken
 	state      lensState
-	path       []Accessor
 	errs       []string // refused tokens
 	label      string   // a word that is no token ends everything
 }
@@ -138,7 +173,6 @@ func (p *lensParser) step() {
 		p.recover()
 		return
 	}
-	word := p.text[p.start:p.end]
 	switch p.tok {
 	case lensFlatten:
 		p.state = lensFlat
@@ -149,26 +183,23 @@ func (p *lensParser) step() {
 	case lensClose:
 		p.state = lensAccessed
 	case lensNumber:
-		p.index(word)
+		p.index()
 		p.state = lensClosing
 	case lensName:
 		if p.state == lensField {
-			p.path = append(p.path, Accessor{Kind: ByField, Name: word})
 			p.state = lensAccessed
 		} else {
-			p.path = append(p.path, Accessor{Kind: ByScalar, Name: word})
 			p.state = lensClosing
 		}
 	}
 	p.next()
 }
 
-func (p *lensParser) index(word string) {
-	n, err := strconv.ParseUint(word, 10, 32)
-	if err != nil {
+// index checks the size of an index.
+func (p *lensParser) index() {
+	if _, err := strconv.ParseUint(p.text[p.start:p.end], 10, 32); err != nil {
 		p.label = fmt.Sprintf("User { error: ParseIntError(%d, %d, ParseIntError { kind: PosOverflow }) }", p.start, p.end)
 	}
-	p.path = append(p.path, Accessor{Kind: ByIndex, Index: uint32(n)})
 }
 
 // recover notes a refused token and drops tokens up to the beginning of an accessor.

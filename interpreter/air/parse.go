@@ -3,6 +3,7 @@ package air
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -20,17 +21,17 @@ func Parse(src string) (*Script, error) {
 	if e := unreadable(src); e != nil {
 		return nil, e
 	}
-	p := parser{scanner: scanner{src: src}}
+	p := parsers.Get().(*parser)
+	defer parsers.Put(p)
+	p.reset(src)
 	p.next()
-	root := p.script()
-	errs := slices.Concat(p.errs, p.check.finish())
-	if p.tok.kind == tokBad {
-		errs = []Diagnostic{p.bad} // AquaVM forgets everything else when it meets a bad word
-	}
+	p.script()
+	script, errs := p.result()
+	p.reset("")
 	if len(errs) > 0 {
 		return nil, newError(src, errs)
 	}
-	return &Script{Source: src, Root: root, Names: p.check.list()}, nil
+	return script, nil
 }
 
 // unreadable refuses texts that cannot be scanned at all.
@@ -54,27 +55,62 @@ func unreadable(src string) error {
 	return newError(string(legible), []Diagnostic{{Span: span(first, first+1), Label: "the script is not valid UTF-8"}})
 }
 
-// parser builds the tree. It keeps the unfinished instructions on a stack of its own
-// and not on the goroutine's: nesting costs no recursion, and an error can be recovered
-// from by going back to any of them, which is what AquaVM does.
+// parser checks the grammar of a script and finds its instructions. It keeps the
+// unfinished ones on a stack of its own and not on the goroutine's: nesting costs no
+// recursion, and an error can be recovered from by going back to any of them, which is
+// what AquaVM does.
 type parser struct {
 	scanner
+	checker
 	open     []frame // unfinished instructions, the script itself first
+	nodes    []node
+	mentions []int32
 	errs     []Diagnostic
 	expected kindSet // in the last syntax error
-	check    checker
-	nodes
+}
+
+// parsers keeps the memory of parsers for the next script. Making it took as long as reading.
+var parsers = sync.Pool{New: func() any { return new(parser) }}
+
+func (p *parser) reset(src string) {
+	p.scanner = scanner{src: src}
+	p.checker.reset(src)
+	p.open, p.nodes, p.mentions = p.open[:0], p.nodes[:0], p.mentions[:0]
+	p.errs = nil
+}
+
+// result is the script, or what is wrong with it.
+func (p *parser) result() (*Script, []Diagnostic) {
+	if p.tok.kind == tokBad {
+		return nil, []Diagnostic{p.bad} // AquaVM forgets everything else when it meets a bad word
+	}
+	if errs := slices.Concat(p.errs, p.finish()); len(errs) > 0 {
+		return nil, errs
+	}
+	return &Script{Source: p.src, Names: p.list(), nodes: slices.Clone(p.nodes), mentions: slices.Clone(p.mentions)}, nil
+}
+
+// node is an instruction of a script.
+type node struct {
+	Span
+	next     int32 // the first instruction behind it and its branches
+	mentions int32 // its first mention of a variable, in the list of all
+	kind     kind  // its keyword
 }
 
 // frame is an instruction whose branches are being read.
 type frame struct {
-	node     Instr
-	at       *Span
-	branches [2]*Instr // where they go
-	got      uint8     // branches read
-	need     uint8     // branches it must have
-	most     uint8     // branches it may have
+	node    int32 // where it is in the list of all; none for the script itself
+	checked int32 // the variables it mentions before this one have to be defined
+	name    int32 // the variable that it defines, or the iterator of a next, or none
+	got     uint8 // branches read
+	need    uint8 // branches it must have
+	most    uint8 // branches it may have
+	stream  bool  // a fold over a stream or a stream map
+	zero    bool  // a fail with code 0
 }
+
+const none = -1
 
 // expected is what may follow once got branches are read.
 func (f *frame) expected(got uint8) kindSet {
@@ -82,50 +118,44 @@ func (f *frame) expected(got uint8) kindSet {
 	if got < f.most {
 		s |= set(tokOpen)
 	}
-	if got >= f.need && f.node != nil {
+	if got >= f.need && f.node != none {
 		s |= set(tokClose)
 	}
 	return s
 }
 
 // script = instr
-func (p *parser) script() Instr {
-	var root Instr
-	p.open = append(p.open, frame{branches: [2]*Instr{&root}, need: 1, most: 1})
+func (p *parser) script() {
+	p.open = append(p.open, frame{node: none, need: 1, most: 1})
 	for {
 		top := &p.open[len(p.open)-1]
 		switch {
 		case p.tok.kind == tokOpen && top.got < top.most:
 			if !p.instr() && !p.resume() {
-				return nil
+				return
 			}
-		case p.tok.kind == tokClose && top.got >= top.need && top.node != nil:
-			top.at.End = p.tok.End
-			p.next()
-			p.done(top.node)
-		case p.tok.kind == tokEOF && top.got == 1 && top.node == nil:
-			return root
+		case p.tok.kind == tokClose && top.got >= top.need && top.node != none:
+			p.close(top)
+		case p.tok.kind == tokEOF && top.got == 1 && top.node == none:
+			return
 		default:
 			p.unexpected(top.expected(top.got))
 			if !p.resume() {
-				return nil
+				return
 			}
 		}
 	}
 }
 
-// done takes the innermost open instruction off the stack and gives it to its parent.
-func (p *parser) done(i Instr) {
+// close ends the innermost open instruction.
+func (p *parser) close(f *frame) {
+	n := &p.nodes[f.node]
+	n.End = p.tok.End
+	n.next = int32(len(p.nodes))
+	p.add(n, f, p.mentions[n.mentions:f.checked])
 	p.open = p.open[:len(p.open)-1]
-	p.leaf(i)
-}
-
-// leaf gives a complete instruction to the innermost open one.
-func (p *parser) leaf(i Instr) {
-	p.check.add(i)
-	top := &p.open[len(p.open)-1]
-	*top.branches[top.got] = i
-	top.got++
+	p.open[len(p.open)-1].got++
+	p.next()
 }
 
 // unexpected records that the current token is none of those expected. A bad word, or
@@ -168,9 +198,7 @@ func (p *parser) resume() bool {
 		}
 		if at.frame >= 0 {
 			p.open = p.open[:at.frame+1]
-			top := &p.open[at.frame]
-			*top.branches[at.branch] = &Null{}
-			top.got = at.branch + 1
+			p.open[at.frame].got = at.branch + 1
 			return true
 		}
 		p.next()
@@ -187,7 +215,7 @@ type place struct {
 func (p *parser) place(k kind) place {
 	for i := len(p.open) - 1; i >= 0; i-- {
 		f := &p.open[i]
-		for b := int(min(f.got, f.most-1)); b >= 0; b-- {
+		for b := int(min(f.got+1, f.most)) - 1; b >= 0; b-- {
 			if f.expected(uint8(b) + 1).has(k) {
 				return place{i, uint8(b)}
 			}
@@ -208,80 +236,56 @@ var (
 	iterables = set(tokOpenSquare, tokCanonStream, tokCanonMap, tokCanonMapLens, tokScalar, tokScalarLens, tokStream, tokStreamMap)
 	failures  = set(tokCanonStreamLens, tokError, tokInt, tokLastError, tokScalar, tokScalarLens)
 	outputs   = set(tokScalar, tokStream)
+	lensed    = set(tokCanonMapLens, tokCanonStreamLens, tokErrorLens, tokLastErrorLens, tokScalarLens)
 	variables = set(tokCanonStream, tokCanonMap, tokScalar, tokStream, tokStreamMap)
 )
 
-// instr reads an instruction without branches, or the head of one with branches, which
-// stays open. The current token is its "(".
+// branching tells how many branches the instructions have.
+var branching = [...]struct{ need, most uint8 }{
+	tokSeq: {2, 2}, tokPar: {2, 2}, tokXor: {2, 2},
+	tokMatch: {1, 1}, tokMismatch: {1, 1}, tokNew: {1, 1}, tokFold: {1, 2},
+	tokBad: {},
+}
+
+// instr reads an instruction up to its branches and opens it. The current token is its "(".
 func (p *parser) instr() bool {
 	start := p.tok.Start
 	p.next()
-	at := Span{Start: start}
-	k := p.tok.kind
-	if !instructions.has(k) {
+	kind := p.tok.kind
+	if !instructions.has(kind) {
 		return p.unexpected(instructions)
 	}
-	p.next()
-	switch k {
-	case tokCall:
-		return p.call(at)
-	case tokAp:
-		return p.ap(at)
-	case tokCanon:
-		return p.canon(at)
-	case tokFail:
-		return p.failInstr(at)
-	case tokNext:
-		return p.nextInstr(at)
-	case tokNull:
-		n := p.nulls.one()
-		n.Span = at
-		return p.end(&n.Span, n)
-	case tokNever:
-		n := &Never{at}
-		return p.end(&n.Span, n)
-	}
-	if len(p.open) > MaxDepth {
+	f := frame{node: int32(len(p.nodes)), checked: int32(len(p.mentions)), name: none}
+	p.nodes = append(p.nodes, node{Span: Span{Start: start}, mentions: f.checked, kind: kind})
+	f.need, f.most = branching[kind].need, branching[kind].most
+	if f.most > 0 && len(p.open) > MaxDepth {
 		return p.tooDeep(start)
 	}
-	switch k {
-	case tokSeq:
-		n := p.seqs.one()
-		n.Span = at
-		return p.begin(frame{node: n, at: &n.Span, branches: [2]*Instr{&n.Left, &n.Right}, need: 2, most: 2})
-	case tokPar:
-		n := p.pars.one()
-		n.Span = at
-		return p.begin(frame{node: n, at: &n.Span, branches: [2]*Instr{&n.Left, &n.Right}, need: 2, most: 2})
-	case tokXor:
-		n := p.xors.one()
-		n.Span = at
-		return p.begin(frame{node: n, at: &n.Span, branches: [2]*Instr{&n.Left, &n.Right}, need: 2, most: 2})
-	case tokMatch:
-		n := p.matches.one()
-		n.Span = at
-		return p.operand(&n.Left, values) && p.operand(&n.Right, values) &&
-			p.begin(frame{node: n, at: &n.Span, branches: [2]*Instr{&n.Body}, need: 1, most: 1})
-	case tokMismatch:
-		n := &Mismatch{Span: at}
-		return p.operand(&n.Left, values) && p.operand(&n.Right, values) &&
-			p.begin(frame{node: n, at: &n.Span, branches: [2]*Instr{&n.Body}, need: 1, most: 1})
+	p.next()
+	ok := true
+	switch kind {
+	case tokCall:
+		ok = p.call(&f)
+	case tokAp:
+		ok = p.ap(&f)
+	case tokCanon:
+		ok = p.canon(&f)
+	case tokFail:
+		ok = p.failInstr(&f)
+	case tokNext:
+		ok = p.variable(&f, set(tokScalar))
+	case tokMatch, tokMismatch:
+		ok = p.operand(values) && p.operand(values) && p.check(&f)
 	case tokFold:
-		n := p.folds.one()
-		n.Span = at
-		return p.operand(&n.Iterable, iterables) && p.variable(&n.Iterator, set(tokScalar)) &&
-			p.begin(frame{node: n, at: &n.Span, branches: [2]*Instr{&n.Body, &n.Last}, need: 1, most: 2})
-	default: // tokNew
-		n := p.news.one()
-		n.Span = at
-		return p.variable(&n.Var, variables) &&
-			p.begin(frame{node: n, at: &n.Span, branches: [2]*Instr{&n.Body}, need: 1, most: 1})
+		f.stream = p.tok.kind == tokStream || p.tok.kind == tokStreamMap
+		ok = p.operand(iterables) && p.check(&f) && p.variable(&f, set(tokScalar))
+	case tokNew:
+		ok = p.variable(&f, variables)
 	}
-}
-
-func (p *parser) begin(f frame) bool {
-	p.open = append(p.open, f)
-	return true
+	if ok {
+		p.open = append(p.open, f)
+	}
+	return ok
 }
 
 // tooDeep ends reading: what follows cannot be put anywhere.
@@ -294,16 +298,6 @@ func (p *parser) tooDeep(start int32) bool {
 	return false
 }
 
-// end reads the ")" of an instruction without branches.
-func (p *parser) end(at *Span, i Instr) bool {
-	at.End = p.tok.End
-	if !p.expect(tokClose) {
-		return false
-	}
-	p.leaf(i)
-	return true
-}
-
 // expect reads a token of kind k.
 func (p *parser) expect(k kind) bool {
 	if p.tok.kind != k {
@@ -314,212 +308,104 @@ func (p *parser) expect(k kind) bool {
 }
 
 // call = "(" "call" peer "(" name name ")" "[" { value } "]" [ scalar | stream ] ")"
-func (p *parser) call(at Span) bool {
-	n := p.calls.one()
-	n.Span = at
-	return p.operand(&n.Peer, peers) &&
-		p.expect(tokOpen) && p.operand(&n.Service, names) && p.operand(&n.Function, names) && p.expect(tokClose) &&
-		p.expect(tokOpenSquare) && p.arguments(n) && p.output(n) &&
-		p.end(&n.Span, n)
+func (p *parser) call(f *frame) bool {
+	return p.operand(peers) &&
+		p.expect(tokOpen) && p.operand(names) && p.operand(names) && p.expect(tokClose) &&
+		p.expect(tokOpenSquare) && p.arguments() && p.check(f) && p.output(f)
 }
 
-func (p *parser) arguments(n *Call) bool {
-	args := p.args.begin()
+func (p *parser) arguments() bool {
 	for p.tok.kind != tokCloseSquare {
-		args = append(args, Value{})
-		if !p.operand(&args[len(args)-1], values|set(tokCloseSquare)) {
+		if !p.operand(values | set(tokCloseSquare)) {
 			return false
 		}
 	}
-	n.Args = p.args.end(args)
 	p.next()
 	return true
 }
 
-func (p *parser) output(n *Call) bool {
+func (p *parser) output(f *frame) bool {
 	if p.tok.kind == tokClose {
 		return true
 	}
 	if !outputs.has(p.tok.kind) {
 		return p.unexpected(outputs | set(tokClose))
 	}
-	n.Out = p.outs.one()
-	return p.variable(n.Out, outputs)
+	return p.variable(f, outputs)
 }
 
 // ap = "(" "ap" aparg ( scalar | stream ) ")" | "(" "ap" "(" key aparg ")" map ")"
-func (p *parser) ap(at Span) bool {
+func (p *parser) ap(f *frame) bool {
 	if p.tok.kind == tokOpen {
 		p.next()
-		n := &ApMap{Span: at}
-		return p.operand(&n.Key, keys) && p.operand(&n.Arg, apArgs) && p.expect(tokClose) &&
-			p.variable(&n.Map, set(tokStreamMap)) && p.end(&n.Span, n)
+		return p.operand(keys) && p.check(f) && p.operand(apArgs) && p.expect(tokClose) && p.variable(f, set(tokStreamMap))
 	}
-	n := p.aps.one()
-	n.Span = at
-	return p.operand(&n.Arg, apArgs|set(tokOpen)) && p.variable(&n.Out, outputs) && p.end(&n.Span, n)
+	return p.operand(apArgs|set(tokOpen)) && p.check(f) && p.variable(f, outputs)
 }
 
 // canon = "(" "canon" peer ( stream canonstream | map ( canonmap | scalar ) ) ")"
-func (p *parser) canon(at Span) bool {
-	n := p.canons.one()
-	n.Span = at
-	if !p.operand(&n.Peer, peers) || !p.variable(&n.From, set(tokStream, tokStreamMap)) {
+func (p *parser) canon(f *frame) bool {
+	if !p.operand(peers) {
 		return false
 	}
 	to := set(tokCanonStream)
-	if n.From.Kind == StreamMap {
+	if p.tok.kind == tokStreamMap {
 		to = set(tokCanonMap, tokScalar)
 	}
-	return p.variable(&n.Out, to) && p.end(&n.Span, n)
+	return p.operand(set(tokStream, tokStreamMap)) && p.variable(f, to)
 }
 
 // fail = "(" "fail" ( scalar [ lens ] | canon lens | int string | last_error | error ) ")"
-func (p *parser) failInstr(at Span) bool {
-	n := &Fail{Span: at}
-	if !p.operand(&n.Of, failures) {
+func (p *parser) failInstr(f *frame) bool {
+	literal := p.tok.kind == tokInt
+	f.zero = literal && p.tok.integer == 0
+	return p.operand(failures) && (!literal || p.operand(set(tokString)))
+}
+
+// check says that the variables mentioned so far have to be defined.
+func (p *parser) check(f *frame) bool {
+	f.checked = int32(len(p.mentions))
+	return true
+}
+
+// variable reads the variable without lens that an instruction defines or goes on with.
+func (p *parser) variable(f *frame, allowed kindSet) bool {
+	if !p.operand(allowed) {
 		return false
 	}
-	if n.Of.Kind == Int {
-		n.Literal, n.Code = true, n.Of.Int
-		n.Of = Value{}
-		var message Value
-		if !p.operand(&message, set(tokString)) {
-			return false
+	f.name = p.mentions[len(p.mentions)-1]
+	return true
+}
+
+// operand reads a value, or another thing of one token.
+func (p *parser) operand(allowed kindSet) bool {
+	t := &p.tok
+	kind := t.kind
+	if !allowed.has(kind) {
+		return p.unexpected(allowed)
+	}
+	switch {
+	case variables.has(kind):
+		p.mention(t.Start, t.End)
+	case lensed.has(kind):
+		p.lens(t)
+	}
+	p.next()
+	return kind != tokOpenSquare || p.expect(tokCloseSquare)
+}
+
+// lens notes the variable with a lens that is the current token, and the scalars in the lens.
+func (p *parser) lens(t *token) {
+	if t.kind != tokErrorLens && t.kind != tokLastErrorLens {
+		p.mention(t.Start, t.nameEnd)
+	}
+	for kind, start, end := nextAccessor(p.src[:t.End], int(t.nameEnd)); start < end; kind, start, end = nextAccessor(p.src[:t.End], end) {
+		if kind == ByScalar {
+			p.mention(int32(start), int32(end))
 		}
-		n.Message = message.Text
 	}
-	return p.end(&n.Span, n)
 }
 
-// next = "(" "next" scalar ")"
-func (p *parser) nextInstr(at Span) bool {
-	n := p.nexts.one()
-	n.Span = at
-	return p.variable(&n.Iterator, set(tokScalar)) && p.end(&n.Span, n)
-}
-
-// variable reads a variable without lens.
-func (p *parser) variable(v *Var, allowed kindSet) bool {
-	if !allowed.has(p.tok.kind) {
-		return p.unexpected(allowed)
-	}
-	*v = p.mention()
-	p.next()
-	return true
-}
-
-// mention is the variable of the current token.
-func (p *parser) mention() Var {
-	t := &p.tok
-	name := p.src[t.Start:t.nameEnd]
-	return Var{Name: name, Kind: varKinds[t.kind], Pos: t.Start, ID: p.check.id(name)}
-}
-
-var varKinds = [...]VarKind{
-	tokScalar: Scalar, tokScalarLens: Scalar, tokStream: Stream, tokStreamMap: StreamMap,
-	tokCanonStream: CanonStream, tokCanonStreamLens: CanonStream, tokCanonMap: CanonMap, tokCanonMapLens: CanonMap,
-}
-
-// operand reads a value, or a stream or a stream map where one is allowed.
-func (p *parser) operand(v *Value, allowed kindSet) bool {
-	t := &p.tok
-	if !allowed.has(t.kind) {
-		return p.unexpected(allowed)
-	}
-	switch t.kind {
-	case tokString:
-		v.Kind, v.Text = String, p.src[t.Start+1:t.End-1]
-	case tokInt:
-		v.Kind, v.Int = Int, t.integer
-	case tokFloat:
-		v.Kind, v.Float = Float, t.float
-	case tokBoolean:
-		v.Kind, v.Bool = Bool, p.src[t.Start] == 't'
-	case tokInitPeerID:
-		v.Kind = InitPeerID
-	case tokTimestamp:
-		v.Kind = Timestamp
-	case tokTTL:
-		v.Kind = TTL
-	case tokLastError:
-		v.Kind = LastError
-	case tokLastErrorLens:
-		v.Kind, v.Lens = LastError, t.lens
-	case tokError:
-		v.Kind = Error
-	case tokErrorLens:
-		v.Kind, v.Lens = Error, t.lens
-	case tokScalarLens, tokCanonStreamLens, tokCanonMapLens:
-		v.Kind, v.Var, v.Lens = Variable, p.mention(), t.lens
-	case tokOpenSquare:
-		v.Kind = EmptyArray
-		p.next()
-		return p.expect(tokCloseSquare)
-	default:
-		v.Kind, v.Var = Variable, p.mention()
-	}
-	p.next()
-	return true
-}
-
-// nodes holds the trees' most frequent parts, allocated many at a time: one script's
-// tree lives and dies as a whole.
-type nodes struct {
-	seqs    slab[Seq]
-	pars    slab[Par]
-	xors    slab[Xor]
-	calls   slab[Call]
-	aps     slab[Ap]
-	canons  slab[Canon]
-	matches slab[Match]
-	folds   slab[Fold]
-	nexts   slab[Next]
-	nulls   slab[Null]
-	news    slab[New]
-	outs    slab[Var]
-	args    runs[Value]
-}
-
-// slab gives out zeroed values from ever larger blocks.
-type slab[T any] struct {
-	free []T
-	size int
-}
-
-func (s *slab[T]) one() *T {
-	if len(s.free) == 0 {
-		s.size = min(max(2*s.size, 2), 64)
-		s.free = make([]T, s.size)
-	}
-	v := &s.free[0]
-	s.free = s.free[1:]
-	return v
-}
-
-// runs gives out short slices cut from ever larger blocks: begin gives an empty slice
-// at the free end of a block, end takes it back with what was appended to it. A slice
-// that outgrew its block has moved, and the block waits for the next one.
-type runs[T any] struct {
-	free []T // empty, with the free end of a block as its capacity
-	size int
-}
-
-func (r *runs[T]) begin() []T {
-	if cap(r.free) == 0 {
-		r.size = min(max(2*r.size, 4), 128)
-		r.free = make([]T, 0, r.size)
-	}
-	return r.free
-}
-
-func (r *runs[T]) end(s []T) []T {
-	n := len(s)
-	if n == 0 {
-		return nil
-	}
-	if n <= cap(r.free) {
-		r.free = r.free[n:n:cap(r.free)]
-	}
-	return s[:n:n]
+func (p *parser) mention(start, end int32) {
+	p.mentions = append(p.mentions, p.id(Span{start, end}))
 }

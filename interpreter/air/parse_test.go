@@ -157,7 +157,7 @@ func TestParse(t *testing.T) {
 		got := ""
 		s, err := Parse(test.src)
 		if err == nil {
-			got = sexpr(s.Root)
+			got = sexpr(s.Tree())
 		}
 		if got != test.want {
 			t.Errorf("Parse(%q) = %s, want %s (error: %v)", test.src, got, test.want, err)
@@ -172,7 +172,7 @@ func TestSpans(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := func(s Span) string { return src[s.Start:s.End] }
-	seq := script.Root.(*Seq)
+	seq := script.Tree().(*Seq)
 	call, fold := seq.Left.(*Call), seq.Right.(*Fold)
 	for _, test := range []struct{ got, want string }{
 		{text(seq.At()), src[1:]},
@@ -211,7 +211,7 @@ func TestDeepNesting(t *testing.T) {
 			t.Errorf("%s: %.300s", test.head, err)
 			continue
 		}
-		if text := Text(s.Root); !strings.HasPrefix(test.head, "("+text) {
+		if text := Text(s.Tree()); !strings.HasPrefix(test.head, "("+text) {
 			t.Errorf("%s: the root is %s", test.head, text)
 		}
 		_, err = Parse(nested(test.head, MaxDepth+1, test.tail))
@@ -227,12 +227,12 @@ func TestDeepFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := Format(s.Root)
+	text := Format(s.Tree())
 	if most := depth * 2 * (maxIndent + len("(new x\n")); len(text) > most {
 		t.Errorf("Format gives %d bytes, want at most %d", len(text), most)
 	}
 	again, err := Parse(text)
-	if err != nil || Format(again.Root) != text {
+	if err != nil || Format(again.Tree()) != text {
 		t.Errorf("the text of a deep script does not come back: %.100v", err)
 	}
 }

@@ -253,7 +253,7 @@ func FormatSource(src string) (string, error) {
 		return "", err
 	}
 	p := printer{buf: make([]byte, 0, len(src)), comments: findComments(src)}
-	p.instr(s.Root)
+	p.instr(s.Tree())
 	p.comments.before(&p, int32(len(src))+1)
 	return string(p.buf), nil
 }
@@ -272,7 +272,7 @@ func findComments(src string) *comments {
 	var c comments
 	s := scanner{src: src}
 	for s.tok.kind != tokEOF {
-		end := s.pos
+		end := int(s.tok.End)
 		s.next()
 		if s.tok.kind == tokEOF {
 			c.gap(src, end, len(src))

@@ -10,7 +10,7 @@ func parseBody(t *testing.T, src string) Instr {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := s.Root
+	root := s.Tree()
 	for {
 		inner, _ := branches(root)
 		if _, ok := root.(*Fold); ok {

@@ -104,28 +104,27 @@ type token struct {
 	nameEnd int32 // of a variable: where the name ends and the lens, if any, begins
 	integer int64
 	float   float64
-	lens    Lens
 }
 
-// scanner cuts a script into tokens. next leaves the current one in tok.
+// scanner cuts a script into tokens. next leaves the current one in tok; what comes
+// next is looked for from its end on.
 type scanner struct {
 	src string
-	pos int
 	tok token
 	bad Diagnostic // why tok is tokBad
-
-	paths runs[Accessor]
 }
 
 // class says how a byte acts at the start of a token and within a word.
 var class [256]uint8
 
 const (
-	inName     = 1 << iota // letters, digits, '_' and '-'
-	inNumber               // digits
-	inLens                 // what may stand in a lens at all
-	space                  // ASCII white space
-	endsOrNest             // a byte that may end a word: white space, brackets, non-ASCII
+	inName   = 1 << iota // letters, digits, '_' and '-'
+	inNumber             // digits
+	inLens               // what may stand in a lens at all
+	space                // ASCII white space
+	ends                 // ends a word in which no bracket was opened: white space and closing brackets
+	nests                // an opening bracket
+	foreign              // part of a character outside of ASCII
 )
 
 // firstKind is the kind of a variable whose first byte this is and whose others are
@@ -149,71 +148,79 @@ func init() {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '_', c == '-':
 			class[c] = inName | inLens
 		case c == ' ', '\t' <= c && c <= '\r':
-			class[c] = space | endsOrNest
+			class[c] = space | ends
 		case c >= utf8.RuneSelf:
-			class[c] = endsOrNest
+			class[c] = foreign
 		}
 	}
 	for _, c := range `$@[]():?.*,"'` {
 		class[c] |= inLens
 	}
-	for _, c := range "()[]" {
-		class[c] |= endsOrNest
-	}
+	class['('] |= nests
+	class['['] |= nests
+	class[')'] |= ends
+	class[']'] |= ends
 }
 
 // next reads the next token into s.tok.
 func (s *scanner) next() {
-	end := s.pos
-	s.skip()
-	start := s.pos
-	if start == len(s.src) {
-		s.tok.kind, s.tok.Span = tokEOF, span(end, end+1) // right after the last token
+	src := s.src
+	at := int(s.tok.End)
+	for at < len(src) && class[src[at]]&space != 0 {
+		at++
+	}
+	if at < len(src) && (src[at] == ';' || class[src[at]] == foreign) {
+		at = skip(src, at)
+	}
+	if at == len(src) {
+		s.tok.kind, s.tok.Span = tokEOF, span(int(s.tok.End), int(s.tok.End)+1) // right after the last token
 		return
 	}
-	switch s.src[start] {
+	switch src[at] {
 	case '(':
-		s.single(tokOpen)
+		s.tok.kind, s.tok.Span = tokOpen, span(at, at+1)
 	case ')':
-		s.single(tokClose)
+		s.tok.kind, s.tok.Span = tokClose, span(at, at+1)
 	case '[':
-		s.single(tokOpenSquare)
+		s.tok.kind, s.tok.Span = tokOpenSquare, span(at, at+1)
 	case ']':
-		s.single(tokCloseSquare)
+		s.tok.kind, s.tok.Span = tokCloseSquare, span(at, at+1)
 	case '"':
-		s.quoted()
+		s.quoted(at)
 	default:
-		end, plain := wordEnd(s.src, start)
-		s.pos = end
-		s.tok.Span = span(start, end)
-		s.word(s.src[start:end], plain)
+		end := at + 1
+		for end < len(src) && class[src[end]]&inName != 0 {
+			end++
+		}
+		plain := end == len(src) || class[src[end]]&ends != 0
+		if !plain {
+			end = wordEnd(src, at, end)
+		}
+		s.tok.Span = span(at, end)
+		s.word(src[at:end], plain)
 	}
-}
-
-func (s *scanner) single(k kind) {
-	s.tok.kind, s.tok.Span = k, span(s.pos, s.pos+1)
-	s.pos++
 }
 
 // skip passes white space and comments.
-func (s *scanner) skip() {
-	for s.pos < len(s.src) {
-		c := s.src[s.pos]
+func skip(src string, at int) int {
+	for at < len(src) {
+		c := src[at]
 		switch {
 		case class[c]&space != 0:
-			s.pos++
+			at++
 		case c == ';':
-			s.pos = lineEnd(s.src, s.pos)
+			at = lineEnd(src, at)
 		case c >= utf8.RuneSelf:
-			r, n := utf8.DecodeRuneInString(s.src[s.pos:])
+			r, n := utf8.DecodeRuneInString(src[at:])
 			if !unicode.IsSpace(r) {
-				return
+				return at
 			}
-			s.pos += n
+			at += n
 		default:
-			return
+			return at
 		}
 	}
+	return at
 }
 
 // lineEnd is the offset of the first line feed at or after pos.
@@ -225,61 +232,52 @@ func lineEnd(src string, pos int) int {
 }
 
 // quoted reads a string literal. There are no escapes.
-func (s *scanner) quoted() {
-	start := s.pos
+func (s *scanner) quoted(start int) {
 	n := strings.IndexByte(s.src[start+1:], '"')
 	if n < 0 {
-		s.pos = len(s.src)
-		s.refuse(start, s.pos, "this string literal has unclosed quote", `close it with "; strings have no escapes and end at the next "`)
+		s.refuse(start, len(s.src), "this string literal has unclosed quote", `close it with "; strings have no escapes and end at the next "`)
 		return
 	}
-	s.pos = start + 1 + n + 1
-	s.tok.kind, s.tok.Span = tokString, span(start, s.pos)
+	s.tok.kind, s.tok.Span = tokString, span(start, start+1+n+1)
 }
 
-// wordEnd finds the end of the word that begins at start: white space, or a closing
-// bracket that the word did not open. The first character never counts as a bracket.
-// plain tells that all bytes but the first are ASCII characters of names.
-func wordEnd(src string, start int) (end int, plain bool) {
-	all := uint8(inName)
-	round, square := 0, 0
-	first := 1
+// wordEnd finds the end of the word that begins at start and of which the first
+// character and the bytes before at have been seen: white space, or a closing bracket
+// that the word did not open. The first character never counts as a bracket.
+func wordEnd(src string, start, at int) int {
 	if src[start] >= utf8.RuneSelf {
-		_, first = utf8.DecodeRuneInString(src[start:])
-		all = 0
+		_, n := utf8.DecodeRuneInString(src[start:])
+		at = start + n
 	}
-	for i := start + first; i < len(src); i++ {
-		c := src[i]
+	round, square := 0, 0
+	for ; at < len(src); at++ {
+		c := src[at]
 		k := class[c]
-		if k&endsOrNest == 0 {
-			all &= k
-			continue
-		}
 		switch {
+		case k&(ends|nests|foreign) == 0:
 		case k&space != 0:
-			return i, all != 0
+			return at
 		case c == '(':
 			round++
 		case c == '[':
 			square++
 		case c == ')':
 			if round--; round < 0 {
-				return i, all != 0
+				return at
 			}
 		case c == ']':
 			if square--; square < 0 {
-				return i, all != 0
+				return at
 			}
 		default:
-			r, n := utf8.DecodeRuneInString(src[i:])
+			r, n := utf8.DecodeRuneInString(src[at:])
 			if unicode.IsSpace(r) {
-				return i, all != 0
+				return at
 			}
-			i += n - 1
+			at += n - 1
 		}
-		all = 0
 	}
-	return len(src), all != 0
+	return len(src)
 }
 
 // word classifies a word: a keyword, a %constant%, or a number or variable.
@@ -521,7 +519,7 @@ func nameHint(w string, i int) string {
 // lensChars checks the characters of the lens of a variable, which begins at offset start
 // and takes the rest of the word.
 func (s *scanner) lensChars(start int) bool {
-	text := s.src[start:s.pos]
+	text := s.src[start:s.tok.End]
 	for i := range len(text) {
 		if class[text[i]]&inLens == 0 && !(text[i] == '!' && i == len(text)-1) {
 			s.refuseAt(start-int(s.tok.Start)+i, "invalid character in lambda", lensHint)
@@ -533,22 +531,19 @@ func (s *scanner) lensChars(start int) bool {
 
 const lensHint = "a lens is .length or a path like .$.field.[0].[name]"
 
-// lensWord reads the lens that begins at offset start and takes the rest of the word.
+// lensWord checks the lens that begins at offset start and takes the rest of the word.
 func (s *scanner) lensWord(start int) {
-	lens, label := parseLens(s.src[start:s.pos], s.paths.begin())
-	if label != "" {
-		s.refuse(start, s.pos, label, lensHint)
-		return
+	s.tok.nameEnd = int32(start)
+	if label := lensFault(s.src[start:s.tok.End]); label != "" {
+		s.refuse(start, int(s.tok.End), label, lensHint)
 	}
-	lens.Path = s.paths.end(lens.Path)
-	s.tok.lens = lens
 }
 
 func (s *scanner) refuseAll(label, hint string) {
 	s.refuse(int(s.tok.Start), int(s.tok.End), label, hint)
 }
 
-// failAt refuses the character at offset i of the current word.
+// refuseAt refuses the character at offset i of the current word.
 func (s *scanner) refuseAt(i int, label, hint string) {
 	at := int(s.tok.Start) + i
 	_, n := utf8.DecodeRuneInString(s.src[at:])

@@ -148,7 +148,7 @@ func TestCompiledScripts(t *testing.T) {
 			t.Errorf("%s: %v", s.Name, err)
 			continue
 		}
-		if got := Format(script.Root); got != s.Air {
+		if got := Format(script.Tree()); got != s.Air {
 			t.Errorf("%s: Format gives\n%s\nwant\n%s", s.Name, got, s.Air)
 		}
 		if got, err := FormatSource(s.Air); err != nil || got != s.Air {

@@ -114,7 +114,7 @@ func (s *shrinker) instructions() {
 		if err != nil {
 			return
 		}
-		smaller := variants(script.Root, k)
+		smaller := variants(script.Tree(), k)
 		if smaller == nil {
 			return
 		}
