@@ -120,14 +120,14 @@ type resolver struct {
 }
 
 func newProgram(s *air.Script) *program {
-	p := &program{source: s.Source, script: s, slots: make([]int32, len(s.Names))}
+	p := &program{source: s.Source, script: s, slots: make([]int32, len(s.Names)), scalars: make([]string, 0, len(s.Names))}
 	for id, name := range s.Names {
 		names := p.names(name)
 		p.slots[id] = int32(len(*names))
 		*names = append(*names, name)
 	}
 	p.root = p.node(0)
-	p.size = 16*len(s.Source) + 64*len(s.Names)
+	p.size = len(s.Source) + 64*len(s.Names) + 400*s.Len() // 110 for a null, 430 for a call
 	return p
 }
 

@@ -17,7 +17,7 @@ type checker struct {
 // name is what is known about the variables of one name. The lists hold the
 // instructions for which no enclosing fold with this iterator has been seen yet.
 type name struct {
-	first   Span // where it is mentioned first
+	text    string
 	hash    uint32
 	defined int32 // where the first instruction that defines it starts
 	nexts   list  // next instructions
@@ -44,8 +44,9 @@ const plain int32 = -1
 const undefined int32 = 1<<31 - 1
 
 // reset forgets everything and keeps the memory for another script.
-func (c *checker) reset(src string) {
-	c.nameTable = nameTable{src: src, known: c.known[:0], table: c.table[:0]}
+func (c *checker) reset() {
+	clear(c.known) // it refers to the script
+	c.known, c.table = c.known[:0], c.table[:0]
 	c.links, c.stack = c.links[:0], c.stack[:0]
 	c.off, c.found = false, nil
 }
@@ -111,14 +112,14 @@ func (c *checker) fold(f *frame, at Span) {
 	n := &c.known[f.name]
 	nexts := c.inside(&n.nexts, at)
 	for _, at := range nexts[:max(len(nexts)-1, 0)] {
-		c.report(at, fmt.Sprintf("multiple next instructions for iterator '%s' found for one fold, that is prohibited", c.text(f.name)),
+		c.report(at, fmt.Sprintf("multiple next instructions for iterator '%s' found for one fold, that is prohibited", n.text),
 			"a fold goes on with (next) in one place of its body")
 	}
 	for _, at := range c.inside(&n.news, at) {
-		c.report(at, fmt.Sprintf("new can't be applied to a '%s' because it's an iterator", c.text(f.name)), "rename one of the two variables")
+		c.report(at, fmt.Sprintf("new can't be applied to a '%s' because it's an iterator", n.text), "rename one of the two variables")
 	}
 	for _, at := range c.inside(&n.folds, at) {
-		c.report(at, fmt.Sprintf("multiple iterable values found for iterator name '%s'", c.text(f.name)), "give the inner fold another iterator name")
+		c.report(at, fmt.Sprintf("multiple iterable values found for iterator name '%s'", n.text), "give the inner fold another iterator name")
 	}
 	c.put(&n.folds, at)
 	c.foldEnd(f)
@@ -214,10 +215,10 @@ func (c *checker) finish() []Diagnostic {
 	for k := range c.known {
 		n := &c.known[k]
 		if n.pending != (Span{}) && n.defined >= n.pending.Start {
-			c.report(n.pending, fmt.Sprintf("variable '%s' wasn't defined", c.text(int32(k))), definitionHint(n))
+			c.report(n.pending, fmt.Sprintf("variable '%s' wasn't defined", n.text), definitionHint(n))
 		}
 		if c.oldest(n.nexts) == n.next && n.nexts != 0 { // likewise only the first
-			c.report(n.next, fmt.Sprintf("iterable '%s' wasn't defined", c.text(int32(k))), "(next) names the iterator of a fold around it")
+			c.report(n.next, fmt.Sprintf("iterable '%s' wasn't defined", n.text), "(next) names the iterator of a fold around it")
 		}
 	}
 	return c.found

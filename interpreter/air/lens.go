@@ -1,237 +1,93 @@
 package air
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// readLens reads the text of a good lens, from its dot on.
-func readLens(text string) Lens {
-	if text == ".length" {
-		return Lens{Length: true}
-	}
-	var few [8]Accessor
-	path := few[:0]
-	for end := 0; ; {
-		a, start := Accessor{}, 0
-		if a.Kind, start, end = nextAccessor(text, end); start == end {
-			return Lens{Path: slices.Clone(path)}
-		}
-		if a.Name = text[start:end]; a.Kind == ByIndex {
-			n, _ := strconv.ParseUint(a.Name, 10, 32)
-			a.Index, a.Name = uint32(n), ""
-		}
-		path = append(path, a)
-	}
-}
-
-// nextAccessor finds the first accessor behind an offset of a good lens: its kind, and its word
-// without brackets, which is empty if there is none.
-func nextAccessor(text string, at int) (kind AccessorKind, start, end int) {
-	for at < len(text) && class[text[at]]&inName == 0 {
-		at++
-	}
-	start = at
-	for at < len(text) && class[text[at]]&inName != 0 {
-		at++
-	}
-	switch {
-	case start == at || text[start-1] != '[':
-		return ByField, start, at
-	case class[text[start]]&inNumber != 0:
-		return ByIndex, start, at
-	}
-	return ByScalar, start, at
-}
-
-// lensFault says what is wrong with a text that should be a lens, and "" if it is one:
+// A lens is written
 //
 //	lens     = ".length" | ".$" accessor { accessor }
 //	accessor = [ "." ] "[" ( index | name ) "]" [ "!" ] | "." name [ "!" ]
 //
-// "!" has no effect. The label shows, as AquaVM's does, the state of the parser.
-func lensFault(text string) string {
-	switch {
-	case text == ".length":
-		return ""
-	case !strings.HasPrefix(text, ".$"):
-		return unexpectedSymbol(0, len(text))
-	case text == ".$":
-		return "provided lambda expression doesn't contain any accessor"
-	}
-	p := lensParser{text: text, end: len(".$"), state: lensStart}
-	for p.next(); p.label == "" && p.tok != lensEnd && len(p.errs) < maxLensErrors; {
-		p.step()
-	}
-	if p.label == "" && p.tok == lensEnd && !p.state.has(lensEnd) {
-		p.recover()
-	}
-	if p.label == "" && len(p.errs) > 0 {
-		p.label = "[" + strings.Join(p.errs, ", ") + "]"
-	}
-	return p.label
-}
-
-// maxLensErrors is how many refused tokens are shown.
-const maxLensErrors = 10
-
-func unexpectedSymbol(start, end int) string {
-	return fmt.Sprintf("User { error: UnexpectedSymbol(%d, %d) }", start, end)
-}
-
-// lensToken is a token of a lens; the order is that of AquaVM's lists.
-type lensToken uint8
+// "!" has no effect.
 
 const (
-	lensFlatten lensToken = iota // !
-	lensDot                      // .
-	lensOpen                     // [
-	lensClose                    // ]
-	lensNumber
-	lensName
-	lensEnd
+	lengthLens = ".length"
+	pathLens   = ".$" // begins a path
 )
 
-// lensNames are the tokens in lists of what is expected, lensShown as tokens found.
-var (
-	lensNames = [...]string{`"\"!\""`, `"\".\""`, `"\"[\""`, `"\"]\""`, `"number_accessor"`, `"string_accessor"`}
-	lensShown = [...]string{"FlatteningSign", "ValuePathSelector", "OpenSquareBracket", "CloseSquareBracket", "NumberAccessor(%s)", "StringAccessor(%q)"}
-)
-
-// lensState is the set of tokens that may follow.
-type lensState uint8
-
-func lensSet(tokens ...lensToken) lensState {
-	var s lensState
-	for _, t := range tokens {
-		s |= 1 << t
+// isLens reports whether a text is a lens.
+func isLens(text string) bool {
+	if text == lengthLens {
+		return true
 	}
-	return s
+	if !strings.HasPrefix(text, pathLens) {
+		return false
+	}
+	at := len(pathLens)
+	for at != 0 && at < len(text) {
+		_, at = accessor(text, at)
+	}
+	return at > len(pathLens)
 }
 
-func (s lensState) has(t lensToken) bool { return s>>t&1 != 0 }
+// readLens reads a text that is a lens.
+func readLens(text string) Lens {
+	if text == lengthLens {
+		return Lens{Length: true}
+	}
+	var few [8]Accessor
+	path := few[:0]
+	for at := len(pathLens); at < len(text); {
+		var a Accessor
+		a, at = accessor(text, at)
+		path = append(path, a)
+	}
+	return Lens{Path: slices.Clone(path)}
+}
 
-func (s lensState) String() string {
-	var names []string
-	for t, name := range lensNames {
-		if s.has(lensToken(t)) {
-			names = append(names, name)
+// accessor reads the accessor at an offset of a path and tells where it ends, which is
+// 0 if there is no accessor.
+func accessor(text string, at int) (a Accessor, end int) {
+	dot := text[at] == '.'
+	if dot {
+		at++
+	}
+	bracket := at < len(text) && text[at] == '['
+	if bracket {
+		at++
+	}
+	start := at
+	for at < len(text) && class[text[at]]&inName != 0 {
+		at++
+	}
+	word := text[start:at]
+	switch {
+	case word == "" || !dot && !bracket:
+		return a, 0
+	case class[word[0]]&inNumber != 0:
+		n, err := strconv.ParseUint(word, 10, 32)
+		if err != nil || !bracket {
+			return a, 0
 		}
+		a.Kind, a.Index = ByIndex, uint32(n)
+	case bracket:
+		a.Kind, a.Name = ByScalar, word
+	default:
+		a.Kind, a.Name = ByField, word
 	}
-	return "[" + strings.Join(names, ", ") + "]"
-}
-
-var (
-	lensStart    = lensSet(lensDot, lensOpen)
-	lensField    = lensSet(lensOpen, lensName)
-	lensIndex    = lensSet(lensNumber, lensName)
-	lensClosing  = lensSet(lensClose)
-	lensAccessed = lensSet(lensFlatten, lensDot, lensOpen, lensEnd)
-	lensFlat     = lensSet(lensDot, lensOpen, lensEnd)
-)
-
-type lensParser struct {
-	text       string
-	start, end int // of the current token
-	tok        lensToken
-	state      lensState
-	errs       []string // refused tokens
-	label      string   // a word that is no token ends everything
-}
-
-// next reads a token.
-func (p *lensParser) next() {
-	p.start = p.end
-	if p.start == len(p.text) {
-		p.tok = lensEnd
-		return
-	}
-	c := p.text[p.start]
-	if k := strings.IndexByte("!.[]", c); k >= 0 {
-		p.tok = lensToken(k)
-		p.end++
-		return
-	}
-	p.tok = lensName
-	kind := uint8(inName)
-	if class[c]&inNumber != 0 {
-		p.tok, kind = lensNumber, inNumber
-	}
-	for p.end < len(p.text) && class[p.text[p.end]]&kind != 0 {
-		p.end++
-	}
-	if p.end == p.start {
-		p.label = unexpectedSymbol(p.start, p.start+1)
-	}
-}
-
-// step takes the current token.
-func (p *lensParser) step() {
-	if !p.state.has(p.tok) {
-		p.recover()
-		return
-	}
-	switch p.tok {
-	case lensFlatten:
-		p.state = lensFlat
-	case lensDot:
-		p.state = lensField
-	case lensOpen:
-		p.state = lensIndex
-	case lensClose:
-		p.state = lensAccessed
-	case lensNumber:
-		p.index()
-		p.state = lensClosing
-	case lensName:
-		if p.state == lensField {
-			p.state = lensAccessed
-		} else {
-			p.state = lensClosing
+	if bracket {
+		if at == len(text) || text[at] != ']' {
+			return a, 0
 		}
+		at++
 	}
-	p.next()
-}
-
-// index checks the size of an index.
-func (p *lensParser) index() {
-	if _, err := strconv.ParseUint(p.text[p.start:p.end], 10, 32); err != nil {
-		p.label = fmt.Sprintf("User { error: ParseIntError(%d, %d, ParseIntError { kind: PosOverflow }) }", p.start, p.end)
+	if at < len(text) && text[at] == '!' {
+		at++
 	}
-}
-
-// recover notes a refused token and drops tokens up to the beginning of an accessor.
-func (p *lensParser) recover() {
-	what := fmt.Sprintf("UnrecognizedToken { token: %s, expected: %s }", p.shown(), p.state)
-	if p.tok == lensEnd {
-		what = fmt.Sprintf("UnrecognizedEof { location: %d, expected: %s }", p.end, p.state)
-	}
-	var dropped []string
-	for p.state = lensFlat; !p.state.has(p.tok); p.next() {
-		dropped = append(dropped, p.shown())
-		if p.label != "" {
-			return
-		}
-	}
-	p.errs = append(p.errs, fmt.Sprintf("ErrorRecovery { error: %s, dropped_tokens: [%s] }", what, strings.Join(dropped, ", ")))
-}
-
-// shown is the current token as a debug dump shows it.
-func (p *lensParser) shown() string {
-	if p.tok == lensEnd {
-		return ""
-	}
-	name := lensShown[p.tok]
-	word := p.text[p.start:p.end]
-	switch p.tok {
-	case lensNumber:
-		name = fmt.Sprintf(name, strings.TrimLeft(word[:len(word)-1], "0")+word[len(word)-1:])
-	case lensName:
-		name = fmt.Sprintf(name, word)
-	}
-	return fmt.Sprintf("(%d, %s, %d)", p.start, name, p.end)
+	return a, at
 }
 
 // String is the canonical text of a lens, as it goes into tetraplets and messages:
@@ -240,11 +96,11 @@ func (l Lens) String() string { return string(l.append(nil)) }
 
 func (l Lens) append(buf []byte) []byte {
 	if l.Length {
-		return append(buf, ".length"...)
+		return append(buf, lengthLens...)
 	}
 	for k, a := range l.Path {
 		if k == 0 {
-			buf = append(buf, ".$"...)
+			buf = append(buf, pathLens...)
 		}
 		buf = append(buf, '.')
 		buf = a.append(buf)

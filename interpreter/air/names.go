@@ -9,7 +9,6 @@ import (
 // holds what the checks know about each. A map of strings took twice the time of its
 // hash table, a quarter of all of Parse.
 type nameTable struct {
-	src   string
 	known []name
 	table []slot // a power of two long, at most half full
 }
@@ -22,16 +21,15 @@ type slot struct {
 
 var seed = maphash.MakeSeed()
 
-// id is the number of the name that stands at a place of the source.
-func (n *nameTable) id(at Span) int32 {
+// id is the number of a name.
+func (n *nameTable) id(text string) int32 {
 	if 2*len(n.known) >= len(n.table) {
 		n.grow()
 	}
-	text := n.src[at.Start:at.End]
 	hash := uint32(maphash.String(seed, text))
 	slot := n.find(hash, text)
 	if slot.id == 0 {
-		n.known = append(n.known, name{first: at, hash: hash, defined: undefined})
+		n.known = append(n.known, name{text: text, hash: hash, defined: undefined})
 		slot.hash, slot.id = hash, int32(len(n.known))
 	}
 	return slot.id - 1
@@ -41,7 +39,7 @@ func (n *nameTable) id(at Span) int32 {
 func (n *nameTable) find(hash uint32, text string) *slot {
 	for k := hash; ; k++ {
 		s := &n.table[int(k)&(len(n.table)-1)]
-		if s.id == 0 || s.hash == hash && n.text(s.id-1) == text {
+		if s.id == 0 || s.hash == hash && n.known[s.id-1].text == text {
 			return s
 		}
 	}
@@ -53,21 +51,16 @@ func (n *nameTable) grow() {
 	n.table = slices.Grow(n.table[:0], size)[:size]
 	clear(n.table)
 	for k := range n.known {
-		id := int32(k)
-		*n.find(n.known[k].hash, n.text(id)) = slot{n.known[k].hash, id + 1}
+		name := &n.known[k]
+		*n.find(name.hash, name.text) = slot{name.hash, int32(k) + 1}
 	}
-}
-
-func (n *nameTable) text(id int32) string {
-	at := n.known[id].first
-	return n.src[at.Start:at.End]
 }
 
 // list is the names in the order of their numbers.
 func (n *nameTable) list() []string {
 	list := make([]string, len(n.known))
 	for k := range list {
-		list[k] = n.text(int32(k))
+		list[k] = n.known[k].text
 	}
 	return list
 }

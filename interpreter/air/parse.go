@@ -64,7 +64,7 @@ type parser struct {
 	checker
 	open     []frame // unfinished instructions, the script itself first
 	nodes    []node
-	mentions []int32
+	mentions []int32 // of variables, in the order of the text: the numbers of their names
 	errs     []Diagnostic
 	expected kindSet // in the last syntax error
 }
@@ -74,7 +74,7 @@ var parsers = sync.Pool{New: func() any { return new(parser) }}
 
 func (p *parser) reset(src string) {
 	p.scanner = scanner{src: src}
-	p.checker.reset(src)
+	p.checker.reset()
 	p.open, p.nodes, p.mentions = p.open[:0], p.nodes[:0], p.mentions[:0]
 	p.errs = nil
 }
@@ -90,7 +90,8 @@ func (p *parser) result() (*Script, []Diagnostic) {
 	return &Script{Source: p.src, Names: p.list(), nodes: slices.Clone(p.nodes), mentions: slices.Clone(p.mentions)}, nil
 }
 
-// node is an instruction of a script.
+// node is an instruction of a script. A tree of them is a list in the order of the text: branches
+// follow what holds them.
 type node struct {
 	Span
 	next     int32 // the first instruction behind it and its branches
@@ -100,14 +101,14 @@ type node struct {
 
 // frame is an instruction whose branches are being read.
 type frame struct {
-	node    int32 // where it is in the list of all; none for the script itself
-	checked int32 // the variables it mentions before this one have to be defined
-	name    int32 // the variable that it defines, or the iterator of a next, or none
-	got     uint8 // branches read
-	need    uint8 // branches it must have
-	most    uint8 // branches it may have
-	stream  bool  // a fold over a stream or a stream map
-	zero    bool  // a fail with code 0
+	node   int32 // where it is in the list of all; none for the script itself
+	uses   int32 // its mentions before this one are uses: of variables that have to be defined
+	name   int32 // the variable that it defines, or the iterator of a next, or none
+	got    uint8 // branches read
+	need   uint8 // branches it must have
+	most   uint8 // branches it may have
+	stream bool  // a fold over a stream or a stream map
+	zero   bool  // a fail with code 0
 }
 
 const none = -1
@@ -152,7 +153,7 @@ func (p *parser) close(f *frame) {
 	n := &p.nodes[f.node]
 	n.End = p.tok.End
 	n.next = int32(len(p.nodes))
-	p.add(n, f, p.mentions[n.mentions:f.checked])
+	p.add(n, f, p.mentions[n.mentions:f.uses])
 	p.open = p.open[:len(p.open)-1]
 	p.open[len(p.open)-1].got++
 	p.next()
@@ -255,37 +256,43 @@ func (p *parser) instr() bool {
 	if !instructions.has(kind) {
 		return p.unexpected(instructions)
 	}
-	f := frame{node: int32(len(p.nodes)), checked: int32(len(p.mentions)), name: none}
-	p.nodes = append(p.nodes, node{Span: Span{Start: start}, mentions: f.checked, kind: kind})
-	f.need, f.most = branching[kind].need, branching[kind].most
-	if f.most > 0 && len(p.open) > MaxDepth {
+	most := branching[kind].most
+	if most > 0 && len(p.open) > MaxDepth {
 		return p.tooDeep(start)
 	}
+	mentions := int32(len(p.mentions))
+	p.open = append(p.open, frame{node: int32(len(p.nodes)), uses: mentions, name: none, need: branching[kind].need, most: most})
+	p.nodes = append(p.nodes, node{Span: Span{Start: start}, mentions: mentions, kind: kind})
 	p.next()
-	ok := true
+	if !p.head(kind, &p.open[len(p.open)-1]) {
+		p.open = p.open[:len(p.open)-1]
+		return false
+	}
+	return true
+}
+
+// head reads the operands of an instruction.
+func (p *parser) head(kind kind, f *frame) bool {
 	switch kind {
 	case tokCall:
-		ok = p.call(&f)
+		return p.call(f)
 	case tokAp:
-		ok = p.ap(&f)
+		return p.ap(f)
 	case tokCanon:
-		ok = p.canon(&f)
+		return p.canon(f)
 	case tokFail:
-		ok = p.failInstr(&f)
+		return p.failInstr(f)
 	case tokNext:
-		ok = p.variable(&f, set(tokScalar))
+		return p.variable(f, set(tokScalar))
 	case tokMatch, tokMismatch:
-		ok = p.operand(values) && p.operand(values) && p.check(&f)
+		return p.operand(values) && p.operand(values) && p.used(f)
 	case tokFold:
 		f.stream = p.tok.kind == tokStream || p.tok.kind == tokStreamMap
-		ok = p.operand(iterables) && p.check(&f) && p.variable(&f, set(tokScalar))
+		return p.operand(iterables) && p.used(f) && p.variable(f, set(tokScalar))
 	case tokNew:
-		ok = p.variable(&f, variables)
+		return p.variable(f, variables)
 	}
-	if ok {
-		p.open = append(p.open, f)
-	}
-	return ok
+	return true // the others have none
 }
 
 // tooDeep ends reading: what follows cannot be put anywhere.
@@ -311,7 +318,7 @@ func (p *parser) expect(k kind) bool {
 func (p *parser) call(f *frame) bool {
 	return p.operand(peers) &&
 		p.expect(tokOpen) && p.operand(names) && p.operand(names) && p.expect(tokClose) &&
-		p.expect(tokOpenSquare) && p.arguments() && p.check(f) && p.output(f)
+		p.expect(tokOpenSquare) && p.arguments() && p.used(f) && p.output(f)
 }
 
 func (p *parser) arguments() bool {
@@ -338,9 +345,9 @@ func (p *parser) output(f *frame) bool {
 func (p *parser) ap(f *frame) bool {
 	if p.tok.kind == tokOpen {
 		p.next()
-		return p.operand(keys) && p.check(f) && p.operand(apArgs) && p.expect(tokClose) && p.variable(f, set(tokStreamMap))
+		return p.operand(keys) && p.used(f) && p.operand(apArgs) && p.expect(tokClose) && p.variable(f, set(tokStreamMap))
 	}
-	return p.operand(apArgs|set(tokOpen)) && p.check(f) && p.variable(f, outputs)
+	return p.operand(apArgs|set(tokOpen)) && p.used(f) && p.variable(f, outputs)
 }
 
 // canon = "(" "canon" peer ( stream canonstream | map ( canonmap | scalar ) ) ")"
@@ -362,9 +369,9 @@ func (p *parser) failInstr(f *frame) bool {
 	return p.operand(failures) && (!literal || p.operand(set(tokString)))
 }
 
-// check says that the variables mentioned so far have to be defined.
-func (p *parser) check(f *frame) bool {
-	f.checked = int32(len(p.mentions))
+// used says that the mentions so far are uses.
+func (p *parser) used(f *frame) bool {
+	f.uses = int32(len(p.mentions))
 	return true
 }
 
@@ -386,7 +393,7 @@ func (p *parser) operand(allowed kindSet) bool {
 	}
 	switch {
 	case variables.has(kind):
-		p.mention(t.Start, t.End)
+		p.mention(p.src[t.Start:t.End])
 	case lensed.has(kind):
 		p.lens(t)
 	}
@@ -397,15 +404,17 @@ func (p *parser) operand(allowed kindSet) bool {
 // lens notes the variable with a lens that is the current token, and the scalars in the lens.
 func (p *parser) lens(t *token) {
 	if t.kind != tokErrorLens && t.kind != tokLastErrorLens {
-		p.mention(t.Start, t.nameEnd)
+		p.mention(p.src[t.Start:t.nameEnd])
 	}
-	for kind, start, end := nextAccessor(p.src[:t.End], int(t.nameEnd)); start < end; kind, start, end = nextAccessor(p.src[:t.End], end) {
-		if kind == ByScalar {
-			p.mention(int32(start), int32(end))
+	lens := p.src[t.nameEnd:t.End]
+	for at := len(pathLens); at < len(lens) && lens != lengthLens; {
+		var a Accessor
+		if a, at = accessor(lens, at); a.Kind == ByScalar {
+			p.mention(a.Name)
 		}
 	}
 }
 
-func (p *parser) mention(start, end int32) {
-	p.mentions = append(p.mentions, p.id(Span{start, end}))
+func (p *parser) mention(name string) {
+	p.mentions = append(p.mentions, p.id(name))
 }

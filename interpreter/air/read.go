@@ -14,6 +14,9 @@ type Script struct {
 	mentions []int32 // IDs of the variables in the order of the text
 }
 
+// Len is the number of instructions.
+func (s *Script) Len() int { return len(s.nodes) }
+
 // IsSeq reports whether instruction k is a seq.
 func (s *Script) IsSeq(k int) bool { return s.nodes[k].kind == tokSeq }
 
@@ -221,7 +224,7 @@ func (r *reader) value() Value {
 	return v
 }
 
-// lens is that of the current token.
+// lens is that of the current token, with the IDs of its scalars.
 func (r *reader) lens() Lens {
 	l := readLens(r.src[r.tok.nameEnd:r.tok.End])
 	for k := range l.Path {

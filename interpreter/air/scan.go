@@ -192,12 +192,12 @@ func (s *scanner) next() {
 		for end < len(src) && class[src[end]]&inName != 0 {
 			end++
 		}
-		plain := end == len(src) || class[src[end]]&ends != 0
-		if !plain {
+		named := end - at
+		if end < len(src) && class[src[end]]&ends == 0 {
 			end = wordEnd(src, at, end)
 		}
 		s.tok.Span = span(at, end)
-		s.word(src[at:end], plain)
+		s.word(src[at:end], named)
 	}
 }
 
@@ -280,8 +280,9 @@ func wordEnd(src string, start, at int) int {
 	return len(src)
 }
 
-// word classifies a word: a keyword, a %constant%, or a number or variable.
-func (s *scanner) word(w string, plain bool) {
+// word classifies a word: a keyword, a %constant%, or a number or variable. Its first `named`
+// bytes are plain characters of names, but perhaps for the very first.
+func (s *scanner) word(w string, named int) {
 	switch w {
 	case "seq":
 		s.tok.kind = tokSeq
@@ -321,15 +322,15 @@ func (s *scanner) word(w string, plain bool) {
 		s.tok.kind = tokBoolean
 	default:
 		k := firstKind[w[0]]
-		if plain && k != tokBad && (len(w) > 1 || k == tokScalar) {
+		switch {
+		case k != tokBad && named == len(w) && (named > 1 || k == tokScalar):
 			s.tok.kind, s.tok.nameEnd = k, s.tok.End
-			return
-		}
-		switch w[0] {
-		case ':':
+		case w[0] == ':':
 			s.errorWord(w, ":error:", tokError, tokErrorLens)
-		case '%':
+		case w[0] == '%':
 			s.errorWord(w, "%last_error%", tokLastError, tokLastErrorLens)
+		case k != tokBad:
+			s.variableWord(w, named)
 		default:
 			s.numberOrVariable(w)
 		}
@@ -420,8 +421,7 @@ func (s *scanner) floatWord(w string) {
 	}
 }
 
-// variableWord reads a word that is no number; its first `from` bytes are known to be a
-// sign and digits.
+// variableWord reads a word that is no number; its first `from` bytes are known to be good.
 func (s *scanner) variableWord(w string, from int) {
 	kind, body := sign(w)
 	if body == len(w) {
@@ -534,8 +534,8 @@ const lensHint = "a lens is .length or a path like .$.field.[0].[name]"
 // lensWord checks the lens that begins at offset start and takes the rest of the word.
 func (s *scanner) lensWord(start int) {
 	s.tok.nameEnd = int32(start)
-	if label := lensFault(s.src[start:s.tok.End]); label != "" {
-		s.refuse(start, int(s.tok.End), label, lensHint)
+	if text := s.src[start:s.tok.End]; !isLens(text) {
+		s.refuse(start, int(s.tok.End), lensFault(text), lensHint)
 	}
 }
 
