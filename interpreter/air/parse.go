@@ -69,7 +69,7 @@ type parser struct {
 	expected kindSet // in the last syntax error
 }
 
-// parsers keeps the memory of parsers for the next script. Making it took as long as reading.
+// parsers keeps the memory of parsers for the next script.
 var parsers = sync.Pool{New: func() any { return new(parser) }}
 
 func (p *parser) reset(src string) {
