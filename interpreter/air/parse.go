@@ -285,7 +285,7 @@ func (p *parser) head(kind kind, f *frame) bool {
 	case tokNext:
 		return p.variable(f, set(tokScalar))
 	case tokMatch, tokMismatch:
-		return p.operand(values) && p.operand(values) && p.used(f)
+		return p.pair(values) && p.used(f)
 	case tokFold:
 		f.stream = p.tok.kind == tokStream || p.tok.kind == tokStreamMap
 		return p.operand(iterables) && p.used(f) && p.variable(f, set(tokScalar))
@@ -317,7 +317,7 @@ func (p *parser) expect(k kind) bool {
 // call = "(" "call" peer "(" name name ")" "[" { value } "]" [ scalar | stream ] ")"
 func (p *parser) call(f *frame) bool {
 	return p.operand(peers) &&
-		p.expect(tokOpen) && p.operand(names) && p.operand(names) && p.expect(tokClose) &&
+		p.expect(tokOpen) && p.pair(names) && p.expect(tokClose) &&
 		p.expect(tokOpenSquare) && p.arguments() && p.used(f) && p.output(f)
 }
 
@@ -399,6 +399,14 @@ func (p *parser) operand(allowed kindSet) bool {
 	}
 	p.next()
 	return kind != tokOpenSquare || p.expect(tokCloseSquare)
+}
+
+// pair reads two values.
+func (p *parser) pair(allowed kindSet) bool {
+	if !p.operand(allowed) {
+		return false
+	}
+	return p.operand(allowed)
 }
 
 // lens notes the variable with a lens that is the current token, and the scalars in the lens.
