@@ -29,7 +29,7 @@ func (x *network) get(peer int, path string) (int, string) {
 
 func TestAdmin(t *testing.T) {
 	x := start(t, devnet.Config{Edit: func(n int, c *config.Config) {
-		c.Admin = "127.0.0.1:0"
+		c.Admin, c.Described = "127.0.0.1:0", "listen = []"
 		if n == 3 {
 			c.Bootstrap = append(c.Bootstrap, "/ip4/127.0.0.1/tcp/1/p2p/"+devnet.ID(99))
 		}
@@ -60,6 +60,7 @@ func TestAdmin(t *testing.T) {
 			`particle_executor_alive_actors{peer_id="` + x.Peers[0].ID() + `",worker_type="Host"} 1`,
 			`go_goroutines`,
 		}},
+		{0, "/config", 200, []string{"listen = []"}},
 		{0, "/nothing", 404, []string{"No such endpoint"}},
 		{0, "/debug/pprof/", 200, nil},
 	} {

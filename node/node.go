@@ -326,13 +326,14 @@ type versions struct {
 
 func (n *Node) adminConfig() admin.Config {
 	return admin.Config{
-		Addr:     n.cfg.Admin,
-		PeerID:   n.id,
-		Versions: versions{Version, data.InterpreterVersion, data.Version},
-		Journal:  n.journal,
-		Metrics:  n.metrics.registry,
-		Health:   n.health,
-		Peers:    func() any { return append([]p2p.PeerInfo{}, n.Peers()...) },
+		Addr:      n.cfg.Admin,
+		PeerID:    n.id,
+		Versions:  versions{Version, data.InterpreterVersion, data.Version},
+		Journal:   n.journal,
+		Metrics:   n.metrics.registry,
+		Described: n.cfg.Described,
+		Health:    n.health,
+		Peers:     func() any { return append([]p2p.PeerInfo{}, n.Peers()...) },
 	}
 }
 

@@ -5,6 +5,7 @@
 //	aquanode run FILE           run a script, embedded or over a running network
 //	aquanode compile FILE       Aqua to AIR
 //	aquanode key new|show       key files
+//	aquanode config             how a peer would be configured
 //	aquanode builtins           the functions every peer has
 //
 // Standard output carries results and nothing else; everything said to a person goes to
@@ -26,6 +27,7 @@ var verbs = []func() *cli.Command{
 	compileCommand,
 	airCommand,
 	keyCommand,
+	configCommand,
 	builtinsCommand,
 	versionCommand,
 }

@@ -6,6 +6,7 @@
 //	/particles       what happened to particles lately; ?id= one particle, ?n= how many
 //	/peers           the connected peers
 //	/peer_id         {"peer_id": "12D3..."}
+//	/config          how the peer is configured, in TOML
 //	/versions        versions of the peer's parts
 //	/debug/pprof/    profiles of the process
 //
@@ -17,6 +18,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -38,13 +40,14 @@ type Check struct {
 
 // Config says where to listen and what there is to see.
 type Config struct {
-	Addr     string // host:port
-	PeerID   string
-	Versions any // marshals to an object
-	Journal  *journal.Journal
-	Metrics  prometheus.Gatherer
-	Health   func() []Check
-	Peers    func() any // marshals to an array
+	Addr      string // host:port
+	PeerID    string
+	Versions  any // marshals to an object
+	Journal   *journal.Journal
+	Metrics   prometheus.Gatherer
+	Described string // the configuration, TOML; none when empty
+	Health    func() []Check
+	Peers     func() any // marshals to an array
 }
 
 // Server is a running endpoint.
@@ -92,6 +95,12 @@ func (s *Server) routes() http.Handler {
 		write(w, http.StatusOK, map[string]string{"peer_id": s.cfg.PeerID})
 	})
 	m.HandleFunc("GET /versions", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, s.cfg.Versions) })
+	if s.cfg.Described != "" {
+		m.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/toml; charset=utf-8")
+			io.WriteString(w, s.cfg.Described)
+		})
+	}
 	m.HandleFunc("GET /debug/pprof/", pprof.Index)
 	m.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	m.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

@@ -59,6 +59,9 @@ type Config struct {
 	// none when empty.
 	Admin string
 
+	// Described is the text of the admin endpoint's /config, TOML; there is none when empty.
+	Described string
+
 	// AgentVersion is told to other peers by identify and peer.identify; the version of
 	// this program when empty.
 	AgentVersion string

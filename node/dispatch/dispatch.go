@@ -82,6 +82,9 @@ type Config struct {
 	Limits
 }
 
+// DefaultParticles is how many particles may live when nothing is said.
+const DefaultParticles = 200_000
+
 // Limits bound what strangers can make a peer keep.
 type Limits struct {
 	MaxTTL           time.Duration // longest life of a particle; 0 is 24 h
@@ -106,7 +109,7 @@ func (l *Limits) setDefaults() {
 	if l.StateBytes == 0 {
 		l.StateBytes = 64 << 20
 	}
-	set(&l.Particles, 200_000)
+	set(&l.Particles, DefaultParticles)
 	set(&l.ParticlesPerPeer, l.Particles/4)
 	set(&l.Mailbox, 1024)
 	set(&l.MailboxBytes, 128<<20)

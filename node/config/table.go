@@ -1,0 +1,274 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/aquanode/aquanode/node/dispatch"
+	"github.com/aquanode/aquanode/particle"
+)
+
+// Kind is the type of a setting's value.
+type Kind uint8
+
+// The kinds of values, and how they are written in files, in the environment and as flags.
+const (
+	Text     Kind = iota // "text"
+	List                 // ["a", "b"]; in the environment a,b; flags are repeated
+	Bool                 // true or false
+	Number               // 200000
+	Duration             // "1m 30s", and all that Go reads
+	Size                 // bytes: 1048576 or "1 MiB", "4.0 MB"
+)
+
+// A Setting is something that can be set on a peer. Its name is its key in files; the flag is
+// the same with dashes, the environment variable the same in capitals after AQUANODE_.
+type Setting struct {
+	Name  string
+	Kind  Kind
+	Usage string
+	Value string // what is told in the usage to stand for the value
+	Short string // flag of one letter
+	// Default is the value when nothing is said: "", nil, false, 0 or one of the kind.
+	Default any
+	// Also are the keys that other peers of the network have for it; their environment
+	// variables begin with FLUENCE_, with __ for dots.
+	Also []string
+	// FileOnly settings have no flag.
+	FileOnly bool
+	// Secret values are not shown.
+	Secret bool
+	// derived settings are shown by what they make of others.
+	derived bool
+
+	check func(v any) error // besides the kind
+	apply func(c *Config, v any)
+}
+
+// Flag is the name of the setting's flag, without dashes.
+func (s *Setting) Flag() string { return strings.ReplaceAll(s.Name, "_", "-") }
+
+// Env is the name of the setting's environment variable.
+func (s *Setting) Env() string { return "AQUANODE_" + envName(s.Name) }
+
+func envName(key string) string { return strings.ToUpper(strings.ReplaceAll(key, ".", "__")) }
+
+// Table lists all settings.
+var Table = []*Setting{
+	{
+		Name: "listen", Kind: List, Short: "l", Value: "ADDR", Default: DefaultListen, check: each(multiaddr),
+		Usage: "`ADDR` to listen on, repeatable: /ip4/0.0.0.0/tcp/7777, .../tcp/9999/ws, .../udp/7777/quic-v1",
+		apply: func(c *Config, v any) { c.Listen = v.([]string) },
+	},
+	{
+		Name: "bootstrap", Kind: List, Short: "b", Also: []string{"bootstrap_nodes"}, check: each(multiaddr),
+		Usage: "full `ADDR` of a peer to join the network through, repeatable",
+		apply: func(c *Config, v any) { c.Bootstrap = v.([]string) },
+	},
+	{
+		Name: "external", Kind: List, Short: "x", Also: []string{"external_multiaddresses"}, check: each(multiaddr),
+		Usage: "`ADDR` to announce besides those listened on, repeatable",
+		apply: func(c *Config, v any) { c.External = v.([]string) },
+	},
+	{
+		Name: "tls_cert", Usage: "certificate `FILE` (PEM) for addresses that end in /tls/ws, read again when it changes",
+		apply: func(c *Config, v any) { c.TLSCert = v.(string) },
+	},
+	{
+		Name: "tls_key", Usage: "key `FILE` (PEM) of the certificate",
+		apply: func(c *Config, v any) { c.TLSKey = v.(string) },
+	},
+	{
+		Name: "key", Short: "k", Also: []string{"root_key_pair.path"},
+		Usage: "key `FILE`, created if absent (default: peer.key in the data directory)",
+	},
+	{
+		Name: "key_value", Also: []string{"root_key_pair.value", "root_key_pair.secret_key"}, FileOnly: true, Secret: true,
+		Usage: "the key itself, as in a key file",
+	},
+	{
+		Name: "key_format", Default: "ed25519", Also: []string{"root_key_pair.format"}, FileOnly: true, check: oneOf("ed25519"),
+		Usage: "kind of the key",
+	},
+	{
+		Name: "key_create", Kind: Bool, Default: true, Also: []string{"root_key_pair.generate_on_absence"}, FileOnly: true,
+		Usage: "make a key file that is not there",
+	},
+	{
+		Name: "data_dir", Default: ".aquanode", Also: []string{"base_dir"}, Usage: "`DIR` for what outlives the peer",
+		apply: func(c *Config, v any) { c.DataDir = v.(string) },
+	},
+	{
+		Name: "durable", Kind: Bool, Usage: "keep running particles over a restart, in the data directory; a call that was running is made again",
+		apply: func(c *Config, v any) { c.Durable = v.(bool) },
+	},
+	{
+		Name: "services", Usage: "`DIR` with services to offer: NAME.js is service NAME",
+		apply: func(c *Config, v any) { c.ServicesDir = v.(string) },
+	},
+	{
+		Name: "management", Kind: List, Short: "m", Also: []string{"management_peer_id"}, check: each(peerID),
+		Usage: "`PEERID` that may manage this peer, repeatable",
+		apply: func(c *Config, v any) { c.Management = v.([]string) },
+	},
+	{
+		Name: "network", Default: "dar", Also: []string{"network.custom"}, Usage: "`NAME` of the Kademlia network, none for no discovery",
+		apply: func(c *Config, v any) { c.Network = v.(string) },
+	},
+	{
+		Name: "allow_private_ips", Kind: Bool, Short: "a", Also: []string{"allow_local_addresses"},
+		Usage: "take addresses of private networks from other peers (default: if this peer has no public address itself)",
+		apply: func(c *Config, v any) {
+			if v.(bool) {
+				c.AllowLocal = On
+			}
+		},
+	},
+	{
+		Name: "admin", check: hostPort,
+		Usage: "`HOST:PORT` of the endpoint for /health, /metrics, /particles and /peers; has no access control (default: none)",
+		apply: func(c *Config, v any) { c.Admin = v.(string) },
+	},
+	{
+		Name: "max_ttl", Kind: Duration, Default: 24 * time.Hour, Usage: "longest `TIME` that a particle may have left",
+		apply: func(c *Config, v any) { c.Dispatch.MaxTTL = v.(time.Duration) },
+	},
+	{
+		Name: "skew", Kind: Duration, Usage: "`TIME` after their deadline that particles are still taken, for clients whose clocks lag",
+		apply: func(c *Config, v any) { c.Dispatch.Skew = v.(time.Duration) },
+	},
+	{
+		Name: "max_particles", Kind: Number, Default: dispatch.DefaultParticles, check: between(1, math.MaxInt32),
+		Usage: "`NUMBER` of particles that may live here; one init peer gets a quarter of it",
+		apply: func(c *Config, v any) { c.Dispatch.Particles = v.(int) },
+	},
+	{
+		Name: "grace", Kind: Duration, Default: 5 * time.Second, Usage: "`TIME` that running particles get when the peer is stopped",
+		apply: func(c *Config, v any) { c.Grace = v.(time.Duration) },
+	},
+
+	// Keys of other peers that say in another way what settings above say.
+	{
+		Name: "listen_ip", Default: "0.0.0.0", FileOnly: true, derived: true, Also: []string{"listen_ip"}, check: ip,
+		Usage: "address to listen on at tcp_port and websocket_port, unless listen is set",
+	},
+	{Name: "tcp_port", Kind: Number, Default: 7777, FileOnly: true, derived: true, Also: []string{"tcp_port"}, check: port, Usage: "see listen_ip"},
+	{Name: "websocket_port", Kind: Number, Default: 9999, FileOnly: true, derived: true, Also: []string{"websocket_port"}, check: port, Usage: "see listen_ip"},
+	{
+		Name: "http_port", Kind: Number, FileOnly: true, derived: true, Also: []string{"http_port"}, check: port,
+		Usage: "port of the admin endpoint at listen_ip, unless admin is set",
+	},
+	{
+		Name: "external_address", FileOnly: true, derived: true, Also: []string{"external_address"}, check: ip,
+		Usage: "address to announce with tcp_port and websocket_port",
+	},
+	{
+		Name: "local", Kind: Bool, FileOnly: true, derived: true, Also: []string{"local"}, Usage: "true: bootstrap is not used",
+	},
+	{
+		Name: "avm_config.air_size_limit", Kind: Size, FileOnly: true, Also: []string{"avm_config.air_size_limit"},
+		Usage: "size of scripts beyond which a step is marked, or refused with a hard limit; 0: none",
+		apply: func(c *Config, v any) { c.Interpreter.AirSize = v.(uint64) },
+	},
+	{
+		Name: "avm_config.particle_size_limit", Kind: Size, FileOnly: true, Also: []string{"avm_config.particle_size_limit"},
+		Usage: "the same for data that arrives",
+		apply: func(c *Config, v any) { c.Interpreter.ParticleSize = v.(uint64) },
+	},
+	{
+		Name: "avm_config.call_result_size_limit", Kind: Size, FileOnly: true, Also: []string{"avm_config.call_result_size_limit"},
+		Usage: "the same for results of calls",
+		apply: func(c *Config, v any) { c.Interpreter.CallResultSize = v.(uint64) },
+	},
+	{
+		Name: "avm_config.hard_limit_enabled", Kind: Bool, FileOnly: true, Also: []string{"avm_config.hard_limit_enabled"},
+		Usage: "what is beyond these limits is refused",
+		apply: func(c *Config, v any) { c.Interpreter.Hard = v.(bool) },
+	},
+}
+
+// sections are headers under which other peers' files have keys that belong to the root.
+var sections = []string{
+	"node_config", "listen_config", "transport_config", "http_config", "metrics_config", "health_config", "dir_config", "network_config",
+}
+
+// elsewhere are keys of other peers that mean nothing here: what they configure does not exist, or
+// needs no configuration. What is under them means nothing either.
+var elsewhere = strings.Fields(`
+	allowed_binaries allowed_effectors aquavm_pool_size avm_base_dir avm_config.aquavm_heap_size_limit avm_config.wasm_backend bootstrap_config bootstrap_frequency
+	builtins_key_pair cc_events_dir chain_config chain_listener_config connection_idle_timeout core_state_path cpus_range
+	default_service_memory_limit dev_mode effectors effects_queue_buffer ephemeral_base_dir external_api_multiaddr health_check_enabled
+	kademlia keypairs_base_dir max_builtin_metrics_storage_size max_established max_established_incoming
+	max_established_outgoing max_established_per_peer max_pending_incoming max_pending_outgoing max_spell_particle_ttl
+	metrics_enabled metrics_timer_resolution no_banner particle_execution_timeout particle_processor_parallelism
+	particle_queue_buffer persistent_base_dir print_config protocol_config root_weights services_envs
+	services_ephemeral_dir services_persistent_dir socket_timeout spell_base_dir system_cpu_count system_services
+	tokio_metrics_enabled tokio_metrics_poll_histogram_enabled tracing transport vm workers_base_dir
+	workers_queue_buffer air_interpreter_path log_format log_display_span_list config`)
+
+func each(check func(string) error) func(any) error {
+	return func(v any) error {
+		for _, s := range v.([]string) {
+			if err := check(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func multiaddr(s string) error {
+	if _, err := ma.NewMultiaddr(s); err != nil {
+		return fmt.Errorf("%q is no address: %w (example: %s)", s, err, DefaultListen[0])
+	}
+	return nil
+}
+
+func peerID(s string) error {
+	if _, err := particle.ParsePeerID(s); err != nil {
+		return fmt.Errorf("%q is no peer id: %w", s, err)
+	}
+	return nil
+}
+
+func oneOf(allowed ...string) func(any) error {
+	return func(v any) error {
+		for _, s := range allowed {
+			if v == s {
+				return nil
+			}
+		}
+		return fmt.Errorf("%q is not supported, only %s", v, strings.Join(allowed, ", "))
+	}
+}
+
+func ip(v any) error {
+	if _, err := netip.ParseAddr(v.(string)); err != nil && v != "" {
+		return fmt.Errorf("%q is no IP address", v)
+	}
+	return nil
+}
+
+func hostPort(v any) error {
+	if _, _, err := net.SplitHostPort(v.(string)); err != nil && v != "" {
+		return fmt.Errorf("%q is not HOST:PORT", v)
+	}
+	return nil
+}
+
+func port(v any) error { return between(0, math.MaxUint16)(v) }
+
+func between(least, most int) func(any) error {
+	return func(v any) error {
+		if n := v.(int); n < least || n > most {
+			return fmt.Errorf("%d is not a number from %d to %d", n, least, most)
+		}
+		return nil
+	}
+}
