@@ -39,10 +39,16 @@ func (it *item) value() (value.Value, *fault) {
 func (it *item) tetraplet() *value.Tetraplet {
 	if it.tet == nil {
 		t := *it.array.tetraplet()
-		t.Lens += ".$.[" + strconv.Itoa(int(it.index)) + "]"
+		t.Lens = string(it.appendLens(nil))
 		it.tet = &t
 	}
 	return it.tet
+}
+
+// appendLens writes the lens of an element of an array.
+func (it *item) appendLens(dst []byte) []byte {
+	dst = append(append(dst, it.array.tetraplet().Lens...), ".$.["...)
+	return append(strconv.AppendInt(dst, int64(it.index), 10), ']')
 }
 
 // kept is the item as a variable or a stream keeps it: of a literal only the

@@ -2,10 +2,8 @@ package interpreter
 
 import (
 	"context"
-	"runtime"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/aquanode/aquanode/interpreter/data"
 	"github.com/aquanode/aquanode/interpreter/trace"
@@ -37,6 +35,9 @@ type State struct {
 	missing                  []*fault // by scalar slot: what a scalar without a value answers
 	initTetraplet            *value.Tetraplet
 	initPeer, timestamp, ttl *item
+
+	tets  slab[value.Tetraplet]
+	texts texts
 
 	*workspace
 }
@@ -342,12 +343,8 @@ func (s *State) putValue(cid data.CID, v value.Value) {
 	s.known.Values.Put(cid, v)
 }
 
+// addTetraplet stores a tetraplet that many things may have.
 func (s *State) addTetraplet(t value.Tetraplet) data.CID {
-	if t.Lens != "" { // an element of an array, there is hardly another with the same
-		cid := data.TetrapletCID(t)
-		s.known.Tetraplets.Put(cid, t)
-		return cid
-	}
 	cid, ok := s.tetraplets[t]
 	if !ok {
 		cid = data.TetrapletCID(t)
@@ -398,19 +395,10 @@ func (s *State) frozen(items []*item, last *frozenList) frozenList {
 	return *last
 }
 
-// canonElement is an element on its way into the stores.
-type canonElement struct {
-	item     *item
-	value    value.Value
-	valueCID data.CID
-	tetCID   data.CID
-	cid      data.CID
-}
-
-// addElements stores the elements of a canon and returns their ids. Hashing takes most of the
-// time of a canon, so that of many elements is shared among the cores.
+// addElements stores the elements of a canon and returns their ids.
 func (s *State) addElements(items []*item) ([]data.CID, *fault) {
-	fresh := make([]canonElement, 0, len(items))
+	fresh := make([]*item, 0, len(items))
+	values := make([]value.Value, 0, len(items))
 	for _, it := range items {
 		if it.elementCID != "" && it.epoch == s.epoch {
 			continue
@@ -419,19 +407,19 @@ func (s *State) addElements(items []*item) ([]data.CID, *fault) {
 		if f != nil {
 			return nil, f
 		}
-		e := canonElement{item: it, value: v}
-		if it.tetraplet().Lens == "" {
-			e.tetCID = s.addTetraplet(*it.tetraplet())
-		}
-		fresh = append(fresh, e)
+		fresh, values = append(fresh, it), append(values, v)
 	}
-	inParallel(len(fresh), func(i int) { fresh[i].hash() })
-	for i := range fresh {
-		e := &fresh[i]
-		s.putValue(e.valueCID, e.value)
-		s.known.Tetraplets.Put(e.tetCID, *e.item.tetraplet())
-		s.known.CanonElements.Put(e.cid, e.canon())
-		e.item.elementCID, e.item.epoch = e.cid, s.epoch
+	elements := make([]data.CanonElement, len(fresh))
+	for i, cid := range s.addTetraplets(fresh) {
+		elements[i].Tetraplet = cid
+	}
+	for i, cid := range s.addValues(values) {
+		elements[i].Value, elements[i].Provenance = cid, fresh[i].prov
+	}
+	s.known.CanonElements.Reserve(len(fresh))
+	for i, cid := range data.CanonElementCIDs(elements) {
+		s.known.CanonElements.Put(cid, elements[i])
+		fresh[i].elementCID, fresh[i].epoch = cid, s.epoch
 	}
 	cids := make([]data.CID, len(items))
 	for i, it := range items {
@@ -440,40 +428,46 @@ func (s *State) addElements(items []*item) ([]data.CID, *fault) {
 	return cids, nil
 }
 
-func (e *canonElement) hash() {
-	e.valueCID = data.ValueCID(e.value)
-	if e.tetCID == "" {
-		e.tetCID = data.TetrapletCID(*e.item.tet)
+// addValues stores values and returns their ids.
+func (s *State) addValues(values []value.Value) []data.CID {
+	cids := data.ValueCIDs(values)
+	s.known.Values.Reserve(len(values))
+	for i, v := range values {
+		s.putValue(cids[i], v)
 	}
-	e.cid = data.CanonElementCID(e.canon())
+	return cids
 }
 
-func (e *canonElement) canon() data.CanonElement {
-	return data.CanonElement{Value: e.valueCID, Tetraplet: e.tetCID, Provenance: e.item.prov}
+// spell makes the tetraplet of an element of an array.
+func (s *State) spell(it *item) {
+	if it.tet == nil {
+		var lens [128]byte
+		it.tet = s.tets.put(*it.array.tetraplet())
+		it.tet.Lens = s.texts.keep(it.appendLens(lens[:0]))
+	}
 }
 
-// parallelFrom is the number of things from which on they are done on all cores: 1 us each, against
-// some 5 us for the goroutines.
-const parallelFrom = 64
-
-// inParallel calls do for every number below n. The goroutines it starts have ended when it returns.
-func inParallel(n int, do func(i int)) {
-	workers := runtime.GOMAXPROCS(0)
-	if n < parallelFrom {
-		workers = 1
-	}
-	var wg sync.WaitGroup
-	for w := range workers {
-		work := func() {
-			for i := w * n / workers; i < (w+1)*n/workers; i++ {
-				do(i)
-			}
-		}
-		if w == workers-1 {
-			work()
+// addTetraplets stores the tetraplets of items and returns their ids.
+func (s *State) addTetraplets(items []*item) []data.CID {
+	cids := make([]data.CID, len(items))
+	var alone []value.Tetraplet // elements of arrays; there is hardly another with the same
+	for i, it := range items {
+		s.spell(it)
+		if it.tet.Lens == "" {
+			cids[i] = s.addTetraplet(*it.tet)
 		} else {
-			wg.Go(work)
+			alone = append(alone, *it.tet)
 		}
 	}
-	wg.Wait()
+	s.known.Tetraplets.Reserve(len(alone))
+	made := data.TetrapletCIDs(alone)
+	for i, t := range alone {
+		s.known.Tetraplets.Put(made[i], t)
+	}
+	for i := range cids {
+		if cids[i] == "" {
+			cids[i], made = made[0], made[1:]
+		}
+	}
+	return cids
 }

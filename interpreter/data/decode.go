@@ -108,7 +108,7 @@ func readVec[T any](r reader, at, size int, read func(r reader, at int) T) []T {
 // readStore reads the entries of a store; of equal keys the last one stays.
 func readStore[V any](r reader, at int, s *Store[V], read func(r reader, at int) V) {
 	first, n := r.rel(at), int(r.u32(at+4))
-	s.reserve(n)
+	s.Reserve(n)
 	for i := range n {
 		e := first + i*entrySize
 		s.Put(r.cid(e), read(r, r.rel(e+8)))

@@ -26,7 +26,7 @@ func (s *Store[V]) truncate(n int) {
 	clear(s.keys[n:])
 	clear(s.values[n:])
 	s.keys, s.values, s.index = s.keys[:n], s.values[:n], nil
-	s.reserve(0)
+	s.Reserve(0)
 }
 
 // Size is about how many bytes the stores hold.

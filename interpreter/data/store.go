@@ -62,7 +62,7 @@ func (s *Store[V]) Held(cid CID) CID {
 
 // Put adds an entry, or replaces that of the same content id.
 func (s *Store[V]) Put(cid CID, v V) {
-	s.reserve(1)
+	s.Reserve(1)
 	slot := s.slot(cid)
 	if i := s.index[slot]; i > 0 {
 		s.values[i-1] = v
@@ -95,8 +95,8 @@ func (s *Store[V]) slot(cid CID) int {
 	return i
 }
 
-// reserve makes room for n more entries.
-func (s *Store[V]) reserve(n int) {
+// Reserve makes room for n more entries.
+func (s *Store[V]) Reserve(n int) {
 	need := len(s.keys) + n
 	if need <= len(s.index)/4*3 {
 		return

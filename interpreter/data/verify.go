@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"hash"
 	"io"
-	"unsafe"
 
 	"github.com/zeebo/blake3"
 
@@ -29,51 +28,68 @@ func VerifyStores(d, known *Data) error {
 		known = &Data{}
 	}
 	v := verifier{data: d}
-	verifyStore(&v, typeValue, &d.Values, &known.Values, sameText, feedValue)
-	verifyStore(&v, typeTetraplet, &d.Tetraplets, &known.Tetraplets, same, feed(value.Tetraplet.AppendJSON))
-	verifyStore(&v, typeCanonElement, &d.CanonElements, &known.CanonElements, same, feed(CanonElement.appendJSON))
-	verifyStore(&v, typeCanonResult, &d.CanonResults, &known.CanonResults, sameCanon, feedCanonResult)
+	verifyStore(&v, typeValue, &d.Values, &known.Values, sameText, rawText)
+	verifyStore(&v, typeTetraplet, &d.Tetraplets, &known.Tetraplets, same, (*value.Tetraplet).AppendJSON)
+	verifyStore(&v, typeCanonElement, &d.CanonElements, &known.CanonElements, same, (*CanonElement).appendJSON)
+	v.canonResults(known)
 	v.canonReferences()
-	verifyStore(&v, typeServiceResult, &d.ServiceResults, &known.ServiceResults, same, feed(ServiceResult.appendJSON))
+	verifyStore(&v, typeServiceResult, &d.ServiceResults, &known.ServiceResults, same, (*ServiceResult).appendJSON)
 	v.serviceReferences()
 	return v.err
 }
 
-// verifier keeps the first error, and a buffer for the texts that are hashed.
+// verifier keeps the first error.
 type verifier struct {
 	data *Data
-	text []byte
 	err  error
 }
 
-// A feeder writes the text of something in a store to a hash.
-type feeder[V any] func(v *verifier, x V, hash io.Writer)
+func rawText(v *value.Value, _ []byte) []byte { return bytesOf(v.Text()) }
 
-func feedValue(_ *verifier, x value.Value, hash io.Writer) { io.WriteString(hash, x.Text()) }
-
-func feedCanonResult(v *verifier, x CanonResult, hash io.Writer) { v.text = x.writeJSON(hash, v.text) }
-
-func feed[V any](text func(V, []byte) []byte) feeder[V] {
-	return func(v *verifier, x V, hash io.Writer) {
-		v.text = text(x, v.text[:0])
-		hash.Write(v.text)
+// verifyStore checks the entries of a store that known has not. text writes what they are hashed from, see texter.
+func verifyStore[V any](v *verifier, typeName string, s, known *Store[V], same func(a, b V) bool, text func(x *V, buf []byte) []byte) {
+	if v.err != nil || len(s.keys) == 0 {
+		return
 	}
+	b := takeBench()
+	var at [benchSize]int
+	check := func() {
+		b.sum()
+		for j := range b.n {
+			i := at[j]
+			if v.err == nil && !isCID(&b.sums[j], s.keys[i]) {
+				v.err = verifyUnusual(s.keys[i], typeName, func(hash io.Writer) { hash.Write(text(&s.values[i], nil)) })
+			}
+		}
+		b.n = 0
+	}
+	for i, key := range s.keys {
+		if held := known.find(key); held >= 0 && same(known.values[held], s.values[i]) {
+			continue
+		}
+		if b.n == benchSize {
+			check()
+		}
+		at[b.n] = i
+		b.add(text(&s.values[i], b.space()))
+	}
+	check()
+	b.release()
 }
 
-func verifyStore[V any](v *verifier, typeName string, s, known *Store[V], same func(a, b V) bool, feed feeder[V]) {
-	for i, key := range s.keys {
-		if v.err != nil {
-			return
-		}
-		if held, ok := known.Get(key); ok && same(held, s.values[i]) {
+// canonResults checks canon results. Their texts can be long, so they are not put together as a whole.
+func (v *verifier) canonResults(known *Data) {
+	var buf []byte
+	for i, key := range v.data.CanonResults.keys {
+		r := v.data.CanonResults.values[i]
+		if held, ok := known.CanonResults.Get(key); v.err != nil || ok && sameCanon(held, r) {
 			continue
 		}
 		h := newHasher()
-		feed(v, s.values[i], h)
-		if usual := finishHash(h); string(key) == unsafe.String(&usual[0], cidLen) {
-			continue
+		buf = r.writeJSON(h, buf)
+		if finishCID(h) != key {
+			v.err = verifyUnusual(key, typeCanonResult, func(hash io.Writer) { r.writeJSON(hash, nil) })
 		}
-		v.err = verifyUnusual(key, typeName, func(hash io.Writer) { feed(v, s.values[i], hash) })
 	}
 }
 

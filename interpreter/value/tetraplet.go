@@ -10,7 +10,7 @@ type Tetraplet struct {
 }
 
 // AppendJSON writes the text that the content id of a tetraplet is computed from.
-func (t Tetraplet) AppendJSON(dst []byte) []byte {
+func (t *Tetraplet) AppendJSON(dst []byte) []byte {
 	dst = AppendQuoted(append(dst, `{"peer_pk":`...), t.PeerPK)
 	dst = AppendQuoted(append(dst, `,"service_id":`...), t.ServiceID)
 	dst = AppendQuoted(append(dst, `,"function_name":`...), t.FunctionName)

@@ -1,0 +1,52 @@
+package interpreter
+
+import "unsafe"
+
+// slab hands out memory for many small things of one kind that live about equally long, from few larger pieces: a run over a thousand
+// values makes several things for each, and the allocator takes longer than most of them. A piece stays as long as one
+// of its things. The zero slab is ready.
+type slab[T any] struct {
+	free []T
+	size int // of the latest piece
+}
+
+const (
+	smallestPiece = 4
+	largestPiece  = 256
+)
+
+// take is room for one thing.
+func (s *slab[T]) take() *T {
+	if len(s.free) == 0 {
+		s.size = min(max(2*s.size, smallestPiece), largestPiece)
+		s.free = make([]T, s.size)
+	}
+	t := &s.free[0]
+	s.free = s.free[1:]
+	return t
+}
+
+// put keeps a thing.
+func (s *slab[T]) put(thing T) *T {
+	t := s.take()
+	*t = thing
+	return t
+}
+
+// texts is a slab of strings.
+type texts struct{ piece []byte }
+
+const pieceOfText = 2048
+
+// keep makes a string of bytes that the caller goes on to use.
+func (t *texts) keep(b []byte) string {
+	if len(b) > pieceOfText/8 {
+		return string(b)
+	}
+	if len(b) > cap(t.piece)-len(t.piece) {
+		t.piece = make([]byte, 0, min(max(2*cap(t.piece), 64), pieceOfText))
+	}
+	start := len(t.piece)
+	t.piece = append(t.piece, b...)
+	return unsafe.String(unsafe.SliceData(t.piece[start:]), len(b))
+}
