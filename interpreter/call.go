@@ -13,10 +13,21 @@ import (
 // result is an executed or failed call with its stored parts. It is made once
 // and stays with the state from run to run.
 type result struct {
-	cid      data.CID
-	item     *item
+	item     item
+	tet      value.Tetraplet
+	prov     data.Provenance // its CID is that of the result
 	argHash  data.CID
-	verified []string // the arguments that argHash was computed from, once it was compared
+	args     []string // the texts of the arguments that argHash was computed from
+	compared bool     // whether args are known
+}
+
+// newResult is a result with its parts tied together.
+func (s *State) newResult(v value.Value, t *value.Tetraplet) *result {
+	res := s.resultSlab.take()
+	res.tet = *t
+	res.prov.Origin = data.FromService
+	res.item = item{val: v, tet: &res.tet, prov: &res.prov}
+	return res
 }
 
 // invocation is a call with its operands resolved.
@@ -24,9 +35,8 @@ type invocation struct {
 	n       *node
 	triplet value.Tetraplet
 	args    []*item
-	missing bool     // an argument has no value yet
-	before  bool     // machine.complete when the call was met
-	hash    data.CID // of the arguments, once wanted
+	missing bool // an argument has no value yet
+	before  bool // machine.complete when the call was met
 }
 
 func (m *machine) call(n *node) *fault {
@@ -141,17 +151,6 @@ func (m *machine) plainArguments(c *invocation) {
 	}
 }
 
-func (c *invocation) argHash() data.CID {
-	if c.hash == "" {
-		vals := make([]value.Value, len(c.args))
-		for i, it := range c.args {
-			vals[i] = it.val
-		}
-		c.hash = data.ArgumentsCID(vals)
-	}
-	return c.hash
-}
-
 // request is a call that nobody executed yet. old is the state that stood for it.
 func (m *machine) request(c *invocation, old *trace.Entry) *fault {
 	m.complete = false
@@ -209,7 +208,7 @@ func (m *machine) metRequest(c *invocation, e *trace.Entry) *fault {
 	} else if c.triplet.PeerPK == self {
 		return m.request(c, e)
 	}
-	if e.Peer == self && !c.missing && slices.ContainsFunc(c.args, m.fresh.made) {
+	if e.Peer == self && !c.missing && slices.ContainsFunc(c.args, m.freshlyMade) {
 		m.again = append(m.again, c.triplet.PeerPK)
 	}
 	m.complete = false
@@ -220,27 +219,29 @@ func (m *machine) metRequest(c *invocation, e *trace.Entry) *fault {
 
 // fresh are the results that this peer learned of in the run. They are noted one by one and looked up rarely.
 type fresh struct {
-	list   []data.CID
+	list   []*data.Provenance
 	set    map[data.CID]bool
 	sorted int // how many of the list are in the set
 }
 
 func (f *fresh) clear() { *f = fresh{list: f.list[:0]} }
 
-func (f *fresh) add(cid data.CID) { f.list = append(f.list, cid) }
+func (f *fresh) add(result *data.Provenance) { f.list = append(f.list, result) }
 
-// made reports whether an item comes from one of the results.
-func (f *fresh) made(it *item) bool {
+// freshlyMade reports whether an item comes from one of the fresh results.
+func (m *machine) freshlyMade(it *item) bool {
+	f := &m.fresh
 	if len(f.list) == 0 {
 		return false
 	}
+	m.file() // or some have no ids
 	if f.set == nil {
 		f.set = make(map[data.CID]bool, len(f.list))
 	}
 	for ; f.sorted < len(f.list); f.sorted++ {
-		f.set[f.list[f.sorted]] = true
+		f.set[f.list[f.sorted].CID] = true
 	}
-	return f.set[it.prov.CID]
+	return f.set[it.provenance().CID]
 }
 
 // answered takes the answer of a local service.
@@ -262,18 +263,19 @@ func (m *machine) answered(c *invocation, r CallResult) *fault {
 		return m.answeredError(c, 1<<31-1, text)
 	}
 	if c.n.out.Var == nil {
-		m.trace.Append(trace.Entry{State: data.CallDone(data.Unused, data.ValueCID(v), 0)})
+		m.answers = append(m.answers, answer{at: m.trace.Pos(), val: v})
+		m.trace.Append(trace.Entry{State: data.CallDone(data.Unused, "", 0)})
 		return nil
 	}
-	res := m.store(c, v)
-	m.fresh.add(res.cid)
+	res := m.keep(c, v)
+	m.fresh.add(&res.prov)
 	if c.n.out.Kind == air.Scalar {
-		m.scalars.put(&m.scopes, c.n.out.slot, res.item)
-		m.trace.Append(trace.Entry{State: data.CallDone(data.Scalar, res.cid, 0), Known: res})
+		m.scalars.put(&m.scopes, c.n.out.slot, &res.item)
+		m.trace.Append(trace.Entry{State: data.CallDone(data.Scalar, "", 0), Known: res})
 		return nil
 	}
-	f := m.streams.orMake(&c.n.out).add(streamValue{res.item, m.trace.Pos()}, trace.FromNone, 0)
-	m.trace.Append(trace.Entry{State: data.CallDone(data.Stream, res.cid, unnumbered), Known: res})
+	f := m.streams.orMake(&c.n.out).add(streamValue{&res.item, m.trace.Pos()}, trace.FromNone, 0)
+	m.trace.Append(trace.Entry{State: data.CallDone(data.Stream, "", unnumbered), Known: res})
 	return f
 }
 
@@ -282,25 +284,70 @@ const unnumbered = 0xCAFEBABE
 
 func (m *machine) answeredError(c *invocation, code int32, text string) *fault {
 	v := value.Object([]value.Field{{Key: "message", Value: value.String(text)}, {Key: "ret_code", Value: value.Int(int64(code))}})
-	res := m.store(c, v)
-	m.trace.Append(trace.Entry{State: data.CallFailure(res.cid), Known: res})
-	return callFailed(code, text, res.item.tet)
+	res := m.keep(c, v)
+	m.trace.Append(trace.Entry{State: data.CallFailure(""), Known: res})
+	return callFailed(code, text, &res.tet)
 }
 
-// store puts a new result of this peer into the stores.
-func (m *machine) store(c *invocation, v value.Value) *result {
-	tet := c.triplet
-	res := &result{argHash: c.argHash(), verified: argTexts(c.args)}
-	res.cid = m.st.addResult(v, tet, res.argHash)
-	res.item = &item{val: v, tet: &tet, prov: data.Provenance{Origin: data.FromService, CID: res.cid}}
-	if tet.PeerPK == m.st.params.CurrentPeerID {
-		m.own = append(m.own, res.cid)
-	}
+// answer is a new result whose state, at this place of the trace, has no content id yet. Nobody asks for ids while
+// the script runs, but for a canon, and computing those of many answers at once is several times as fast.
+type answer struct {
+	at  int
+	val value.Value
+	res *result // nil for an answer that nobody uses: only its value has an id
+}
+
+// keep makes the result of an answer. Its state has to follow.
+func (m *machine) keep(c *invocation, v value.Value) *result {
+	res := m.st.newResult(v, &c.triplet)
+	res.args, res.compared = m.st.argTexts(c.args), true
+	m.answers = append(m.answers, answer{m.trace.Pos(), v, res})
 	return res
 }
 
-func argTexts(args []*item) []string {
-	texts := make([]string, len(args))
+// file puts the answers so far into the stores, and their content ids where they are missing.
+func (m *machine) file() {
+	list := m.answers
+	if len(list) == 0 {
+		return
+	}
+	values := data.ValueCIDs(len(list), func(i int) value.Value { return list[i].val })
+	made := 0
+	for i, a := range list {
+		if a.res == nil {
+			m.trace.Result[a.at].CID = values[i]
+			continue
+		}
+		m.st.putValue(values[i], a.val)
+		list[made], values[made] = a, values[i]
+		made++
+	}
+	list, values = list[:made], values[:made]
+	args := data.ArgumentsCIDs(made, func(i int) []string { return list[i].res.args })
+	results := make([]data.ServiceResult, made)
+	for i, a := range list {
+		a.res.argHash = args[i]
+		results[i] = data.ServiceResult{Value: values[i], ArgumentHash: args[i], Tetraplet: m.st.addTetraplet(a.res.tet)}
+	}
+	m.st.known.ServiceResults.Reserve(made)
+	for i, cid := range data.ServiceResultCIDs(results) {
+		a := &list[i]
+		m.st.known.ServiceResults.Put(cid, results[i])
+		a.res.prov.CID, m.trace.Result[a.at].CID = cid, cid
+		if a.res.tet.PeerPK == m.st.params.CurrentPeerID {
+			m.own = append(m.own, cid)
+		}
+	}
+	m.forgetAnswers()
+}
+
+func (m *machine) forgetAnswers() {
+	clear(m.answers)
+	m.answers = m.answers[:0]
+}
+
+func (s *State) argTexts(args []*item) []string {
+	texts := s.strings.some(len(args))
 	for i, it := range args {
 		texts[i] = it.val.Text()
 	}
@@ -319,17 +366,18 @@ func (m *machine) check(c *invocation, e *trace.Entry) (*result, *fault) {
 	if c.missing {
 		return nil, faultf(CodeParameters, "call argument_hash doesn't match expected parameters: expected %s, got none: an argument has no value ", res.argHash)
 	}
-	if !sameArgs(res.verified, c.args) || res.verified == nil {
-		if got := c.argHash(); got != res.argHash {
+	if !res.compared || !sameArgs(res.args, c.args) {
+		args := m.st.argTexts(c.args)
+		if got := data.ArgumentsCID(args); got != res.argHash {
 			return nil, faultf(CodeParameters, "call argument_hash doesn't match expected parameters: expected %s, got %s ", got, res.argHash)
 		}
-		res.verified = argTexts(c.args)
+		res.args, res.compared = args, true
 	}
-	if *res.item.tet != c.triplet {
-		return nil, faultf(CodeParameters, "call tetraplet doesn't match expected parameters: expected %s, got %s ", debugTetraplet(&c.triplet), debugTetraplet(res.item.tet))
+	if res.tet != c.triplet {
+		return nil, faultf(CodeParameters, "call tetraplet doesn't match expected parameters: expected %s, got %s ", debugTetraplet(&c.triplet), debugTetraplet(&res.tet))
 	}
 	if c.triplet.PeerPK == m.st.params.CurrentPeerID {
-		m.own = append(m.own, res.cid)
+		m.own = append(m.own, res.prov.CID)
 	}
 	return res, nil
 }
@@ -358,7 +406,7 @@ func (m *machine) resultOf(e *trace.Entry) (*result, *fault) {
 	}
 	res, f := m.st.result(e.CID)
 	if f == nil {
-		e.Known, e.CID = res, res.cid
+		e.Known, e.CID = res, res.prov.CID
 	}
 	return res, f
 }
@@ -368,13 +416,13 @@ func (m *machine) metFailure(c *invocation, e *trace.Entry) *fault {
 	if f != nil {
 		return f
 	}
-	code, text, f := failedValue(res.item)
+	code, text, f := failedValue(&res.item)
 	if f != nil {
 		return f
 	}
 	m.complete = false
 	m.trace.Append(*e)
-	return callFailed(code, text, res.item.tet)
+	return callFailed(code, text, &res.tet)
 }
 
 // failedValue reads {"message", "ret_code"}, or [ret_code, message].
@@ -414,12 +462,12 @@ func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *f
 		return f
 	}
 	if from == trace.FromCurrent {
-		m.fresh.add(res.cid)
+		m.fresh.add(&res.prov)
 	}
 	if scalar {
-		m.scalars.put(&m.scopes, c.n.out.slot, res.item)
+		m.scalars.put(&m.scopes, c.n.out.slot, &res.item)
 	} else {
-		f = m.streams.orMake(&c.n.out).add(streamValue{res.item, m.trace.Pos()}, from, e.Generation)
+		f = m.streams.orMake(&c.n.out).add(streamValue{&res.item, m.trace.Pos()}, from, e.Generation)
 	}
 	m.trace.Append(*e)
 	return f

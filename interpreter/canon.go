@@ -53,7 +53,7 @@ func (m *machine) metCanon(n *node, e *trace.Entry, peer string) *fault {
 	}
 	m.trace.Append(*e)
 	if peer == m.st.params.CurrentPeerID {
-		m.own = append(m.own, c.cid)
+		m.own = append(m.own, c.prov.CID)
 	}
 	return nil
 }
@@ -64,7 +64,7 @@ func (m *machine) canonState(e *trace.Entry) (*canon, *fault) {
 	}
 	c, f := m.st.canon(e.CID)
 	if f == nil {
-		e.Known, e.CID = c, c.cid
+		e.Known, e.CID = c, c.prov.CID
 	}
 	return c, f
 }
@@ -85,15 +85,17 @@ func (m *machine) makeCanon(n *node) *fault {
 		last = nil
 		c.items = []*item{{val: ix.object(firstOf), tet: &value.Tetraplet{PeerPK: peer}}}
 	}
-	var f *fault
-	if c.cid, f = m.st.addCanon(c.items, last); f != nil {
+	m.file() // the canon names the results that its values come from
+	cid, f := m.st.addCanon(c.items, last)
+	if f != nil {
 		return f
 	}
+	c.prov = data.Provenance{Origin: data.FromCanon, CID: cid}
 	if f = m.bindCanon(n, c); f != nil {
 		return f
 	}
-	m.trace.Append(trace.Entry{State: data.CanonDone(c.cid), Known: c})
-	m.own = append(m.own, c.cid)
+	m.trace.Append(trace.Entry{State: data.CanonDone(c.prov.CID), Known: c})
+	m.own = append(m.own, c.prov.CID)
 	return nil
 }
 
@@ -122,7 +124,7 @@ func (m *machine) bindCanon(n *node, c *canon) *fault {
 	if len(c.items) == 0 {
 		return faultf(CodeMissingScalar, "can not find JValue to produce scalar from")
 	}
-	it := &item{val: c.items[0].val, tet: &c.tet, prov: c.provenance()}
+	it := &item{val: c.items[0].val, tet: &c.tet, prov: &c.prov}
 	m.scalars.put(&m.scopes, out.slot, it)
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 type item struct {
 	val  value.Value
 	tet  *value.Tetraplet // nil: that of the array with the index appended
-	prov data.Provenance
+	prov *data.Provenance // nil: a literal
 
 	array *item // the array that this is an element of
 	index int32
@@ -51,14 +51,22 @@ func (it *item) appendLens(dst []byte) []byte {
 	return append(strconv.AppendInt(dst, int64(it.index), 10), ']')
 }
 
+// provenance is where the value was born.
+func (it *item) provenance() data.Provenance {
+	if it.prov == nil {
+		return data.Provenance{}
+	}
+	return *it.prov
+}
+
 // kept is the item as a variable or a stream keeps it: of a literal only the
 // peer of its tetraplet stays, of what came from a canon the peer and the lens.
 func (it *item) kept() *item {
-	if it.prov.Origin == data.FromService {
+	if it.provenance().Origin == data.FromService {
 		return it
 	}
 	t := it.tetraplet()
-	k := keptTetraplet(t, it.prov.Origin)
+	k := keptTetraplet(t, it.provenance().Origin)
 	if k == t {
 		return it
 	}
@@ -112,7 +120,7 @@ var valueTooLarge = &fault{code: CodeValueSize, text: "a value made of a stream 
 
 // canon is a stream or a stream map frozen by a peer.
 type canon struct {
-	cid   data.CID
+	prov  data.Provenance // of what is made of it: the canon itself
 	peer  string
 	tet   value.Tetraplet // {peer, "", "", ""} unless the data says otherwise
 	items []*item         // of a map: pairs {"key", "value"}
@@ -163,10 +171,6 @@ func allOf(values []*item) value.Value {
 	return value.Array(list)
 }
 
-func (c *canon) provenance() data.Provenance {
-	return data.Provenance{Origin: data.FromCanon, CID: c.cid}
-}
-
 // array is the canon stream as one value.
 func (c *canon) array() (*item, *fault) {
 	if c.whole == nil {
@@ -181,7 +185,7 @@ func (c *canon) array() (*item, *fault) {
 				return nil, valueTooLarge
 			}
 		}
-		c.whole = &item{val: value.Array(vals), tet: &value.Tetraplet{PeerPK: c.peer}, prov: c.provenance()}
+		c.whole = &item{val: value.Array(vals), tet: &value.Tetraplet{PeerPK: c.peer}, prov: &c.prov}
 	}
 	return c.whole, nil
 }
@@ -246,7 +250,7 @@ func (c *canon) object() (*item, *fault) {
 		if f != nil {
 			return nil, f
 		}
-		c.whole = &item{val: ix.object(allOf), tet: &value.Tetraplet{PeerPK: c.peer}, prov: c.provenance()}
+		c.whole = &item{val: ix.object(allOf), tet: &value.Tetraplet{PeerPK: c.peer}, prov: &c.prov}
 	}
 	return c.whole, nil
 }

@@ -46,6 +46,7 @@ type machine struct {
 	again    []string // see Outcome.Again
 	fresh    fresh
 	own      []data.CID // ids of this peer's results met in this run: what it signs
+	answers  []answer   // new results without content ids yet, see file
 	waits    []wait
 	steps    int
 	args     []*item // see argSpace
@@ -412,6 +413,7 @@ func (m *machine) begin(ctx context.Context, current *data.Data, results map[uin
 	m.lastError, m.anyError = errorSlot{}, errorSlot{}
 	m.results = maps.Clone(results)
 	m.ask()
+	m.forgetAnswers()
 	m.own, m.waits = s.spareOwn[:0], m.waits[:0]
 
 	m.arrived = len(current.Trace) > 0

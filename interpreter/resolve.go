@@ -108,7 +108,7 @@ func (m *machine) ofCanon(o *operand) (*item, *fault) {
 		return &item{
 			val:  value.Int(int64(len(c.items))),
 			tet:  &value.Tetraplet{PeerPK: m.st.params.CurrentPeerID, ServiceID: o.lens.text},
-			prov: c.provenance(),
+			prov: &c.prov,
 		}, nil
 	}
 	i, f := m.canonIndex(&o.lens.path[0])
@@ -167,7 +167,7 @@ func (m *machine) ofCanonMap(o *operand) (*item, *fault) {
 		return &item{
 			val:  value.Int(int64(len(c.items))),
 			tet:  &value.Tetraplet{PeerPK: m.st.params.CurrentPeerID, Lens: "length"},
-			prov: c.provenance(),
+			prov: &c.prov,
 		}, nil
 	}
 	values, f := m.valuesOfKey(c, &o.lens.path[0])
@@ -180,7 +180,7 @@ func (m *machine) ofCanonMap(o *operand) (*item, *fault) {
 	return &item{
 		val:  allOf(values),
 		tet:  &value.Tetraplet{PeerPK: c.peer, Lens: o.lens.text},
-		prov: c.provenance(),
+		prov: &c.prov,
 	}, nil
 }
 
@@ -229,7 +229,7 @@ func (m *machine) ofKey(c *canon, values []*item, path []accessor) (*item, *faul
 	for _, a := range path[1:] {
 		t.Lens += "." + a.String()
 	}
-	return &item{val: v, tet: &t, prov: c.provenance()}, nil
+	return &item{val: v, tet: &t, prov: &c.prov}, nil
 }
 
 // look applies a lens to a JSON value.

@@ -109,7 +109,7 @@ func (s *State) attribute(signers *data.Signers) error {
 func (s *State) madeBy(e *trace.Entry) (string, error) {
 	switch known := e.Known.(type) {
 	case *result:
-		return known.item.tet.PeerPK, nil
+		return known.tet.PeerPK, nil
 	case *canon:
 		return known.tet.PeerPK, nil
 	}

@@ -17,13 +17,7 @@ const (
 
 // take is room for one thing.
 func (s *slab[T]) take() *T {
-	if len(s.free) == 0 {
-		s.size = min(max(2*s.size, smallestPiece), largestPiece)
-		s.free = make([]T, s.size)
-	}
-	t := &s.free[0]
-	s.free = s.free[1:]
-	return t
+	return &s.some(1)[0]
 }
 
 // put keeps a thing.
@@ -31,6 +25,17 @@ func (s *slab[T]) put(thing T) *T {
 	t := s.take()
 	*t = thing
 	return t
+}
+
+// some is room for n things next to each other.
+func (s *slab[T]) some(n int) []T {
+	if n > len(s.free) {
+		s.size = min(max(2*s.size, smallestPiece), largestPiece)
+		s.free = make([]T, max(s.size, n))
+	}
+	list := s.free[:n:n]
+	s.free = s.free[n:]
+	return list
 }
 
 // texts is a slab of strings.

@@ -36,8 +36,10 @@ type State struct {
 	initTetraplet            *value.Tetraplet
 	initPeer, timestamp, ttl *item
 
-	tets  slab[value.Tetraplet]
-	texts texts
+	tets       slab[value.Tetraplet]
+	resultSlab slab[result]
+	strings    slab[string]
+	texts      texts
 
 	*workspace
 }
@@ -174,6 +176,9 @@ func (s *State) run(ctx context.Context, a *arrival, results map[uint32]CallResu
 	m := &s.m
 	m.begin(ctx, a.data, results)
 	f := m.run(m.p.root)
+	if f == nil || f.catchable() {
+		m.file()
+	}
 	if m.suspended == nil && (f == nil || f.catchable()) {
 		if bad := m.numberStreams(m.trace.Result); bad != nil {
 			f = bad
@@ -272,12 +277,9 @@ func (s *State) result(cid data.CID) (*result, *fault) {
 	if !ok {
 		return nil, missingCID("tetraplet", r.Tetraplet)
 	}
-	cid = s.known.ServiceResults.Held(cid)
-	return &result{
-		cid:     cid,
-		argHash: r.ArgumentHash,
-		item:    &item{val: v, tet: &t, prov: data.Provenance{Origin: data.FromService, CID: cid}},
-	}, nil
+	res := s.newResult(v, &t)
+	res.prov.CID, res.argHash = s.known.ServiceResults.Held(cid), r.ArgumentHash
+	return res, nil
 }
 
 func missingCID(kind string, cid data.CID) *fault {
@@ -294,7 +296,8 @@ func (s *State) canon(cid data.CID) (*canon, *fault) {
 	if !ok {
 		return nil, missingCID("tetraplet", r.Tetraplet)
 	}
-	c := &canon{cid: s.known.CanonResults.Held(cid), peer: t.PeerPK, tet: t, items: make([]*item, len(r.Elements))}
+	c := &canon{peer: t.PeerPK, tet: t, items: make([]*item, len(r.Elements))}
+	c.prov = data.Provenance{Origin: data.FromCanon, CID: s.known.CanonResults.Held(cid)}
 	for i, e := range r.Elements {
 		it, f := s.element(e)
 		if f != nil {
@@ -319,23 +322,9 @@ func (s *State) element(cid data.CID) (*item, *fault) {
 		return nil, missingCID("tetraplet", e.Tetraplet)
 	}
 	return &item{
-		val: v, tet: keptTetraplet(&t, e.Provenance.Origin), prov: e.Provenance,
+		val: v, tet: keptTetraplet(&t, e.Provenance.Origin), prov: &e.Provenance,
 		elementCID: cid, epoch: s.epoch,
 	}, nil
-}
-
-// addResult stores the result of a call.
-func (s *State) addResult(v value.Value, t value.Tetraplet, argHash data.CID) data.CID {
-	r := data.ServiceResult{Value: s.addValue(v), ArgumentHash: argHash, Tetraplet: s.addTetraplet(t)}
-	cid := data.ServiceResultCID(r)
-	s.known.ServiceResults.Put(cid, r)
-	return cid
-}
-
-func (s *State) addValue(v value.Value) data.CID {
-	cid := data.ValueCID(v)
-	s.putValue(cid, v)
-	return cid
 }
 
 func (s *State) putValue(cid data.CID, v value.Value) {
@@ -414,7 +403,7 @@ func (s *State) addElements(items []*item) ([]data.CID, *fault) {
 		elements[i].Tetraplet = cid
 	}
 	for i, cid := range s.addValues(values) {
-		elements[i].Value, elements[i].Provenance = cid, fresh[i].prov
+		elements[i].Value, elements[i].Provenance = cid, fresh[i].provenance()
 	}
 	s.known.CanonElements.Reserve(len(fresh))
 	for i, cid := range data.CanonElementCIDs(elements) {
@@ -430,7 +419,7 @@ func (s *State) addElements(items []*item) ([]data.CID, *fault) {
 
 // addValues stores values and returns their ids.
 func (s *State) addValues(values []value.Value) []data.CID {
-	cids := data.ValueCIDs(values)
+	cids := data.ValueCIDs(len(values), func(i int) value.Value { return values[i] })
 	s.known.Values.Reserve(len(values))
 	for i, v := range values {
 		s.putValue(cids[i], v)

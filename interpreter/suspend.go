@@ -76,12 +76,16 @@ func (s *State) resume(ctx context.Context, results map[uint32]CallResult, out *
 	m.waits = m.waits[:len(m.waits)-1]
 	m.ask()
 	m.results = maps.Clone(results)
+	m.forgetAnswers()
 	m.forgetInputs()
 	m.trace.Resume(s.trace[:last])
 	delete(m.results, save.last.CallID)
 	n, f := m.leave(m.failed(c.n, m.answered(c, results[save.last.CallID])))
 	if n != nil {
 		f = m.run(n)
+	}
+	if f == nil || f.catchable() {
+		m.file()
 	}
 	if m.suspended == nil && (f == nil || f.catchable()) {
 		if bad := m.numberStreams(m.trace.Result); bad != nil {

@@ -97,7 +97,7 @@ func BenchmarkCID(b *testing.B) {
 	peer := PeerIDOf(testKey("A").Public().(ed25519.PublicKey))
 	t := value.Tetraplet{PeerPK: peer, ServiceID: "service", FunctionName: "function"}
 	r := ServiceResult{ValueCID(value.Null), ArgumentsCID(nil), TetrapletCID(t)}
-	args := []value.Value{value.String(peer), value.Int(7), value.EmptyArray}
+	args := []string{value.String(peer).Text(), "7", "[]"}
 	for name, compute := range map[string]func(){
 		"tetraplet":      func() { TetrapletCID(t) },
 		"service result": func() { ServiceResultCID(r) },

@@ -94,14 +94,10 @@ func ValueCID(v value.Value) CID {
 // bytesOf is a view of a text, to be read only.
 func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
 
-// ArgumentsCID is the argument hash of a call: the content id of the array of its arguments.
-func ArgumentsCID(args []value.Value) CID {
-	size := 2 + len(args)
-	for _, a := range args {
-		size += len(a.Text())
-	}
-	var buf [512]byte
-	if size <= len(buf) {
+// ArgumentsCID is the argument hash of a call: the content id of the array of its arguments, of which it takes the texts.
+func ArgumentsCID(args []string) CID {
+	if listSize(args) <= shortList {
+		var buf [shortList]byte
 		return cidOf(appendList(buf[:0], args))
 	}
 	h := newHasher()
@@ -110,15 +106,26 @@ func ArgumentsCID(args []value.Value) CID {
 		if i > 0 {
 			h.WriteString(",")
 		}
-		h.WriteString(a.Text())
+		h.WriteString(a)
 	}
 	h.WriteString("]")
 	return finishCID(h)
 }
 
-func appendList(dst []byte, args []value.Value) []byte {
+// shortList is up to how many bytes the text of a list is put together to be hashed.
+const shortList = 512
+
+func listSize(args []string) int {
+	size := 2 + len(args)
+	for _, a := range args {
+		size += len(a)
+	}
+	return size
+}
+
+func appendList(dst []byte, args []string) []byte {
 	for i, a := range args {
-		dst = append(append(dst, "[,"[min(i, 1)]), a.Text()...)
+		dst = append(append(dst, "[,"[min(i, 1)]), a...)
 	}
 	if len(args) == 0 {
 		dst = append(dst, '[')

@@ -246,7 +246,14 @@ func (vec cidVector) compute(t testing.TB) CID {
 	case "value":
 		return ValueCID(value.Raw(vec.Text))
 	case "arguments":
-		return ArgumentsCID(v.Elements())
+		var texts []string
+		for _, arg := range v.Elements() {
+			texts = append(texts, arg.Text())
+		}
+		if cid := ArgumentsCID(texts); ArgumentsCIDs(3, func(int) []string { return texts })[2] == cid {
+			return cid
+		}
+		return "one alone and among others differ"
 	case "tetraplet":
 		return TetrapletCID(value.Tetraplet{PeerPK: field(v, "peer_pk"), ServiceID: field(v, "service_id"),
 			FunctionName: field(v, "function_name"), Lens: field(v, "lens")})
