@@ -62,7 +62,7 @@ func TestPatchedArchives(t *testing.T) {
 
 // build writes an archive by hand: root gets the seven vecs of the root, in order.
 func build(write func(w *writer) (lists [7]vec)) []byte {
-	w := &writer{}
+	w := newWriter()
 	lists := write(w)
 	w.align()
 	for i := range lists {
@@ -70,11 +70,7 @@ func build(write func(w *writer) (lists [7]vec)) []byte {
 			lists[i].at = w.pos()
 		}
 	}
-	w.vec(lists[0])
-	w.u32(0)
-	for _, list := range lists[1:] {
-		w.vec(list)
-	}
+	w.root(lists, 0)
 	return w.b
 }
 
@@ -84,16 +80,16 @@ func TestSharingDoesNotMultiply(t *testing.T) {
 	for name, write := range map[string]func(w *writer) [7]vec{
 		"canon results that share a list": func(w *writer) (lists [7]vec) {
 			shared := -1
-			lists[4] = w.list(n, func(i int) int {
+			lists[4] = w.list(n, entrySize, func(i int) int {
 				w.shareText(fmt.Sprint(i))
 				if shared < 0 {
 					shared = w.canonResult(&CanonResult{"t", slices.Repeat([]CID{"e"}, n)})
 				}
 				return shared
-			}, func(i, part int) {
+			}, func(i, part int, b []byte, at int) {
 				key := fmt.Sprint(i)
-				w.fat(w.shareText(key), len(key))
-				w.rel(part)
+				putFat(b, at, w.shareText(key), len(key))
+				putRel(b[8:], at+8, part)
 			})
 			return lists
 		},
