@@ -72,7 +72,7 @@ func (m *machine) canonState(e *trace.Entry) (*canon, *fault) {
 func (m *machine) makeCanon(n *node) *fault {
 	m.changes++
 	peer := m.st.params.CurrentPeerID
-	c := &canon{peer: peer, tet: value.Tetraplet{PeerPK: peer}}
+	c := &canon{peer: peer, tet: value.Tetraplet{PeerPK: peer}, own: true}
 	var last *frozenList
 	if s := m.streams.at(&n.from); s != nil {
 		c.items, last = s.items(), &s.frozen
@@ -109,7 +109,7 @@ func (m *machine) bindCanon(n *node, c *canon) *fault {
 		m.canons.put(&m.scopes, out.slot, c)
 		return nil
 	case air.CanonMap:
-		if _, f := c.pairs(); f != nil {
+		if f := c.checkPairs(); f != nil {
 			return f
 		}
 		if f := m.canSet(m.maps.settable(&m.scopes, out.slot), out); f != nil {
@@ -175,8 +175,9 @@ func (m *machine) apMap(n *node) *fault {
 		return faultf(CodeMapKey, "unsupported type for %s map's key", n.out.Name)
 	}
 	it = it.kept()
-	pair := value.Object([]value.Field{{Key: "key", Value: key}, {Key: "value", Value: v}})
-	return m.addToStream(&n.out, &item{val: pair, tet: it.tetraplet(), prov: it.prov}, e, from)
+	pair := m.st.texts.Object([]value.Field{{Key: "key", Value: key}, {Key: "value", Value: v}})
+	m.st.spell(it)
+	return m.addToStream(&n.out, m.st.items.put(item{val: pair, tet: it.tet, prov: it.prov}), e, from)
 }
 
 func (m *machine) addToStream(out *target, it *item, e *trace.Entry, from trace.Source) *fault {

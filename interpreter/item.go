@@ -127,22 +127,17 @@ type canon struct {
 
 	whole *item // the value as a whole, once somebody wanted it
 	index *pairIndex
+	own   bool // made here, of a stream of this peer
 }
 
 // pairIndex finds the values of a canon map by key.
 type pairIndex struct {
-	byName   map[string][]*item // text keys
-	byNumber map[string][]*item // by the text of the integer, which may be beyond 63 bits
-	keys     []value.Value      // in the order of their first pairs
+	values map[string][]*item // by the JSON text of the key: a string in its quotes, or an integer
+	keys   []value.Value      // in the order of their first pairs
 }
 
 // of lists the values of a key.
-func (ix *pairIndex) of(key value.Value) []*item {
-	if name, ok := key.AsString(); ok {
-		return ix.byName[name]
-	}
-	return ix.byNumber[key.Text()]
-}
+func (ix *pairIndex) of(key value.Value) []*item { return ix.values[key.Text()] }
 
 // object has a field for each key text. (The integer 42 and the string "42" are
 // two keys of one text; the first one stays, where the reference takes either by chance.)
@@ -190,57 +185,74 @@ func (c *canon) array() (*item, *fault) {
 	return c.whole, nil
 }
 
+// checkPairs looks whether the elements are pairs that a canon map can have. Those of a stream map of this
+// peer are.
+func (c *canon) checkPairs() *fault {
+	if c.own {
+		return c.checkSize()
+	}
+	_, f := c.pairs()
+	return f
+}
+
+func (c *canon) checkSize() *fault {
+	size := 0
+	for _, it := range c.items {
+		if size += len(it.val.Text()); size > largestValue {
+			return valueTooLarge
+		}
+	}
+	return nil
+}
+
 // pairs is the canon map's index, made when first wanted.
 func (c *canon) pairs() (*pairIndex, *fault) {
 	if c.index != nil {
 		return c.index, nil
 	}
-	size := 0
-	for _, it := range c.items {
-		if size += len(it.val.Text()); size > largestValue {
-			return nil, valueTooLarge
-		}
+	if f := c.checkSize(); f != nil {
+		return nil, f
 	}
-	ix := &pairIndex{byName: map[string][]*item{}, byNumber: map[string][]*item{}}
+	ix := &pairIndex{values: make(map[string][]*item, len(c.items))}
+	var vals slab[item]
+	var lists slab[*item]
 	for _, it := range c.items {
 		key, val, f := pair(it)
 		if f != nil {
 			return nil, f
 		}
-		if len(ix.of(key)) == 0 {
+		list, ok := ix.values[key.Text()]
+		if !ok {
 			ix.keys = append(ix.keys, key)
+			list = lists.some(1)[:0]
 		}
-		if name, ok := key.AsString(); ok {
-			ix.byName[name] = append(ix.byName[name], val)
-		} else {
-			ix.byNumber[key.Text()] = append(ix.byNumber[key.Text()], val)
-		}
+		ix.values[key.Text()] = append(list, vals.put(val))
 	}
 	c.index = ix
 	return ix, nil
 }
 
 // pair takes a stream map's element apart.
-func pair(it *item) (key value.Value, val *item, f *fault) {
+func pair(it *item) (key value.Value, val item, f *fault) {
 	v, f := it.value()
 	if f != nil {
-		return key, nil, f
+		return key, val, f
 	}
 	if v.Kind() != value.KindObject {
-		return key, nil, faultf(CodeMapPair, "the value must be an object with key and value fields")
+		return key, val, faultf(CodeMapPair, "the value must be an object with key and value fields")
 	}
 	key, ok := v.Field("key")
 	if !ok {
-		return key, nil, faultf(CodeMapPair, "the value must be an object with key and value fields")
+		return key, val, faultf(CodeMapPair, "the value must be an object with key and value fields")
 	}
 	if k := key.Kind(); k != value.KindString && k != value.KindInt {
-		return key, nil, faultf(CodeMapPair, "unsupported kvpair object or map key type")
+		return key, val, faultf(CodeMapPair, "unsupported kvpair object or map key type")
 	}
 	inner, ok := v.Field("value")
 	if !ok {
-		return key, nil, faultf(CodeMapPair, `there must be a "value" field in kvpair object`)
+		return key, val, faultf(CodeMapPair, `there must be a "value" field in kvpair object`)
 	}
-	return key, &item{val: inner, tet: it.tetraplet(), prov: it.prov}, nil
+	return key, item{val: inner, tet: it.tetraplet(), prov: it.prov}, nil
 }
 
 // object is the canon map as one value.

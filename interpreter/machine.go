@@ -396,7 +396,7 @@ func (m *machine) traceFault(n *node, err error) *fault {
 	return faultf(CodeTrace, "on instruction '%s' trace handler encountered an error: %v", air.Text(n.ins), err)
 }
 
-// begin prepares a run over what the state knows and one arrival.
+// begin prepares a run over what the state knows and one arrival. It takes results over.
 func (m *machine) begin(ctx context.Context, current *data.Data, results map[uint32]CallResult) {
 	s := m.st
 	m.close(s.trace)
@@ -411,7 +411,7 @@ func (m *machine) begin(ctx context.Context, current *data.Data, results map[uin
 	m.folds = slices.Grow(m.folds[:0], len(m.p.scalars))[:len(m.p.scalars)]
 	clear(m.folds)
 	m.lastError, m.anyError = errorSlot{}, errorSlot{}
-	m.results = maps.Clone(results)
+	m.results = results
 	m.ask()
 	m.forgetAnswers()
 	m.own, m.waits = s.spareOwn[:0], m.waits[:0]

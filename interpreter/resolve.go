@@ -2,7 +2,6 @@ package interpreter
 
 import (
 	"math"
-	"strconv"
 
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/value"
@@ -191,9 +190,9 @@ func (m *machine) valuesOfKey(c *canon, a *accessor) ([]*item, *fault) {
 	}
 	switch a.Kind {
 	case air.ByIndex:
-		return ix.byNumber[strconv.FormatUint(uint64(a.Index), 10)], nil
+		return ix.of(value.Uint(uint64(a.Index))), nil
 	case air.ByField:
-		return ix.byName[a.Name], nil
+		return ix.of(value.String(a.Name)), nil
 	}
 	if m.folds[a.slot] != nil {
 		return nil, faultf(CodeLens, "canon stream map accessor must not be iterable")
@@ -202,11 +201,8 @@ func (m *machine) valuesOfKey(c *canon, a *accessor) ([]*item, *fault) {
 	if f != nil {
 		return nil, f
 	}
-	if name, ok := v.AsString(); ok {
-		return ix.byName[name], nil
-	}
-	if v.Kind() == value.KindInt {
-		return ix.byNumber[v.Text()], nil
+	if k := v.Kind(); k == value.KindString || k == value.KindInt {
+		return ix.of(v), nil
 	}
 	return nil, faultf(CodeLens, "canon stream map accessor `%s` should be either string or number", v)
 }

@@ -116,14 +116,16 @@ func (s *State) madeBy(e *trace.Entry) (string, error) {
 	return s.known.MadeBy(&e.State)
 }
 
-// putSignature notes the signature of a peer.
-func (s *State) putSignature(sig data.Signature) {
-	if i, ok := s.signed[sig.PublicKey]; ok {
-		s.known.Signatures[i] = sig
-		return
+// putSignature notes the signature of a peer and returns its place.
+func (s *State) putSignature(sig data.Signature) int {
+	i, ok := s.signed[sig.PublicKey]
+	if !ok {
+		i = len(s.known.Signatures)
+		s.signed[sig.PublicKey] = i
+		s.known.Signatures = append(s.known.Signatures, sig)
 	}
-	s.signed[sig.PublicKey] = len(s.known.Signatures)
-	s.known.Signatures = append(s.known.Signatures, sig)
+	s.known.Signatures[i] = sig
+	return i
 }
 
 // bare is the trace without what is remembered, in memory that is used again.
@@ -136,14 +138,10 @@ func (s *State) bare() []data.State {
 }
 
 // sign makes this peer's signature under its results in the trace.
-func (s *State) sign() data.Signer {
-	made := &data.Multiset{}
-	for _, cid := range s.own {
-		made.Add(cid)
-	}
-	signer := data.Sign(s.params.Key, s.params.ParticleID, made)
+func (s *State) sign() data.Signature {
+	signer := data.Sign(s.params.Key, s.params.ParticleID, data.MultisetOf(s.own))
 	s.verified.Add(signer)
-	return signer
+	return signer.Signature
 }
 
 // Data is all that this peer knows, encoded: what it keeps and what it sends.
@@ -154,9 +152,9 @@ func (s *State) Data() []byte {
 		d.Version, d.InterpreterVersion = data.Version, data.InterpreterVersion
 		d.Trace = s.bare()
 		d.LastCallID = s.lastCallID
-		s.putSignature(s.sign().Signature)
+		own := s.putSignature(data.Signature{PublicKey: data.PublicKeyOf(s.params.Key)})
 		d.Signatures = s.known.Signatures
-		s.bytes, s.stale = data.Encode(&d), false
+		s.bytes, s.stale = data.EncodeSigning(&d, func() { d.Signatures[own] = s.sign() }, len(s.own)), false
 	}
 	return s.bytes
 }

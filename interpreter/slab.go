@@ -1,7 +1,5 @@
 package interpreter
 
-import "unsafe"
-
 // slab hands out memory for many small things of one kind that live about equally long, from few larger pieces: a run over a thousand
 // values makes several things for each, and the allocator takes longer than most of them. A piece stays as long as one
 // of its things. The zero slab is ready.
@@ -36,22 +34,4 @@ func (s *slab[T]) some(n int) []T {
 	list := s.free[:n:n]
 	s.free = s.free[n:]
 	return list
-}
-
-// texts is a slab of strings.
-type texts struct{ piece []byte }
-
-const pieceOfText = 2048
-
-// keep makes a string of bytes that the caller goes on to use.
-func (t *texts) keep(b []byte) string {
-	if len(b) > pieceOfText/8 {
-		return string(b)
-	}
-	if len(b) > cap(t.piece)-len(t.piece) {
-		t.piece = make([]byte, 0, min(max(2*cap(t.piece), 64), pieceOfText))
-	}
-	start := len(t.piece)
-	t.piece = append(t.piece, b...)
-	return unsafe.String(unsafe.SliceData(t.piece[start:]), len(b))
 }

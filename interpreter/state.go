@@ -2,6 +2,7 @@ package interpreter
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -39,7 +40,8 @@ type State struct {
 	tets       slab[value.Tetraplet]
 	resultSlab slab[result]
 	strings    slab[string]
-	texts      texts
+	texts      value.Texts
+	items      slab[item]
 
 	*workspace
 }
@@ -140,7 +142,7 @@ func (s *State) merge(ctx context.Context, b []byte, results map[uint32]CallResu
 	if err != nil {
 		return err
 	}
-	if f := s.run(ctx, a, results, out); f != nil {
+	if f := s.run(ctx, a, maps.Clone(results), out); f != nil {
 		return f
 	}
 	return nil
@@ -150,7 +152,7 @@ func (s *State) merge(ctx context.Context, b []byte, results map[uint32]CallResu
 func (s *State) goOn(ctx context.Context, results map[uint32]CallResult, out *Outcome) {
 	if s.resumable(results) {
 		s.resume(ctx, results, out)
-	} else if f := s.run(ctx, nothing, results, out); f != nil {
+	} else if f := s.run(ctx, nothing, maps.Clone(results), out); f != nil {
 		out.fail(f)
 	}
 }
@@ -432,14 +434,14 @@ func (s *State) spell(it *item) {
 	if it.tet == nil {
 		var lens [128]byte
 		it.tet = s.tets.put(*it.array.tetraplet())
-		it.tet.Lens = s.texts.keep(it.appendLens(lens[:0]))
+		it.tet.Lens = s.texts.Keep(it.appendLens(lens[:0]))
 	}
 }
 
 // addTetraplets stores the tetraplets of items and returns their ids.
 func (s *State) addTetraplets(items []*item) []data.CID {
 	cids := make([]data.CID, len(items))
-	var alone []value.Tetraplet // elements of arrays; there is hardly another with the same
+	alone := make([]value.Tetraplet, 0, len(items)) // elements of arrays; there is hardly another with the same
 	for i, it := range items {
 		s.spell(it)
 		if it.tet.Lens == "" {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/multiformats/go-varint"
 
@@ -117,10 +118,11 @@ func EncodeCallResults(results map[uint32]CallResult) []byte {
 }
 
 // DecodeCallResults reads results from a host. Unlike data, results are never empty: no results are a
-// map of none.
+// map of none. The texts are views of b.
 func DecodeCallResults(b []byte) (CallResults, error) {
-	results := CallResults{ByID: make(map[uint32]CallResult)}
 	p, n, err := openCalls(b)
+	const smallest = 4 // bytes of a result, with its key
+	results := CallResults{ByID: make(map[uint32]CallResult, min(n, len(b)/smallest))}
 	for ; n > 0 && err == nil; n-- {
 		err = results.read(&p)
 	}
@@ -149,7 +151,7 @@ func openCalls(b []byte) (p packed, n int, err error) {
 }
 
 func (r *CallResults) read(p *packed) error {
-	key, err := p.utf8()
+	key, err := p.utf8View()
 	if err != nil {
 		return err
 	}
@@ -157,8 +159,8 @@ func (r *CallResults) read(p *packed) error {
 	if err != nil {
 		return fmt.Errorf("result %q: %w", key, err)
 	}
-	if id, err := strconv.ParseUint(key, 10, 32); err == nil && strconv.FormatUint(id, 10) == key {
-		r.ByID[uint32(id)] = result
+	if id, ok := idOf(key); ok {
+		r.ByID[id] = result
 		return nil
 	}
 	if r.Strays == nil {
@@ -166,6 +168,18 @@ func (r *CallResults) read(p *packed) error {
 	}
 	r.Strays[key] = result
 	return nil
+}
+
+// idOf is the id that a key is the decimal form of.
+func idOf(key string) (id uint32, ok bool) {
+	n := uint64(0)
+	for i := 0; i < len(key) && i <= 10; i++ {
+		if key[i] < '0' || key[i] > '9' || key[0] == '0' && len(key) > 1 {
+			return 0, false
+		}
+		n = 10*n + uint64(key[i]-'0')
+	}
+	return uint32(n), key != "" && n <= math.MaxUint32
 }
 
 // callResult takes a result: a map with at least the two fields, or an array of exactly both.
@@ -180,7 +194,7 @@ func (p *packed) callResult() (CallResult, error) {
 	case it.family == packArray && it.size == 2:
 		var r CallResult
 		if r.RetCode, err = p.int32(); err == nil {
-			r.Result, err = p.utf8()
+			r.Result, err = p.utf8View()
 		}
 		return r, err
 	}
@@ -188,21 +202,28 @@ func (p *packed) callResult() (CallResult, error) {
 }
 
 func (p *packed) callResultMap(n int) (r CallResult, err error) {
-	seen := make(map[string]bool, 2)
+	var hasCode, hasResult bool
+	again := func(has *bool, name string) error {
+		if *has {
+			return fmt.Errorf("duplicate field `%s`", name)
+		}
+		*has = true
+		return nil
+	}
 	for range n {
 		name, err := p.fieldName(fieldRetCode, fieldResult)
 		if err != nil {
 			return r, err
 		}
-		if seen[name] && name != "" {
-			return r, fmt.Errorf("duplicate field `%s`", name)
-		}
-		seen[name] = true
 		switch name {
 		case fieldRetCode:
-			r.RetCode, err = p.int32()
+			if err = again(&hasCode, name); err == nil {
+				r.RetCode, err = p.int32()
+			}
 		case fieldResult:
-			r.Result, err = p.utf8()
+			if err = again(&hasResult, name); err == nil {
+				r.Result, err = p.utf8View()
+			}
 		default:
 			err = p.skip()
 		}
@@ -210,10 +231,11 @@ func (p *packed) callResultMap(n int) (r CallResult, err error) {
 			return r, err
 		}
 	}
-	for _, name := range []string{fieldRetCode, fieldResult} {
-		if !seen[name] {
-			return r, missingField(name)
-		}
+	switch {
+	case !hasCode:
+		return r, missingField(fieldRetCode)
+	case !hasResult:
+		return r, missingField(fieldResult)
 	}
 	return r, nil
 }
@@ -249,6 +271,15 @@ func (p *packed) int32() (int32, error) {
 		return 0, fmt.Errorf("%v where one of 32 bits is expected", it.family)
 	}
 	return int32(n), nil
+}
+
+// utf8View takes a text without a copy.
+func (p *packed) utf8View() (string, error) {
+	b, err := p.textBytes(packStr, packBin)
+	if err == nil && !utf8.Valid(b) {
+		err = errors.New("a text is not UTF-8")
+	}
+	return unsafe.String(unsafe.SliceData(b), len(b)), err
 }
 
 // utf8 takes a text.

@@ -12,12 +12,25 @@ import (
 
 // Encode writes data, always under this package's own versions. Equal data give equal bytes; stores are written in
 // their order, and equal ids, and equal peers in the trace, once.
-func Encode(d *Data) []byte {
+func Encode(d *Data) []byte { return EncodeSigning(d, func() {}, 0) }
+
+// EncodeSigning is Encode for data that lacks a signature under n ids. sign puts it into d.Signatures; while it
+// does, all the rest is written. It has returned when EncodeSigning does.
+func EncodeSigning(d *Data, sign func(), n int) []byte {
+	const many = 200 // ids to sign take some 40 µs to sort and hash, a goroutine 5
+	signed := func() {}
+	if n < many {
+		sign()
+	} else {
+		var signing sync.WaitGroup
+		signing.Go(sign)
+		signed = signing.Wait
+	}
 	const binHead = 5 // at most
 	w := writers.Get().(*writer)
 	w.base = len(envelopeHead) + binHead
 	w.b = make([]byte, w.base, w.base+sizeHint(d))
-	w.data(d)
+	w.data(d, signed)
 	b := seal(w.b, w.base)
 	w.release()
 	return b
@@ -125,17 +138,20 @@ func (p *places) guess(id CID) (at int, ok bool) {
 	return p.at[p.next-1], true
 }
 
-func (w *writer) data(d *Data) {
+// data writes data. Before the signatures it waits until they are complete.
+func (w *writer) data(d *Data, signed func()) {
 	w.texts.reserve(d.Values.Len() + d.Tetraplets.Len() + d.CanonElements.Len() + d.CanonResults.Len() + 2*d.ServiceResults.Len())
-	w.root([7]vec{
+	lists := [7]vec{
 		w.trace(d.Trace),
 		writeStore(w, &d.Values, nil, &w.values, w.value),
 		writeStore(w, &d.Tetraplets, nil, &w.tetraplets, w.tetraplet),
 		writeStore(w, &d.CanonElements, nil, &w.elements, w.canonElement),
 		writeStore(w, &d.CanonResults, nil, nil, w.canonResult),
 		writeStore(w, &d.ServiceResults, &w.traced, nil, w.serviceResult),
-		w.signatures(d.Signatures),
-	}, d.LastCallID)
+	}
+	signed()
+	lists[6] = w.signatures(d.Signatures)
+	w.root(lists, d.LastCallID)
 }
 
 func (w *writer) root(lists [7]vec, lastCallID uint32) {

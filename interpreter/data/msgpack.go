@@ -185,16 +185,21 @@ func (p *packed) skip() error {
 
 // text takes a str (or, where the reference does, a bin) as a string of its own.
 func (p *packed) text(allow ...family) (string, error) {
+	b, err := p.textBytes(allow...)
+	return string(b), err
+}
+
+func (p *packed) textBytes(allow ...family) ([]byte, error) {
 	it, err := p.head()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	for _, f := range allow {
 		if it.family == f {
-			return string(p.content(it)), nil
+			return p.content(it), nil
 		}
 	}
-	return "", fmt.Errorf("%v where %v is expected", it.family, allow[0])
+	return nil, fmt.Errorf("%v where %v is expected", it.family, allow[0])
 }
 
 // The functions below write MessagePack, each in the shortest form.

@@ -133,8 +133,14 @@ func (v Value) Fields() []Field {
 	return fields
 }
 
-// sizeHint guesses a number of elements: exact for flat arrays, bounded for nested ones.
-func sizeHint(text string) int { return min(strings.Count(text, ",")+1, 256) }
+// sizeHint guesses a number of elements: exact for lists of numbers, bounded for others, whose commas may be anywhere.
+func sizeHint(text string) int {
+	n := strings.Count(text, ",") + 1
+	if n > 256 && (strings.ContainsAny(text, `"{`) || strings.IndexByte(text[1:], '[') >= 0) {
+		return 256
+	}
+	return n
+}
 
 // The functions below walk over text known to be canonical.
 

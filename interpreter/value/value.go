@@ -199,6 +199,20 @@ func Array(elements []Value) Value {
 // Object makes an object. Fields may come in any order; of equal keys the last one stays.
 // It is raw if one of the values is.
 func Object(fields []Field) Value {
+	return appendObject(make([]byte, 0, objectSize(fields)), fields)
+}
+
+// objectSize is the size of the text of an object whose keys need no escapes.
+func objectSize(fields []Field) int {
+	size := 1 + max(len(fields), 1)
+	for _, f := range fields {
+		size += len(f.Key) + len(`"":`) + len(f.Value.Text())
+	}
+	return size
+}
+
+// appendObject writes an object to the end of text, of which its value is a view.
+func appendObject(text []byte, fields []Field) Value {
 	if len(fields) == 0 {
 		return EmptyObject
 	}
@@ -206,7 +220,7 @@ func Object(fields []Field) Value {
 		fields = slices.Clone(fields)
 		slices.SortStableFunc(fields, compareKeys)
 	}
-	text, raw := []byte{'{'}, false
+	text, raw := append(text, '{'), false
 	for i, f := range fields {
 		if i+1 < len(fields) && fields[i+1].Key == f.Key {
 			continue
