@@ -52,7 +52,7 @@ func emptied[T any](list []T) []T {
 
 // release leaves frames and their pars, which hold nothing once they have ended.
 func (m *machine) release() {
-	*m = machine{spare: m.spare, pars: m.pars, args: emptied(m.args), waits: emptied(m.waits), answers: emptied(m.answers)}
+	*m = machine{spare: m.spare, pars: m.pars, args: emptied(m.args), waits: emptied(m.waits), answers: emptied(m.answers), fresh: fresh{list: emptied(m.fresh.list)}}
 	if len(m.pars) > mostKept {
 		m.spare, m.pars = nil, nil
 	}
