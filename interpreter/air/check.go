@@ -1,6 +1,9 @@
 package air
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // checker does the checks that a grammar cannot: it is shown every instruction as it
 // is completed, branches before the instruction that holds them, and keeps what it
@@ -43,10 +46,10 @@ const plain int32 = -1
 
 const undefined int32 = 1<<31 - 1
 
-// reset forgets everything and keeps the memory for another script.
-func (c *checker) reset() {
+// reset forgets everything and keeps the memory for a script of some size.
+func (c *checker) reset(size int) {
 	clear(c.known) // it refers to the script
-	c.known, c.table = c.known[:0], c.table[:0]
+	c.known, c.table = slices.Grow(c.known[:0], size/80), c.table[:0]
 	c.links, c.stack = c.links[:0], c.stack[:0]
 	c.off, c.found = false, nil
 }

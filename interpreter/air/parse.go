@@ -72,10 +72,13 @@ type parser struct {
 // parsers keeps the memory of parsers for the next script.
 var parsers = sync.Pool{New: func() any { return new(parser) }}
 
+// reset prepares for a script. New memory is made as large as dense scripts need it.
 func (p *parser) reset(src string) {
 	p.scanner = scanner{src: src}
-	p.checker.reset()
-	p.open, p.nodes, p.mentions = p.open[:0], p.nodes[:0], p.mentions[:0]
+	p.checker.reset(len(src))
+	p.open = p.open[:0]
+	p.nodes = slices.Grow(p.nodes[:0], len(src)/20)
+	p.mentions = slices.Grow(p.mentions[:0], len(src)/30)
 	p.errs = nil
 }
 
