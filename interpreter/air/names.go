@@ -29,7 +29,9 @@ func (n *nameTable) id(text string) int32 {
 	hash := uint32(maphash.String(seed, text))
 	slot := n.find(hash, text)
 	if slot.id == 0 {
-		n.known = append(n.known, name{text: text, hash: hash, defined: undefined})
+		n.known = append(n.known, name{})
+		last := &n.known[len(n.known)-1]
+		last.text, last.hash, last.defined = text, hash, undefined
 		slot.hash, slot.id = hash, int32(len(n.known))
 	}
 	return slot.id - 1

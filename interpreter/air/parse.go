@@ -259,15 +259,18 @@ func (p *parser) instr() bool {
 	if !instructions.has(kind) {
 		return p.unexpected(instructions)
 	}
-	most := branching[kind].most
-	if most > 0 && len(p.open) > MaxDepth {
+	shape := branching[kind]
+	if shape.most > 0 && len(p.open) > MaxDepth {
 		return p.tooDeep(start)
 	}
 	mentions := int32(len(p.mentions))
-	p.open = append(p.open, frame{node: int32(len(p.nodes)), uses: mentions, name: none, need: branching[kind].need, most: most})
+	p.open = append(p.open, frame{})
+	f := &p.open[len(p.open)-1] // filled in place: copying what was just written field by field stalls
+	f.node, f.uses, f.name = int32(len(p.nodes)), mentions, none
+	f.need, f.most = shape.need, shape.most
 	p.nodes = append(p.nodes, node{Span: Span{Start: start}, mentions: mentions, kind: kind})
 	p.next()
-	if !p.head(kind, &p.open[len(p.open)-1]) {
+	if !p.head(kind, f) {
 		p.open = p.open[:len(p.open)-1]
 		return false
 	}
