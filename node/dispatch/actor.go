@@ -82,7 +82,7 @@ func (a *actor) arrive(data []byte) error {
 		m.bytes += len(data)
 		a.kept.arrived(data)
 	}
-	if a.kept != nil && a.d.draining.Load() { // it is for the next process, unless a result comes
+	if a.kept != nil && m.fresh && a.d.draining.Load() { // a new one is for the next process
 		return nil
 	}
 	return a.wake()

@@ -330,7 +330,7 @@ func (d *Dispatcher) Live() int {
 
 // Drain refuses new particles and returns when those that live have nothing to do at this
 // moment, or when the context ends. What arrives for those that live is taken as before. With
-// a Keeper nothing is refused: what arrives is kept for the next process.
+// a Keeper nothing is refused: new particles are kept for the next process.
 func (d *Dispatcher) Drain(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() {
 		d.mu.Lock()
