@@ -145,6 +145,8 @@ func (n *Node) network() p2p.Config {
 		Refused:      n.refused,
 		Sent:         n.sent,
 		Held:         n.held,
+		Resolved:     n.metrics.contact,
+		Kept:         n.metrics.kept,
 	}
 }
 
@@ -252,7 +254,7 @@ func (n *Node) Live() int { return n.dispatch.Live() }
 func (n *Node) Meet(addrs []string) error { return n.host.Meet(addrs) }
 
 func (n *Node) receive(from string, p *particle.Particle) {
-	n.metrics.arrived(p)
+	n.metrics.arrived(p, n.cfg.Dispatch.Skew)
 	n.dispatch.Deliver(from, p)
 }
 

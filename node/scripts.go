@@ -65,8 +65,16 @@ func (n *Node) loadAliases() error {
 	return nil
 }
 
-// keep stores what happens to services.
+// keep stores what happens to services, and counts it.
 func (n *Node) keep(c services.Change) error {
+	err := n.persist(c)
+	if err == nil {
+		n.metrics.changed(c)
+	}
+	return err
+}
+
+func (n *Node) persist(c services.Change) error {
 	scope, id := c.Service.Scope, c.Service.ID
 	switch {
 	case n.store == nil || scope == services.Everywhere:

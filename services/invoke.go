@@ -113,6 +113,7 @@ func (j *job) end(how Outcome, v *value.Value, err error) Result {
 	}
 	if s := j.service; s != nil {
 		o.Service, o.Kind = s.info.ID, s.info.Kind
+		o.Alias, _ = s.alias.Load().(string)
 		s.counters.record(o, s.knows(j.call.Function))
 	}
 	if observe := j.registry.config.Observe; observe != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // Everywhere is the scope of services that every scope sees, such as the built-in functions.
@@ -78,6 +79,7 @@ type instance struct {
 	functions map[string]bool // nil: answers every function
 	queue     *queue          // nil: concurrent
 	counters  counters
+	alias     atomic.Value // string: the first of its aliases, for observations
 }
 
 // Info describes a registered service.
@@ -231,7 +233,11 @@ func (r *Registry) AddAlias(scope, alias, id string) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.scopes[scope].aliases[alias] = id
+	sc := r.scopes[scope]
+	old := sc.aliases[alias]
+	sc.aliases[alias] = id
+	sc.nameFirst(old)
+	sc.nameFirst(id)
 	return nil
 }
 
@@ -263,8 +269,22 @@ func (r *Registry) RemoveAlias(scope, alias string) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.scopes[scope].aliases, alias)
+	sc := r.scopes[scope]
+	id := sc.aliases[alias]
+	delete(sc.aliases, alias)
+	sc.nameFirst(id)
 	return nil
+}
+
+// nameFirst notes the first alias of a service.
+func (sc *scope) nameFirst(id string) {
+	if s := sc.services[id]; s != nil {
+		first := ""
+		if all := sc.describe(s).Aliases; len(all) > 0 {
+			first = all[0]
+		}
+		s.alias.Store(first)
+	}
 }
 
 func (r *Registry) keep(c Change) error {

@@ -25,6 +25,7 @@ type Observation struct {
 	Call    *Call
 	Service string // id of the service that answered; empty when none was found
 	Kind    Kind
+	Alias   string // its first, if it has any
 	Outcome Outcome
 	Reason  string        // error text of a call that is not Done
 	Wait    time.Duration // for the instance

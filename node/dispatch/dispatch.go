@@ -31,7 +31,9 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -326,6 +328,32 @@ func (d *Dispatcher) Live() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.actors)
+}
+
+// Stats are what a dispatcher has in hand at a moment.
+type Stats struct {
+	Live       int   // particles
+	Waiting    int   // arrivals in their mailboxes
+	Slots      int   // steps that may run at once
+	Free       int   // of these, now
+	StateBytes int64 // memory of retained states
+}
+
+// Stats counts. It looks at every particle.
+func (d *Dispatcher) Stats() Stats {
+	d.mu.Lock()
+	s := Stats{Live: len(d.actors), Slots: d.cfg.Parallel, StateBytes: d.states.bytes}
+	actors := slices.Collect(maps.Values(d.actors))
+	d.mu.Unlock()
+	for _, a := range actors {
+		a.mailbox.mu.Lock()
+		s.Waiting += len(a.mailbox.arrivals)
+		a.mailbox.mu.Unlock()
+	}
+	d.slots.mu.Lock()
+	defer d.slots.mu.Unlock()
+	s.Free = d.slots.free
+	return s
 }
 
 // Drain refuses new particles and returns when those that live have nothing to do at this

@@ -2,6 +2,8 @@ package journal
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/particle/wire"
@@ -61,6 +63,9 @@ var reasonTexts = map[Reason]string{
 	WhileDown:     "time ran out while the peer was down",
 	Other:         "other error",
 }
+
+// Reasons lists all reasons, sorted.
+func Reasons() []Reason { return slices.Sorted(maps.Keys(reasonTexts)) }
 
 // byError gives the reasons behind the errors of the packages below.
 var byError = []struct {

@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/core/routing"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 
@@ -21,26 +23,48 @@ import (
 // dialTimeout bounds finding and dialling a peer that a particle goes to next.
 const dialTimeout = 15 * time.Second
 
+// The ways in which a connection to a next peer is come by, for Config.Resolved.
+const (
+	ByBook      = "Local"            // connected, or an address was known
+	ByDiscovery = "Kademlia"         // discovery found an address
+	NotFound    = "KademliaNotFound" // nobody knows an address
+	NoDiscovery = "KademliaError"    // the search failed
+	NoAnswer    = "ConnectionFailed" // no address answered
+)
+
 // connect gives the newest connection to a peer, or makes one. The newest, because a
 // client that comes back may have left an old one behind that nobody reads.
 func (h *Host) connect(id peer.ID, deadline time.Time) (network.Conn, error) {
+	c, how, err := h.reach(id, deadline)
+	if h.cfg.Resolved != nil {
+		h.cfg.Resolved(how)
+	}
+	return c, err
+}
+
+func (h *Host) reach(id peer.ID, deadline time.Time) (c network.Conn, how string, err error) {
+	how = ByBook
 	if c := h.newest(id); c != nil {
-		return c, nil
+		return c, how, nil
 	}
 	ctx, cancel := context.WithDeadline(h.ctx, deadline)
 	defer cancel()
 	ctx, cancel = context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if len(h.host.Peerstore().Addrs(id)) == 0 {
+		how = ByDiscovery
 		if err := h.find(ctx, id); err != nil {
-			return nil, err
+			how = NoDiscovery
+			if err == journal.NotConnected || errors.Is(err, routing.ErrNotFound) {
+				how = NotFound
+			}
+			return nil, how, err
 		}
 	}
-	c, err := h.host.Network().DialPeer(ctx, id)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", journal.DialFailed, err)
+	if c, err = h.host.Network().DialPeer(ctx, id); err != nil {
+		return nil, NoAnswer, fmt.Errorf("%w: %w", journal.DialFailed, err)
 	}
-	return c, nil
+	return c, how, nil
 }
 
 func (h *Host) find(ctx context.Context, id peer.ID) error {
@@ -194,11 +218,19 @@ func (h *Host) keepOnce(info peer.AddrInfo) bool {
 	if h.kad != nil {
 		h.kad.joined()
 	}
+	h.kept(true)
 	select {
 	case <-h.gone(info.ID):
 	case <-h.ctx.Done():
 	}
+	h.kept(false)
 	return true
+}
+
+func (h *Host) kept(connected bool) {
+	if h.cfg.Kept != nil {
+		h.cfg.Kept(connected)
+	}
 }
 
 // gone is closed when no connection to the peer is left.

@@ -119,6 +119,10 @@ type Config struct {
 	Refused func(from string, err error)
 	// Sent is told what became of a frame given to Send.
 	Sent func(to string, m Outgoing, err error)
+	// Resolved, if set, is told how a connection to a next peer was come by.
+	Resolved func(how string)
+	// Kept, if set, is told that a peer of Keep is connected, or no longer.
+	Kept func(connected bool)
 	// Held is told why a frame waits for its peer to be reached.
 	Held func(to string, m Outgoing, err error)
 }

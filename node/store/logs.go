@@ -266,6 +266,13 @@ func (l *Logs) Room(ctx context.Context) {
 	}
 }
 
+// Backlog is the bytes that wait to be written.
+func (l *Logs) Backlog() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes
+}
+
 // Err is why nothing is written any more, nil as long as all is well.
 func (l *Logs) Err() error {
 	l.mu.Lock()
