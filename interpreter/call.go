@@ -63,7 +63,7 @@ func (m *machine) call(n *node) *fault {
 	case data.CallFailed:
 		return m.metFailure(&c, e)
 	case data.CallRequestSent:
-		return m.metRequest(&c, e)
+		return m.metRequest(&c, e, from)
 	}
 	return m.metResult(&c, e, from)
 }
@@ -195,7 +195,7 @@ func (m *machine) send(peer string) {
 }
 
 // metRequest is a call that somebody asked for.
-func (m *machine) metRequest(c *invocation, e *trace.Entry) *fault {
+func (m *machine) metRequest(c *invocation, e *trace.Entry, from trace.Source) *fault {
 	self := m.st.params.CurrentPeerID
 	if e.HasCallID && e.Peer == self {
 		if r, ok := m.results[e.CallID]; ok {
@@ -208,40 +208,15 @@ func (m *machine) metRequest(c *invocation, e *trace.Entry) *fault {
 	} else if c.triplet.PeerPK == self {
 		return m.request(c, e)
 	}
-	if e.Peer == self && !c.missing && slices.ContainsFunc(c.args, m.freshlyMade) {
-		m.again = append(m.again, c.triplet.PeerPK)
+	args := c.args
+	if c.missing {
+		args = nil
 	}
+	m.remind(c.triplet.PeerPK, args, e, from)
 	m.complete = false
 	m.waits = append(m.waits, wait{n: c.n, peer: c.triplet.PeerPK})
 	m.trace.Append(*e)
 	return nil
-}
-
-// fresh are the results that this peer learned of in the run. They are noted one by one and looked up rarely.
-type fresh struct {
-	list   []*data.Provenance
-	set    map[data.CID]bool
-	sorted int // how many of the list are in the set
-}
-
-func (f *fresh) clear() { *f = fresh{list: f.list[:0]} }
-
-func (f *fresh) add(result *data.Provenance) { f.list = append(f.list, result) }
-
-// freshlyMade reports whether an item comes from one of the fresh results.
-func (m *machine) freshlyMade(it *item) bool {
-	f := &m.fresh
-	if len(f.list) == 0 {
-		return false
-	}
-	m.file() // or some have no ids
-	if f.set == nil {
-		f.set = make(map[data.CID]bool, len(f.list))
-	}
-	for ; f.sorted < len(f.list); f.sorted++ {
-		f.set[f.list[f.sorted].CID] = true
-	}
-	return f.set[it.provenance().CID]
 }
 
 // answered takes the answer of a local service.
@@ -268,8 +243,8 @@ func (m *machine) answered(c *invocation, r CallResult) *fault {
 		return nil
 	}
 	res := m.keep(c, v)
-	m.fresh.add(&res.prov)
 	if c.n.out.Kind == air.Scalar {
+		m.learn(res)
 		m.scalars.put(&m.scopes, c.n.out.slot, &res.item)
 		m.trace.Append(trace.Entry{State: data.CallDone(data.Scalar, "", 0), Known: res})
 		return nil
@@ -461,10 +436,10 @@ func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *f
 	if f != nil {
 		return f
 	}
-	if from == trace.FromCurrent {
-		m.fresh.add(&res.prov)
-	}
 	if scalar {
+		if from == trace.FromCurrent {
+			m.learn(res)
+		}
 		m.scalars.put(&m.scopes, c.n.out.slot, &res.item)
 	} else {
 		f = m.streams.orMake(&c.n.out).add(streamValue{&res.item, m.trace.Pos()}, from, e.Generation)

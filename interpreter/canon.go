@@ -10,7 +10,7 @@ import (
 // canon freezes a stream on one peer. Its state is taken before the peer is
 // resolved: what was taken is lost when the peer has no value yet, on every peer alike.
 func (m *machine) canon(n *node) *fault {
-	e, err := m.trace.MeetCanon()
+	e, from, err := m.trace.MeetCanon()
 	if err != nil {
 		return m.traceFault(n, err)
 	}
@@ -26,6 +26,7 @@ func (m *machine) canon(n *node) *fault {
 	case peer == self:
 		return m.makeCanon(n)
 	case e != nil:
+		m.remind(peer, nil, e, from)
 		m.complete = false
 		m.waits = append(m.waits, wait{n: n, peer: peer})
 		m.trace.Append(*e)

@@ -417,6 +417,9 @@ func (m *machine) begin(ctx context.Context, current *data.Data, results map[uin
 	m.own, m.waits = s.spareOwn[:0], m.waits[:0]
 
 	m.arrived = len(current.Trace) > 0
+	if len(s.trace) > 0 {
+		m.fresh.sender = current
+	}
 	m.trace.Reset(s.trace, current.Trace, s.spare)
 }
 

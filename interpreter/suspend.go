@@ -39,7 +39,7 @@ func (m *machine) pending(c *invocation, e trace.Entry) {
 // ask empties what a run asks for.
 func (m *machine) ask() {
 	m.requests, m.next, m.named, m.again = nil, nil, nil, nil
-	m.fresh.clear()
+	m.fresh.reset()
 }
 
 // resumable reports whether the results are just the one that the suspended run waits for.

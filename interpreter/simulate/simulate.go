@@ -18,6 +18,7 @@ type Options struct {
 	Stats bool   // keep no steps
 	Raw   bool   // keep the requests of steps only, nothing decoded
 	Only  string // with Raw, those of this peer
+	Again bool   // bring the data also to peers that are named again, as peers of this project do
 }
 
 // Outcome is a simulated particle.
@@ -225,7 +226,7 @@ func (sim *simulation) interpret(me Peer, r *Request) (out interpreter.Outcome, 
 		arrivals = [][]byte{r.CurrData}
 	}
 	out = s.Step(sim.ctx, arrivals, results)
-	if len(out.NextPeers) > 0 || !sim.o.Stats {
+	if len(out.NextPeers)+len(out.Again) > 0 || !sim.o.Stats {
 		sent = s.Data()
 		sim.prev[me.Name] = sent
 	}
@@ -254,6 +255,9 @@ func (sim *simulation) record(ev event, r *Request, out *interpreter.Outcome, se
 // spread delivers the data to the next peers.
 func (sim *simulation) spread(me Peer, out *interpreter.Outcome, sent []byte) {
 	next := slices.Clone(out.NextPeers)
+	if sim.o.Again {
+		next = append(next, out.Again...)
+	}
 	slices.SortFunc(next, func(a, b string) int { return strings.Compare(sim.nameOf(a), sim.nameOf(b)) })
 	for _, id := range next {
 		name, ok := sim.out.Names[id]

@@ -149,24 +149,24 @@ func (h *Handler) MeetAp() (*Entry, Source, error) {
 }
 
 // MeetCanon takes and merges the next canon states.
-func (h *Handler) MeetCanon() (*Entry, error) {
+func (h *Handler) MeetCanon() (*Entry, Source, error) {
 	p, c := h.prev.take(), h.cur.take()
 	if p != nil && !isCanon(p.Kind) || c != nil && !isCanon(c.Kind) {
-		return nil, wrongKind(p, c, isCanon, "canon")
+		return nil, FromNone, wrongKind(p, c, isCanon, "canon")
 	}
 	switch {
 	case p == nil && c == nil:
-		return nil, nil
+		return nil, FromNone, nil
 	case p == nil:
-		return h.entry(c, FromCurrent), nil
+		return h.entry(c, FromCurrent), FromCurrent, nil
 	case c == nil || c.Kind == data.CanonRequestSent:
-		return h.entry(p, FromPrevious), nil
+		return h.entry(p, FromPrevious), FromPrevious, nil
 	case p.Kind == data.CanonRequestSent:
-		return h.entry(c, FromCurrent), nil
+		return h.entry(c, FromCurrent), FromCurrent, nil
 	case p.CID != c.CID:
-		return nil, fmt.Errorf("canon results %s %s points to incompatible execution states", DebugState(p), DebugState(c))
+		return nil, FromNone, fmt.Errorf("canon results %s %s points to incompatible execution states", DebugState(p), DebugState(c))
 	}
-	return h.entry(p, FromPrevious), nil
+	return h.entry(p, FromPrevious), FromPrevious, nil
 }
 
 func isCall(k data.Kind) bool {
