@@ -16,6 +16,8 @@
 // watched in every scenario. The journals of our peers are looked into as well: no
 // interpreter may have ended with an error but where a scenario provoked it.
 //
+// The page docs/JS-CLIENT.md is done as it stands, and has to give what it promises.
+//
 // The packages are installed by npm ci from the lock file beside this source, into the
 // user's cache directory. A transitive dependency of the client is pinned to a version that
 // works with Node.js 20, see package.json. Without Node.js the tests are skipped.

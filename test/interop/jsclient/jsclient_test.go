@@ -173,6 +173,8 @@ func (l *lab) do(r request) (any, error) {
 			return nil, err
 		}
 		return d.peer, nil
+	case "certificate":
+		return l.certificate()
 	case "crowd":
 		return l.crowd(r.Addr, r.Count)
 	case "proxy":

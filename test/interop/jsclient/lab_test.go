@@ -65,10 +65,8 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	l.bin, l.js = filepath.Join(l.dir, "aquanode"), filepath.Join(l.dir, "js")
-	build := exec.CommandContext(ctx, "go", "build", "-o", l.bin, "./cmd/aquanode")
-	build.Dir = filepath.Join("..", "..", "..")
-	if text, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build aquanode: %v\n%s", err, text)
+	if err := buildAquanode(ctx, l.bin); err != nil {
+		t.Fatal(err)
 	}
 	// Scenarios write beside their sources, so these are copied.
 	err = errors.Join(os.CopyFS(l.js, os.DirFS("js")), os.Symlink(filepath.Join(installed, "node_modules"), filepath.Join(l.dir, "node_modules")))
@@ -76,6 +74,15 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	return l
+}
+
+func buildAquanode(ctx context.Context, file string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", file, "./cmd/aquanode")
+	cmd.Dir = filepath.Join("..", "..", "..")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build aquanode: %w\n%s", err, text)
+	}
+	return nil
 }
 
 func (l *lab) close() {
@@ -117,6 +124,7 @@ type peer struct {
 	PeerID string `json:"peerId"`
 	TCP    string `json:"tcp"`
 	WS     string `json:"ws"`
+	WSS    string `json:"wss"`   // if it has one
 	Admin  string `json:"admin"` // URL
 }
 
@@ -161,16 +169,17 @@ func (d *daemon) ready() error {
 	d.PeerID = line.PeerID
 	for _, a := range line.Addrs {
 		listen, _, _ := strings.Cut(a, "/p2p/")
-		i := slices.IndexFunc(d.args, func(arg string) bool {
-			return strings.Contains(arg, "/tcp/0") && strings.HasSuffix(arg, "/ws") == strings.HasSuffix(listen, "/ws")
-		})
-		if i >= 0 {
+		kind := strings.TrimLeft(strings.TrimPrefix(listen, "/ip4/127.0.0.1/tcp/"), "0123456789")
+		if i := slices.Index(d.args, "/ip4/127.0.0.1/tcp/0"+kind); i >= 0 {
 			d.args[i] = listen
 		}
-		if strings.HasSuffix(listen, "/ws") {
-			d.WS = a
-		} else {
+		switch kind {
+		case "":
 			d.TCP = a
+		case "/ws":
+			d.WS = a
+		case "/tls/ws":
+			d.WSS = a
 		}
 	}
 	url, err := d.stderr.wait("admin endpoint at ", d.done)

@@ -164,6 +164,15 @@ network("a client that is killed in the middle of a call", async (t) => {
   assert.equal(await t.call(alice, "echo_relay", "alive"), "alive");
 });
 
+network("a relay over TLS, found by name", async (t) => {
+  const { cert, key } = await t.ask("certificate");
+  const relay = await t.relay("--listen", "/ip4/127.0.0.1/tcp/0/tls/ws", "--tls-cert", cert, "--tls-key", key);
+  const there = await t.elsewhere({ NODE_EXTRA_CA_CERTS: cert });
+  await there.do("connect", { relay: relay.wss.replace("/ip4/127.0.0.1/", "/dns4/localhost/") });
+  const program = await t.compiled("calls");
+  assert.equal(await there.do("call", { program, name: "echo_relay", args: ["in secret"] }), "in secret");
+});
+
 network("two connections of one key: the newest gets the particles", async (t) => {
   const [alice, [first]] = [await t.alice(), await t.peers()];
   const key = newKey();
