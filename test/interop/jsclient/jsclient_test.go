@@ -69,7 +69,8 @@ type message struct {
 func startRunner(t *testing.T, l *lab) *runner {
 	t.Helper()
 	cmd := exec.CommandContext(l.ctx, "node", filepath.Join(l.js, "runner.mjs"))
-	cmd.Env = append(os.Environ(), "DEBUG=fluence:*error*")
+	// A client gives its worker 10 s to start, which is not always enough while other programs want the processors.
+	cmd.Env = append(os.Environ(), "DEBUG=fluence:*error*", "THREADS_WORKER_INIT_TIMEOUT=60000")
 	p, err := startProcess(cmd)
 	if err != nil {
 		t.Fatal(err)

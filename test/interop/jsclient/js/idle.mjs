@@ -11,15 +11,15 @@ const silence = 45_000;
 let made;
 const resting = (t) => (made ??= make(t));
 
-// make connects 200 clients, one in ten of them from npm, to one relay, and one more to another relay.
+// make connects 200 clients, one in twenty of them from npm, to one relay, and one more to another relay.
 async function make(t) {
   await t.use("calls");
   const near = await t.start("resting");
   const far = await t.start("far", "--bootstrap", near.tcp);
   const asker = await createClient(far.ws);
-  const ids = await t.ask("crowd", { addr: near.tcp, count: 180 });
+  const ids = await t.ask("crowd", { addr: near.tcp, count: 190 });
   const clients = [];
-  for (const _ of upTo(20)) {
+  for (const _ of upTo(10)) {
     const c = await createClient(near.ws);
     const id = c.getPeerId();
     t.serve(c, "Remote", { answer: () => id, join: () => "", seen: () => [] }, "crowd");
