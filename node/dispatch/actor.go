@@ -85,7 +85,10 @@ func (a *actor) arrive(data []byte) error {
 	if a.kept != nil && m.fresh && a.d.draining.Load() { // a new one is for the next process
 		return nil
 	}
-	return a.wake()
+	if err := a.wake(); a.kept == nil { // else it is in the log
+		return err
+	}
+	return nil
 }
 
 // answer puts the result of a call in the mailbox. There is always room: calls are

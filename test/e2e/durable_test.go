@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -128,6 +129,52 @@ func TestDurableSweep(t *testing.T) {
 	}
 	p = again(t, p, args...)
 	p.wantCount("expired/down", 1)
+}
+
+// A peer that crashes again and again makes progress, and no script is lost or sees another result.
+func TestManyCrashes(t *testing.T) {
+	const scripts, crashes = 25, 6
+	relay := start(t)
+	args := []string{"--data-dir", t.TempDir(), "--bootstrap", relay.addr(), "--durable"}
+	p := start(t, args...)
+	c := connect(t, relay, nil)
+	results := make(chan string, scripts)
+	for i := range scripts {
+		go func() {
+			r, err := c.Run(t.Context(), client.Script{
+				TTL:  90 * time.Second,
+				Data: map[string]value.Value{"at": value.String(p.PeerID), "list": value.Array([]value.Value{value.String("1"), value.String("2"), value.String("3"), value.String("4")})},
+				AIR: fmt.Sprintf(`
+				(xor (seq (call %%init_peer_id%% ("getDataSrv" "-relay-") [] -relay-)
+				     (seq (call %%init_peer_id%% ("getDataSrv" "at") [] at)
+				     (seq (call %%init_peer_id%% ("getDataSrv" "list") [] list)
+				     (seq (call -relay- ("op" "noop") [])
+				     (new $all (seq (fold list n (seq (par (call at ("peer" "timeout") [%d n] v) (call at ("peer" "timeout") [%[1]d "x"] x))
+				          (seq (call at ("op" "concat_strings") [v x] $all) (next n))))
+				     (seq (canon at $all #all) (seq (call at ("op" "identity") [#all] r)
+				     (seq (call -relay- ("op" "noop") [])
+				          (call %%init_peer_id%% ("callbackSrv" "response") [r]))))))))))
+				     (call %%init_peer_id%% ("errorHandlingSrv" "error") [:error: 0]))`, 100+5*i),
+			})
+			if err != nil {
+				results <- err.Error()
+				return
+			}
+			results <- r.JSON().Text()
+		}()
+	}
+	p.wantCount("arrived/", scripts) // what is on its way when a peer dies is lost with it
+	time.Sleep(50 * time.Millisecond)
+	for range crashes {
+		time.Sleep(rand.N(400 * time.Millisecond))
+		p.kill()
+		p = again(t, p, args...)
+	}
+	for range scripts {
+		if got := <-results; got != `["1x","2x","3x","4x"]` {
+			t.Errorf("want the list, got %s", got)
+		}
+	}
 }
 
 // Every particle whose stream the peer has closed is there after a crash at any moment.
