@@ -13,10 +13,12 @@
 //
 //	p2p       a goroutine per inbound stream, per peer that is sent to, per bootstrap address
 //	dispatch  a goroutine per particle with something to do, and per running call
+//	store     one that writes, for a durable peer
 //	node      none of its own
 //
 // Close goes from the outside in: the network ends first, so that nothing new arrives, then
-// the particles, then the services and files they used.
+// the particles, then the services and files they used. In a durable peer the particles end
+// before the network: their calls must not fail for the lack of it, since results are kept.
 package node
 
 import (
