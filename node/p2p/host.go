@@ -15,7 +15,7 @@
 // that do not decode are refused and the stream goes on; when the framing itself is
 // broken the stream is reset. The connection lives on in any case. Our side of an
 // inbound stream is closed as soon as the remote has closed its own, since clients count
-// what is half open.
+// what is half open. A remote that sends much while others are around waits, see pace.
 //
 // # Sending
 //
@@ -103,7 +103,8 @@ type Config struct {
 	AllowLocal bool
 
 	MaxMessage   int           // largest message accepted; 0 is wire.MaxMessage
-	MaxInFlight  int64         // bytes of large frames being read at once; 0 is 512 MiB
+	MaxHeld      int64         // bytes of frames being read or waiting to be sent, a quarter of it per sender; 0 is 512 MiB
+	MaxStreams   int           // inbound streams of one remote; 0 is 2048
 	FrameTimeout time.Duration // for reading or writing a frame; 0 is 20 s
 	Introduction time.Duration // for a remote to tell that it speaks the particle protocol; 0 is 10 s
 	Hold         time.Duration // how long frames wait for a peer that cannot be reached; 0 is 30 s
@@ -129,7 +130,8 @@ type Config struct {
 
 func (c *Config) setDefaults() {
 	c.MaxMessage = or(c.MaxMessage, wire.MaxMessage)
-	c.MaxInFlight = or(c.MaxInFlight, 512<<20)
+	c.MaxHeld = or(c.MaxHeld, 512<<20)
+	c.MaxStreams = or(c.MaxStreams, 2048)
 	c.FrameTimeout = or(c.FrameTimeout, 20*time.Second)
 	c.Hold = or(c.Hold, 30*time.Second)
 	c.Introduction = or(c.Introduction, 10*time.Second)
@@ -148,11 +150,12 @@ func or[T comparable](v, otherwise T) T {
 
 // Host is a peer's presence on the network.
 type Host struct {
-	cfg      Config
-	host     host.Host
-	conns    *connmgr.BasicConnMgr
-	kad      *discovery // nil without discovery
-	inFlight atomic.Int64
+	cfg   Config
+	host  host.Host
+	conns *connmgr.BasicConnMgr
+	kad   *discovery   // nil without discovery
+	held  atomic.Int64 // bytes, see Config.MaxHeld
+	pace  *pace
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -160,6 +163,7 @@ type Host struct {
 
 	mu       sync.Mutex
 	outboxes map[peer.ID]*outbox
+	shared   map[*byte]int               // how many outboxes a large frame waits in
 	waiters  map[peer.ID][]chan struct{} // closed when the peer's last connection is gone
 	sending  int                         // outboxes with a goroutine, and streams for one frame that the remote still reads
 	flushed  *sync.Cond                  // sending became 0
@@ -168,7 +172,7 @@ type Host struct {
 // New makes a host that neither listens nor answers before Start.
 func New(cfg Config) (*Host, error) {
 	cfg.setDefaults()
-	h := &Host{cfg: cfg, outboxes: make(map[peer.ID]*outbox), waiters: make(map[peer.ID][]chan struct{})}
+	h := &Host{cfg: cfg, pace: newPace(), outboxes: make(map[peer.ID]*outbox), shared: make(map[*byte]int), waiters: make(map[peer.ID][]chan struct{})}
 	h.flushed = sync.NewCond(&h.mu)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	opts, err := h.options()
@@ -248,7 +252,7 @@ func (h *Host) options() ([]libp2p.Option, error) {
 		libp2p.Transport(websocket.New, webSocket...),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.Security(noise.ID, noise.New),
-		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
+		libp2p.Muxer(yamux.ID, pacedMuxer{h.pace}),
 		libp2p.ProtocolVersion(h.protocolVersion()),
 		libp2p.UserAgent(h.cfg.AgentVersion),
 		libp2p.ResourceManager(resources),

@@ -24,7 +24,7 @@ const (
 	maxConnsPerPeer   = 16
 	maxConnsPerIP     = 16_384 // a company or a carrier behind one address
 	maxStreams        = 200_000
-	maxStreamsPerPeer = 2_500  // a client's muxer allows 1000 each way; two connections for a moment
+	maxStreamsPerPeer = 4_096  // more than Config.MaxStreams, which refuses with a reason; a client's muxer allows 1000 each way
 	maxTransient      = 16_384 // streams and connections still being negotiated
 )
 

@@ -47,7 +47,7 @@ type node struct {
 
 func newNode(t testing.TB, n byte, change func(*Config)) *node {
 	t.Helper()
-	x := &node{t: t, received: make(chan *particle.Particle, 5000), refused: make(chan error, 5000), sent: make(chan error, 5000), held: make(chan error, 5000)}
+	x := &node{t: t, received: make(chan *particle.Particle, 5000), refused: make(chan error, 20_000), sent: make(chan error, 5000), held: make(chan error, 5000)}
 	cfg := Config{
 		Key:        testKey(n),
 		Listen:     []string{"/ip4/127.0.0.1/tcp/0"},
@@ -158,11 +158,16 @@ func TestOrderIsKept(t *testing.T) {
 // strange is a host that is not ours. onStream handles what it receives.
 func strange(t *testing.T, version string, onStream func(network.Stream)) host.Host {
 	t.Helper()
-	key, err := crypto.UnmarshalEd25519PrivateKey(testKey(50))
+	return stranger(t, 50, version, onStream)
+}
+
+func stranger(t *testing.T, n byte, version string, onStream func(network.Stream)) host.Host {
+	t.Helper()
+	key, err := crypto.UnmarshalEd25519PrivateKey(testKey(n))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := libp2p.New(libp2p.Identity(key), libp2p.NoListenAddrs, libp2p.ProtocolVersion(version), libp2p.DisableRelay(), libp2p.DisableMetrics())
+	h, err := libp2p.New(libp2p.Identity(key), libp2p.NoListenAddrs, libp2p.ProtocolVersion(version), libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableRelay(), libp2p.DisableMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}

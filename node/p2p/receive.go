@@ -17,9 +17,6 @@ import (
 // protectTag marks connections that the connection manager has to leave alone.
 const protectTag = "particle"
 
-// smallFrame is what a frame may take without asking for a share of MaxInFlight.
-const smallFrame = 64 << 10
-
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4096) }}
 
 func (h *Host) handleStream(s network.Stream) {
@@ -29,10 +26,17 @@ func (h *Host) handleStream(s network.Stream) {
 	}
 	defer h.work.leave()
 	h.conns.Protect(s.Conn().RemotePeer(), protectTag)
+	a := h.pace.account(s.Conn().RemotePeer())
+	defer a.streams.Add(-1)
+	if n := int(a.streams.Add(1)); n > h.cfg.MaxStreams {
+		h.refuse(s, fmt.Errorf("%w: %d of one remote", journal.TooManyStreams, n))
+		s.Reset()
+		return
+	}
 	r := readers.Get().(*bufio.Reader)
 	r.Reset(s)
 	defer func() { r.Reset(nil); readers.Put(r) }()
-	if err := h.readFrames(s, r); err != nil {
+	if err := h.readFrames(s, r, a); err != nil {
 		h.refuse(s, err)
 		s.Reset()
 		return
@@ -46,14 +50,19 @@ func (h *Host) handleStream(s network.Stream) {
 
 // readFrames reads until the remote closes its side. A stream may rest between frames
 // for as long as it likes, but has to bring its first one soon.
-func (h *Host) readFrames(s network.Stream, r *bufio.Reader) error {
+func (h *Host) readFrames(s network.Stream, r *bufio.Reader, a *account) error {
 	s.SetReadDeadline(time.Now().Add(h.cfg.FrameTimeout))
-	for {
+	for more := false; ; more = r.Buffered() > 0 {
 		if _, err := r.Peek(1); err != nil {
 			return h.endOfStream(err)
 		}
+		if wait := h.pace.begin(a, more); wait > 0 {
+			sleep(h.ctx, wait)
+		}
 		s.SetReadDeadline(time.Now().Add(h.cfg.FrameTimeout))
-		if err := h.readFrame(s, r); err != nil {
+		err := h.readFrame(s, r, a)
+		h.pace.end(a)
+		if err != nil {
 			return err
 		}
 		s.SetReadDeadline(time.Time{})
@@ -70,18 +79,17 @@ func (h *Host) endOfStream(err error) error {
 }
 
 // readFrame returns an error only when the stream cannot go on.
-func (h *Host) readFrame(s network.Stream, r *bufio.Reader) error {
+func (h *Host) readFrame(s network.Stream, r *bufio.Reader, a *account) error {
 	size, err := wire.ReadLength(r, h.cfg.MaxMessage)
 	if err != nil {
 		return frameError(err)
 	}
-	if size > smallFrame {
-		defer h.inFlight.Add(-int64(size))
-		if h.inFlight.Add(int64(size)) > h.cfg.MaxInFlight {
-			return fmt.Errorf("%w: one more of %d", journal.Overload, size)
-		}
-	}
-	message, err := wire.ReadBody(r, size)
+	held := 0
+	defer func() { h.book(a, -held) }()
+	message, err := wire.ReadBody(r, size, func(n int) error {
+		held += n
+		return h.book(a, n)
+	})
 	if err != nil {
 		return frameError(err)
 	}
@@ -96,7 +104,19 @@ func (h *Host) readFrame(s network.Stream, r *bufio.Reader) error {
 	return nil
 }
 
+// book counts bytes of a frame that are read (more than 0) or no longer held (less).
+func (h *Host) book(a *account, n int) error {
+	own, all := a.held.Add(int64(n)), h.held.Add(int64(n))
+	if n > 0 && (own > h.cfg.MaxHeld/4 || all > h.cfg.MaxHeld) {
+		return fmt.Errorf("%w: %d, of the sender %d", journal.Overload, all, own)
+	}
+	return nil
+}
+
 func frameError(err error) error {
+	if errors.Is(err, journal.Overload) {
+		return err
+	}
 	if errors.Is(err, io.EOF) {
 		err = wire.ErrTruncated
 	}

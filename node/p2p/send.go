@@ -72,8 +72,12 @@ func (h *Host) enqueue(id peer.ID, m Outgoing) error {
 	if len(b.waiting) >= h.cfg.QueueFrames || b.bytes+len(m.Frame) > max(h.cfg.QueueBytes, len(m.Frame)) {
 		return fmt.Errorf("%w: %d frames, %d bytes", journal.QueueFull, len(b.waiting), b.bytes)
 	}
+	if err := h.hold(m.Frame); err != nil {
+		return err
+	}
 	if !b.sending {
 		if !h.work.start(func() { h.drain(b) }) {
+			h.release(m.Frame)
 			return journal.ShuttingDown
 		}
 		b.sending = true
@@ -83,6 +87,35 @@ func (h *Host) enqueue(id peer.ID, m Outgoing) error {
 	b.waiting = append(b.waiting, m)
 	b.bytes += len(m.Frame)
 	return nil
+}
+
+// sharedFrame is from which size on a frame that waits for many peers is counted once.
+const sharedFrame = 4 << 10
+
+// hold books a frame that is queued. h.mu is held.
+func (h *Host) hold(frame []byte) error {
+	n := int64(len(frame))
+	if n >= sharedFrame {
+		if h.shared[&frame[0]]++; h.shared[&frame[0]] > 1 {
+			return nil
+		}
+	}
+	if all := h.held.Add(n); all > max(h.cfg.MaxHeld, n) {
+		h.release(frame)
+		return fmt.Errorf("%w: %d", journal.Overload, all)
+	}
+	return nil
+}
+
+// release books a frame that is no longer queued. h.mu is held.
+func (h *Host) release(frame []byte) {
+	if len(frame) >= sharedFrame {
+		if h.shared[&frame[0]]--; h.shared[&frame[0]] > 0 {
+			return
+		}
+		delete(h.shared, &frame[0])
+	}
+	h.held.Add(-int64(len(frame)))
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -122,8 +155,8 @@ const (
 	holdPauseMax = 5 * time.Second
 )
 
-// hold puts frames back that could not be sent because the peer cannot be reached.
-func (h *Host) hold(b *outbox, batch []Outgoing, err error) {
+// putBack puts frames back that could not be sent because the peer cannot be reached.
+func (h *Host) putBack(b *outbox, batch []Outgoing, err error) {
 	if b.trouble == nil {
 		for _, m := range batch {
 			h.cfg.Held(b.to.String(), m, err)
@@ -223,6 +256,7 @@ func (h *Host) takeKept(ctx context.Context) (streams []network.Stream) {
 func (h *Host) dropQueues() {
 	for _, b := range h.outboxes {
 		for _, m := range b.waiting {
+			h.release(m.Frame)
 			h.cfg.Sent(b.to.String(), m, cmp.Or(b.trouble, error(journal.ShuttingDown)))
 		}
 	}
@@ -250,7 +284,7 @@ func (h *Host) deliver(b *outbox, batch []Outgoing) bool {
 	}
 	conn, err := h.connect(b.to, latest(batch))
 	if err != nil {
-		h.hold(b, batch, err)
+		h.putBack(b, batch, err)
 		return false
 	}
 	b.trouble = nil
@@ -270,6 +304,11 @@ func latest(batch []Outgoing) time.Time {
 }
 
 func (h *Host) report(b *outbox, batch []Outgoing, err error) {
+	h.mu.Lock()
+	for _, m := range batch {
+		h.release(m.Frame)
+	}
+	h.mu.Unlock()
 	for _, m := range batch {
 		h.cfg.Sent(b.to.String(), m, err)
 	}

@@ -61,7 +61,7 @@ func ReadMessage(r Source, limit int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ReadBody(r, size)
+	return ReadBody(r, size, func(int) error { return nil })
 }
 
 // ReadLength reads the head of a frame, for those who ask for memory before they read on
@@ -74,8 +74,13 @@ func ReadLength(r io.ByteReader, limit int) (int, error) {
 	return int(size), err
 }
 
-// ReadBody reads a message of the given size.
-func ReadBody(r io.Reader, size int) ([]byte, error) {
+// ReadBody reads a message of the given size. It asks for memory with the number of bytes
+// before it takes any, and passes on the error if there is none. What it asked for comes to
+// size when it succeeds; it is less as long as little has arrived.
+func ReadBody(r io.Reader, size int, reserve func(bytes int) error) ([]byte, error) {
+	if err := reserve(min(size, firstRead)); err != nil {
+		return nil, err
+	}
 	buf := make([]byte, min(size, firstRead))
 	for filled := 0; ; {
 		if _, err := io.ReadFull(r, buf[filled:]); err != nil {
@@ -83,6 +88,9 @@ func ReadBody(r io.Reader, size int) ([]byte, error) {
 		}
 		if filled = len(buf); filled == size {
 			return buf, nil
+		}
+		if err := reserve(min(size, 2*filled) - filled); err != nil {
+			return nil, err
 		}
 		grown := make([]byte, min(size, 2*filled))
 		copy(grown, buf)

@@ -1,0 +1,206 @@
+package p2p
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
+
+	"github.com/aquanode/aquanode/node/journal"
+	"github.com/aquanode/aquanode/particle"
+	"github.com/aquanode/aquanode/particle/wire"
+)
+
+func openTo(t *testing.T, h host.Host, x *node) network.Stream {
+	t.Helper()
+	s, err := h.NewStream(context.Background(), x.host.ID(), particleProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func quiet(s network.Stream) { s.Close() }
+
+// A frame that comes byte by byte for ever ends at its deadline, which the bytes do not
+// move.
+func TestEndlessFrame(t *testing.T) {
+	const timeout = 500 * time.Millisecond
+	x := newNode(t, 1, func(c *Config) { c.FrameTimeout = timeout })
+	h := strange(t, "ipfs/0.1.0", quiet)
+	connectTo(t, h, x)
+	s := openTo(t, h, x)
+	s.Write([]byte("\xff\xff\x7f")) // 2 MB to come
+	began := time.Now()
+	for len(x.refused) == 0 && time.Since(began) < 20*time.Second {
+		s.Write([]byte("x"))
+		time.Sleep(timeout / 20)
+	}
+	wantReason(t, wait(t, x.refused, "a refusal"), journal.BadFrame)
+	if took := time.Since(began); took < timeout/2 {
+		t.Errorf("refused after %s already", took)
+	}
+	wantGoodOne(t, h, x)
+	x.wantHeld(0)
+}
+
+func (x *node) wantHeld(want int64) {
+	x.t.Helper()
+	for end := time.Now().Add(20 * time.Second); x.Host.held.Load() != want; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			x.t.Fatalf("want %d bytes held, got %d", want, x.Host.held.Load())
+		}
+	}
+}
+
+// Memory for frames is bounded by what has arrived, for each sender and for all.
+func TestMemoryOfFrames(t *testing.T) {
+	const most = 4 << 20
+	x := newNode(t, 1, func(c *Config) { c.MaxHeld = most; c.FrameTimeout = time.Minute })
+	bad, good := stranger(t, 50, "ipfs/0.1.0", quiet), stranger(t, 51, "ipfs/0.1.0", quiet)
+	connectTo(t, bad, x)
+	connectTo(t, good, x)
+	// Ten frames that claim to be of 100 MB take what has arrived of them.
+	var open []network.Stream
+	for range 10 {
+		s := openTo(t, bad, x)
+		s.Write([]byte("\x80\x80\x80\x30"))
+		s.Write(make([]byte, 1000))
+		open = append(open, s)
+	}
+	x.wantHeld(10 * 64 << 10)
+	// A sender has a quarter.
+	for _, s := range open {
+		s.Write(make([]byte, 150_000))
+	}
+	wantReason(t, wait(t, x.refused, "a refusal"), journal.Overload)
+	if held := x.Host.held.Load(); held > most/4+most/8 {
+		t.Errorf("one sender holds %d bytes of %d", held, most)
+	}
+	m := outgoing(900_000)
+	s := openTo(t, good, x)
+	s.Write(m.Frame)
+	s.CloseWrite()
+	x.wantReceived(m)
+	for _, s := range open {
+		s.Reset()
+	}
+	x.wantHeld(0)
+	for len(x.refused) > 0 { // those cut short by the end of the streams
+		<-x.refused
+	}
+	wantGoodOne(t, bad, x)
+}
+
+// Frames that wait to be sent are held within the same bound; one that waits for many peers
+// counts once.
+func TestMemoryOfQueues(t *testing.T) {
+	const size = 100_000
+	x := newNode(t, 1, func(c *Config) { c.MaxHeld = 5*size + 5*1000; c.Hold = time.Minute })
+	absent := func(n byte) string { return stranger(t, n, "", nil).ID().String() }
+	m := outgoing(size)
+	for n := range byte(20) {
+		x.Send(absent(100+n), m)
+	}
+	x.wantHeld(int64(len(m.Frame)))
+	for range 5 {
+		x.Send(absent(100), outgoing(size))
+	}
+	x.wantSent(journal.Overload)
+	x.Close()
+	for range 20 + 4 {
+		wait(t, x.sent, "the fate of every frame")
+	}
+	x.wantHeld(0)
+}
+
+// Ten thousand streams of one remote: what is too many is refused with a reason, others are
+// served, and so is the remote when it has come to its senses.
+func TestManyStreams(t *testing.T) {
+	x := newNode(t, 1, nil)
+	bad, good := stranger(t, 50, "ipfs/0.1.0", quiet), stranger(t, 51, "ipfs/0.1.0", quiet)
+	connectTo(t, bad, x)
+	connectTo(t, good, x)
+	opened := 0
+	for range 10_000 {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		s, err := bad.Network().ConnsToPeer(x.host.ID())[0].NewStream(ctx)
+		cancel()
+		if err != nil {
+			break // also the stranger's own library sets it a limit
+		}
+		s.Write([]byte("\x13/multistream/1.0.0\n\x18" + string(particleProtocol) + "\n"))
+		opened++
+		if opened%1000 == 0 {
+			s := openTo(t, good, x)
+			m := outgoing(10)
+			s.Write(m.Frame)
+			s.CloseWrite()
+			x.wantReceived(m)
+		}
+	}
+	wantReason(t, wait(t, x.refused, "a refusal"), journal.TooManyStreams)
+	if n := x.pace.account(bad.ID()).streams.Load(); int(n) > x.cfg.MaxStreams+100 {
+		t.Errorf("%d streams are served", n)
+	}
+	t.Logf("%d streams opened, %d refused", opened, len(x.refused)+1)
+	bad.Network().ClosePeer(x.host.ID())
+	for x.pace.account(bad.ID()).streams.Load() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	connectTo(t, bad, x)
+	for len(x.refused) > 0 {
+		<-x.refused
+	}
+	wantGoodOne(t, bad, x)
+}
+
+// A remote that has not introduced itself, and never will, is heard and answered all the
+// same.
+func TestFramesBeforeIdentify(t *testing.T) {
+	x := newNode(t, 1, func(c *Config) { c.FrameTimeout = 2 * time.Second })
+	got := make(chan *particle.Particle, 1)
+	h := strange(t, "ipfs/0.1.0", func(s network.Stream) {
+		if p := readOne(s); p != nil {
+			got <- p
+		}
+	})
+	silent := make(chan struct{})
+	t.Cleanup(func() { close(silent) })
+	h.SetStreamHandler(identify.ID, func(s network.Stream) { <-silent; s.Reset() })
+	connectTo(t, h, x)
+	s := openTo(t, h, x)
+	m := outgoing(10)
+	s.Write(m.Frame)
+	s.CloseWrite()
+	x.wantReceived(m)
+	x.Send(h.ID().String(), m)
+	if p := wait(t, got, "an answer"); p.ID != m.Particle {
+		t.Errorf("want %s, got %s", m.Particle, p.ID)
+	}
+	x.wantSent("")
+}
+
+// readOne reads the first particle of a stream, nil when there is none.
+func readOne(s network.Stream) *particle.Particle {
+	var b [1]byte
+	message, err := wire.ReadMessage(byteReader{s, b[:]}, wire.MaxMessage)
+	if err != nil {
+		return nil
+	}
+	p, _ := wire.Decode(message)
+	return p
+}
+
+type byteReader struct {
+	network.Stream
+	b []byte
+}
+
+func (r byteReader) ReadByte() (byte, error) {
+	_, err := r.Read(r.b)
+	return r.b[0], err
+}
