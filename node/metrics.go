@@ -119,6 +119,10 @@ func (m *metrics) gauges(n *Node, worker prometheus.Labels) {
 	}
 	one := func() int { return 1 }
 	gauge("connection_pool_connected_peers", "Connected peers", nil, func() int { return len(n.host.Peers()) })
+	gauge("aquanode_held_bytes", "Bytes of frames being read or waiting to be sent", nil, func() int { return int(n.host.Load().Held) })
+	register(m, prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "aquanode_paced_frames_total", Help: "Frames that waited because their sender was in debt and others were around",
+	}, func() float64 { return float64(n.host.Load().Paced) }))
 	gauge("particle_executor_alive_actors", "Live particles", worker, n.dispatch.Live)
 	gauge("nox_build_info", "Versions", prometheus.Labels{
 		"node_version": Version, "air_version": data.InterpreterVersion, "spell_version": Version,

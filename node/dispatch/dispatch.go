@@ -92,6 +92,8 @@ type Limits struct {
 	MaxTTL           time.Duration // longest life of a particle; 0 is 24 h
 	Particles        int           // live particles; 0 is 200,000
 	ParticlesPerPeer int           // live particles of one init peer; 0 is a quarter of Particles
+	Rate             int           // new particles of one init peer a second, twice as many at once; 0 is 10,000
+	ByteRate         int           // bytes of script and data in them a second, twice as many at once; 0 is 256 MiB
 	Mailbox          int           // arrivals waiting for one particle; 0 is 1024
 	MailboxBytes     int           // bytes of arrivals waiting for one particle; 0 is 128 MiB
 	Calls            int           // calls of one particle running at once; 0 is 10,000
@@ -113,6 +115,8 @@ func (l *Limits) setDefaults() {
 	}
 	set(&l.Particles, DefaultParticles)
 	set(&l.ParticlesPerPeer, l.Particles/4)
+	set(&l.Rate, 10_000)
+	set(&l.ByteRate, 256<<20)
 	set(&l.Mailbox, 1024)
 	set(&l.MailboxBytes, 128<<20)
 	set(&l.Calls, 10_000)
@@ -131,7 +135,7 @@ type Dispatcher struct {
 	closed  bool // no new particles
 	stopped bool // no new goroutines
 	actors  map[key]*actor
-	perPeer map[string]int
+	quotas  map[string]*quota // by init peer
 	states  states
 	work    sync.WaitGroup // actors' goroutines and calls
 	busy    int            // particles with work to do or calls running
@@ -148,7 +152,7 @@ func New(cfg Config) *Dispatcher {
 	if cfg.Parallel == 0 {
 		cfg.Parallel = runtime.GOMAXPROCS(0)
 	}
-	d := &Dispatcher{cfg: cfg, slots: newSlots(cfg.Parallel), actors: make(map[key]*actor), perPeer: make(map[string]int)}
+	d := &Dispatcher{cfg: cfg, slots: newSlots(cfg.Parallel), actors: make(map[key]*actor), quotas: make(map[string]*quota)}
 	d.states.of = make(map[*actor]*list.Element)
 	d.idle = sync.NewCond(&d.mu)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
@@ -247,10 +251,10 @@ func (d *Dispatcher) room(p *particle.Particle) error {
 		return journal.ShuttingDown
 	case len(d.actors) >= d.cfg.Particles:
 		return fmt.Errorf("%w: %d", journal.TooMany, len(d.actors))
-	case d.perPeer[p.InitPeerID] >= d.cfg.ParticlesPerPeer:
-		return fmt.Errorf("%w: %d of this init peer", journal.TooMany, d.perPeer[p.InitPeerID])
+	case d.liveOf(p.InitPeerID) >= d.cfg.ParticlesPerPeer:
+		return fmt.Errorf("%w: %d of this init peer", journal.TooMany, d.liveOf(p.InitPeerID))
 	}
-	return nil
+	return d.rate(p, time.Now())
 }
 
 func (d *Dispatcher) findOrAdd(p *particle.Particle, scope Scope, closure services.Handler) (*actor, error) {
@@ -279,7 +283,7 @@ func (d *Dispatcher) add(p *particle.Particle, scope Scope, closure services.Han
 	k := key{scope.Peer, string(p.Signature)}
 	a := newActor(d, k, p, scope, closure, kept)
 	d.actors[k] = a
-	d.perPeer[p.InitPeerID]++
+	d.charge(p, time.Now())
 	return a
 }
 
@@ -288,9 +292,7 @@ func (d *Dispatcher) remove(a *actor) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.actors, a.key)
-	if d.perPeer[a.p.InitPeerID]--; d.perPeer[a.p.InitPeerID] == 0 {
-		delete(d.perPeer, a.p.InitPeerID)
-	}
+	d.quotas[a.p.InitPeerID].live--
 	d.states.drop(a)
 	if len(d.actors) == 0 {
 		d.idle.Broadcast()

@@ -303,6 +303,60 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
+// An init peer that is too fast is refused, cheaply and for a while only. What others forge in
+// its name is not booked, and others have quotas of their own.
+func TestRates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, func(c *Config) { c.Rate, c.ByteRate = 10, 1000 })
+		defer h.Close()
+		for range 100 {
+			forged := newParticle(2, "a")
+			forged.Signature[3] ^= 1
+			h.wantRefused(forged, journal.BadSignature)
+		}
+		arrive := func(n byte, data string) bool {
+			before := h.journal().Count(journal.Arrived, "")
+			h.Deliver("somebody", newParticle(n, data))
+			return h.journal().Count(journal.Arrived, "") > before
+		}
+		many := func(n byte, data string) (taken int) {
+			for arrive(n, data) {
+				taken++
+			}
+			return taken
+		}
+		if n := many(2, "a"); n != 21 {
+			t.Errorf("want a burst of 2 seconds, 21 particles, got %d", n)
+		}
+		late := newParticle(2, "")
+		late.Signature = nil // not even looked at
+		h.wantRefused(late, journal.TooFast)
+		if n := many(3, strings.Repeat("x", 494)); n != 5 {
+			t.Errorf("want 2 seconds' bytes, 5 particles of 500, got %d", n)
+		}
+		time.Sleep(time.Second)
+		if n := many(2, "a"); n != 10 {
+			t.Errorf("want 10 a second, got %d", n)
+		}
+		for range 100 {
+			if !arrive(1, "a") {
+				t.Fatal("the host itself is refused")
+			}
+		}
+		pass(time.Minute)
+		for n := range byte(50) {
+			arrive(100+n, "")
+		}
+		pass(time.Minute)
+		for n := range byte(50) {
+			arrive(150+n, "")
+		}
+		if n := len(h.quotas); n > 60 {
+			t.Errorf("quotas of %d init peers are kept", n)
+		}
+	})
+}
+
 // An init peer with many particles gets its turns, not all of them.
 func TestFairness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

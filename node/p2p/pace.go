@@ -174,6 +174,15 @@ func (p *pace) begin(a *account, more bool) time.Duration {
 
 func (p *pace) end(a *account) { a.working.Add(-1) }
 
+// Load is what remotes make a host do.
+type Load struct {
+	Held  int64  // bytes of frames being read or waiting to be sent
+	Paced uint64 // frames since the start that waited because their sender was in debt
+}
+
+// Load gives the load at this moment.
+func (h *Host) Load() Load { return Load{h.held.Load(), h.pace.waited.Load()} }
+
 // pacedMuxer is yamux on connections that are read at the pace of their remote. What QUIC
 // carries is paced by frames only.
 type pacedMuxer struct{ pace *pace }

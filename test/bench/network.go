@@ -26,6 +26,7 @@ import (
 	"github.com/aquanode/aquanode/node"
 	"github.com/aquanode/aquanode/node/devnet"
 	"github.com/aquanode/aquanode/services"
+	"github.com/aquanode/aquanode/test/load"
 )
 
 // A figure is one line of the network table.
@@ -41,7 +42,7 @@ func network(ctx context.Context) error {
 		name    string
 		measure func(context.Context) ([]figure, error)
 	}{
-		{"hop", hop}, {"relay", relay}, {"start", startup}, {"idle clients", idleClients}, {"soak", soak},
+		{"hop", hop}, {"relay", relay}, {"start", startup}, {"idle clients", idleClients}, {"soak", soak}, {"flood", flood},
 	} {
 		if !strings.Contains(part.name, *only) {
 			continue
@@ -156,6 +157,25 @@ func hop(ctx context.Context) ([]figure, error) {
 		{"bare libp2p echo of 2 kB, a stream for each", fmt.Sprintf("%s, the hop is %.1fx", us(o), float64(h)/float64(o)), "6x, aim 4x"},
 		{"bare libp2p echo of 2 kB, one stream for all", fmt.Sprintf("%s, the hop is %.1fx", us(k), float64(h)/float64(k)), ""},
 	}, nil
+}
+
+// flood measures what an honest client sees of a stranger that floods its relay, in turns with quiet.
+func flood(ctx context.Context) (figures []figure, err error) {
+	for _, k := range load.Kinds {
+		l, err := newLab(ctx, 0)
+		if err != nil {
+			return nil, err
+		}
+		r, err := load.Flood(ctx, l.tcp(), k, 2000)
+		if err = errors.Join(err, l.close()); err != nil {
+			return nil, fmt.Errorf("%s: %w", k.Name, err)
+		}
+		figures = append(figures, figure{
+			"call p50 and p99 in quiet, in a flood of " + k.Name,
+			fmt.Sprintf("%s and %s, %s and %s", us(r.Quiet.At(.5)), us(r.Quiet.At(.99)), us(r.Flooded.At(.5)), us(r.Flooded.At(.99))), "p99 2x",
+		})
+	}
+	return figures, nil
 }
 
 // An echo is two bare libp2p hosts.

@@ -4,6 +4,11 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +35,7 @@ func stranger(t *testing.T, to *peer) (host.Host, func(frame string)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := libp2p.New(libp2p.Identity(key), libp2p.NoListenAddrs, libp2p.DisableRelay(), libp2p.DisableMetrics())
+	h, err := libp2p.New(libp2p.Identity(key), libp2p.NoListenAddrs, libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableRelay(), libp2p.DisableMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +85,10 @@ func TestBadInput(t *testing.T) {
 		{"far future", framed(func(q *particle.Particle) { q.Timestamp = 1 << 62; q.Sign(testKey("stranger")) }), "refused/ttl"},
 		{"no script", framed(func(q *particle.Particle) { q.Script = "(seq"; q.Sign(testKey("stranger")) }), "failed/interpreter"},
 		{"forged data", framed(func(q *particle.Particle) { q.Data = []byte("forged") }), "refused/interpreter"},
+		{"no next peer", framed(func(q *particle.Particle) {
+			q.Script = `(call "../../nobody" ("op" "noop") [])`
+			q.Sign(testKey("stranger"))
+		}), "lost/peer-id"},
 		{"path as id", framed(func(q *particle.Particle) { q.ID = "../../" + strings.Repeat("x", 300); q.Sign(testKey("stranger")) }), "stepped/"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -94,10 +103,67 @@ func TestBadInput(t *testing.T) {
 			p.wantCount("stepped/", before+1)
 		})
 	}
+	p.wantMetrics(t)
+	var outside []string
+	filepath.WalkDir(filepath.Dir(p.dir), func(path string, d os.DirEntry, err error) error {
+		if err == nil && strings.Contains(path, "xxx") {
+			outside = append(outside, path)
+		}
+		return nil
+	})
+	if len(outside) > 0 {
+		t.Errorf("an id became a path: %v", outside)
+	}
 	if err := p.stop(); err != nil {
 		t.Errorf("the peer ended with %v\n%s", err, p.stderr)
 	}
 	if strings.Contains(p.stderr.String(), "panic") {
 		t.Errorf("the peer panicked:\n%s", p.stderr)
+	}
+}
+
+// wantMetrics holds what the journal counts equal to what Prometheus reads.
+func (p *peer) wantMetrics(t *testing.T) {
+	t.Helper()
+	r, err := http.Get("http://" + p.admin + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, n := range p.counts() {
+		kind, reason, _ := strings.Cut(what, "/")
+		if kind != "refused" {
+			continue // others may go on meanwhile
+		}
+		if line := fmt.Sprintf("aquanode_journal_total{kind=%q,reason=%q} %d\n", kind, reason, n); !strings.Contains(string(text), line) {
+			t.Errorf("want the line %sin the metrics, got\n%s", line, text)
+		}
+	}
+}
+
+// A particle that comes again and again is stepped for what is new in it, and gives the same
+// result; replayed after its end it is refused. A stranger's replays of what others sent are
+// no different.
+func TestReplays(t *testing.T) {
+	p := start(t)
+	_, send := stranger(t, p)
+	q := particle.New(testKey("somebody else"), fmt.Sprintf(`(call %q ("op" "identity") ["x"] r)`, p.PeerID), 3*time.Second, time.Now())
+	const replays = 200
+	for range replays {
+		send(string(wire.Frame(q)))
+	}
+	p.wantCount("arrived/", replays)
+	if n := p.counts()["called/"]; n != 1 {
+		t.Errorf("want one call of %d replays, got %d", replays, n)
+	}
+	p.wantCount("expired/", 1)
+	send(string(wire.Frame(q)))
+	p.wantCount("refused/expired", 1)
+	if n := p.counts()["called/"]; n != 1 {
+		t.Errorf("called again after its end: %d", n)
 	}
 }

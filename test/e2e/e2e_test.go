@@ -44,6 +44,7 @@ type peer struct {
 	cmd    *exec.Cmd
 	stderr *bytes.Buffer
 	admin  string
+	dir    string // of its data
 
 	PeerID string
 	Addrs  []string
@@ -52,8 +53,8 @@ type peer struct {
 // start runs a peer and waits until it is ready.
 func start(t *testing.T, args ...string) *peer {
 	t.Helper()
-	p := &peer{t: t, stderr: new(bytes.Buffer), admin: freeAddr(t)}
-	args = append([]string{"--data-dir", t.TempDir(), "--admin", p.admin, "--format", "json"}, args...)
+	p := &peer{t: t, stderr: new(bytes.Buffer), admin: freeAddr(t), dir: t.TempDir()}
+	args = append([]string{"--data-dir", p.dir, "--admin", p.admin, "--format", "json"}, args...)
 	if !strings.Contains(strings.Join(args, " "), "--listen") {
 		args = append(args, "--listen", "/ip4/127.0.0.1/tcp/0")
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/aquanode/aquanode/client"
+	"github.com/aquanode/aquanode/node/journal"
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/particle/wire"
 )
@@ -81,43 +82,44 @@ func (s *Stranger) Send(ctx context.Context, frames []byte) error {
 // A Kind is a way to flood a peer.
 type Kind struct {
 	Name string
-	// Prepare makes what is sent, over and over.
+	// Reason is why the peer refuses what comes, empty when it need not.
+	Reason journal.Reason
+	// prepare makes what is sent, over and over.
 	prepare func(s *Stranger) [][]byte
 	// oneEach opens a stream for each frame.
 	oneEach bool
 }
 
-// prepared is how many different frames a flood has.
+// prepared is how many different particles a flood has.
 const prepared = 5000
 
-func many(make func(i int) []byte) (all [][]byte) {
-	for i := range prepared {
-		all = append(all, make(i))
+// particles makes frames of different particles with something changed.
+func particles(change func(p *particle.Particle)) func(s *Stranger) [][]byte {
+	return func(s *Stranger) (all [][]byte) {
+		for range prepared {
+			p := s.Particle()
+			change(p)
+			all = append(all, wire.Frame(p))
+		}
+		return all
 	}
-	return all
 }
 
-// Kinds are the floods. All but junk are of about 300 bytes a frame.
+func same(frame []byte) func(*Stranger) [][]byte {
+	return func(*Stranger) [][]byte { return [][]byte{frame} }
+}
+
+func good(*particle.Particle) {}
+
+// Kinds are the floods. Particles come in frames of about 300 bytes.
 var Kinds = []Kind{
-	{"good", func(s *Stranger) [][]byte { return many(func(int) []byte { return wire.Frame(s.Particle()) }) }, false},
-	{"good, a stream each", func(s *Stranger) [][]byte { return many(func(int) []byte { return wire.Frame(s.Particle()) }) }, true},
-	{"forged signature", func(s *Stranger) [][]byte {
-		return many(func(int) []byte {
-			p := s.Particle()
-			p.Signature[7] ^= 1
-			return wire.Frame(p)
-		})
-	}, false},
-	{"forged data", func(s *Stranger) [][]byte {
-		return many(func(int) []byte {
-			p := s.Particle()
-			p.Data = []byte("forged")
-			return wire.Frame(p)
-		})
-	}, false},
-	{"replay", func(s *Stranger) [][]byte { return [][]byte{wire.Frame(s.Particle())} }, false},
-	{"junk", func(s *Stranger) [][]byte { return [][]byte{[]byte("\x05hello")} }, false},
-	{"streams", func(s *Stranger) [][]byte { return [][]byte{nil} }, true},
+	{"good particles", journal.TooMany, particles(good), false},
+	{"good particles, a stream each", journal.TooMany, particles(good), true},
+	{"forged signatures", journal.BadSignature, particles(func(p *particle.Particle) { p.Signature[7] ^= 1 }), false},
+	{"forged data", journal.Interpreter, particles(func(p *particle.Particle) { p.Data = []byte("forged") }), false},
+	{"replays", "", func(s *Stranger) [][]byte { return [][]byte{wire.Frame(s.Particle())} }, false},
+	{"junk", journal.BadMessage, same([]byte("\x05hello")), false},
+	{"empty streams", "", same(nil), true},
 }
 
 // Latencies are those of calls, sorted.

@@ -3,24 +3,39 @@ package load
 import (
 	"testing"
 
+	"github.com/aquanode/aquanode/node/config"
 	"github.com/aquanode/aquanode/node/devnet"
+	"github.com/aquanode/aquanode/node/journal"
 )
 
-func TestFloodX(t *testing.T) {
+// Whatever a stranger floods a peer with, nothing is lost for a client, what is refused has a
+// reason, and what lives here stays within the stranger's quota. The times are in the log;
+// they are compared by test/bench.
+func TestFlood(t *testing.T) {
+	const calls, quota = 200, 1000
 	for _, k := range Kinds {
 		t.Run(k.Name, func(t *testing.T) {
-			net, err := devnet.Start(devnet.Config{Peers: 1})
+			net, err := devnet.Start(devnet.Config{Peers: 1, Edit: func(_ int, c *config.Config) { c.Dispatch.ParticlesPerPeer = quota }})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer net.Close()
-			r, err := Flood(t.Context(), net.Peers[0].Addrs()[0], k, 2000)
+			relay := net.Peers[0]
+			r, err := Flood(t.Context(), relay.Addrs()[0], k, calls)
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("quiet   %s", r.Quiet)
-			t.Logf("flooded %s", r.Flooded)
-			t.Logf("sent %d, live %d, %v", r.Sent, net.Peers[0].Live(), net.Peers[0].Journal().Counts())
+			refused := relay.Journal().Count(journal.Refused, "")
+			t.Logf("quiet %s; flooded %s; %d sent, %d refused", r.Quiet, r.Flooded, r.Sent, refused)
+			if r.Sent == 0 || len(r.Flooded) != calls {
+				t.Errorf("want %d calls in a flood, got %d while %d frames were sent", calls, len(r.Flooded), r.Sent)
+			}
+			if k.Reason != "" && relay.Journal().Count(journal.Refused, k.Reason) == 0 {
+				t.Errorf("nothing was refused for the reason %q, the journal has %v", k.Reason, relay.Journal().Counts())
+			}
+			if live := relay.Live(); live > quota+2*calls+flooders {
+				t.Errorf("%d particles live, the quota of one init peer is %d", live, quota)
+			}
 		})
 	}
 }
