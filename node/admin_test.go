@@ -14,15 +14,20 @@ import (
 // get reads a page of a peer's admin endpoint, counting peers from 0.
 func (x *network) get(peer int, path string) (int, string) {
 	x.t.Helper()
+	return get(x.t, x.Peers[peer].AdminAddr(), path)
+}
+
+func get(t testing.TB, addr, path string) (int, string) {
+	t.Helper()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	r, err := client.Get("http://" + x.Peers[peer].AdminAddr() + path)
+	r, err := client.Get("http://" + addr + path)
 	if err != nil {
-		x.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer r.Body.Close()
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		x.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return r.StatusCode, string(body)
 }

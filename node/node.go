@@ -14,7 +14,7 @@
 //	p2p       a goroutine per inbound stream, per peer that is sent to, per bootstrap address
 //	dispatch  a goroutine per particle with something to do, and per running call
 //	store     one that writes, for a durable peer
-//	node      none of its own
+//	node      one per bootstrap address without a peer id, until the id is known
 //
 // Close goes from the outside in: the network ends first, so that nothing new arrives, then
 // the particles, then the services and files they used. In a durable peer the particles end
@@ -70,6 +70,11 @@ type Node struct {
 	draining atomic.Bool
 	stopping atomic.Bool // the network ends
 	close    sync.Once
+
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	work    sync.WaitGroup
+	learned sync.Map // full addresses of bootstrap peers by those that lack the id
 }
 
 // New makes a peer that does not listen before Start. It has to be closed.
@@ -79,6 +84,7 @@ func New(cfg config.Config) (*Node, error) {
 	}
 	id := particle.PeerID(publicKey(cfg.Key))
 	n := &Node{cfg: cfg, id: id, journal: journal.New(id, cfg.JournalSize)}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.services = services.New(services.Config{Host: id, Management: cfg.Management, Observe: n.observe, Keep: n.keep})
 	n.dispatch = dispatch.New(dispatch.Config{
 		Host:    dispatch.Scope{Peer: id, Key: cfg.Key},
@@ -176,10 +182,8 @@ func (n *Node) Start() error {
 	if err := n.host.Start(); err != nil {
 		return err
 	}
-	for _, addr := range n.cfg.Bootstrap {
-		if err := n.host.Keep(addr); err != nil {
-			return fmt.Errorf("bootstrap: %w", err)
-		}
+	if err := n.keepContact(); err != nil {
+		return err
 	}
 	n.dispatch.Resume()
 	if n.cfg.Admin == "" {
@@ -200,6 +204,8 @@ func (n *Node) Close() error {
 
 func (n *Node) shutdown() error {
 	n.draining.Store(true)
+	n.cancel()
+	n.work.Wait()
 	if n.cfg.Grace > 0 && n.host != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), n.cfg.Grace)
 		defer cancel()
@@ -359,7 +365,7 @@ func (n *Node) health() []admin.Check {
 		checks[0].Err = errors.New("shutting down")
 	}
 	for _, addr := range n.cfg.Bootstrap {
-		if ok, err := n.host.ConnectedTo(addr); !ok && checks[1].Err == nil {
+		if ok, err := n.reached(addr); !ok && checks[1].Err == nil {
 			checks[1].Err = errors.Join(fmt.Errorf("not connected to %s", addr), err)
 		}
 	}

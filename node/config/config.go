@@ -34,8 +34,9 @@ type Config struct {
 	// TLSCert and TLSKey are PEM files for /tls/ws addresses; they are read again when they
 	// change.
 	TLSCert, TLSKey string
-	// Bootstrap are full multiaddrs of peers to stay connected to. The peer's own is
-	// skipped, so one list can serve all peers of a network.
+	// Bootstrap are multiaddrs of peers to stay connected to. The peer's own is skipped, so
+	// one list can serve all peers of a network. The id at the end may be left out: then the
+	// first peer that answers there is trusted to be the right one.
 	Bootstrap []string
 	// Network is the name of the Kademlia network; "dar" when empty. "none" turns
 	// discovery off.

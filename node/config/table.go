@@ -68,7 +68,7 @@ var Table = []*Setting{
 	},
 	{
 		Name: "bootstrap", Kind: List, Short: "b", Also: []string{"bootstrap_nodes"}, check: each(multiaddr),
-		Usage: "full `ADDR` of a peer to join the network through, repeatable",
+		Usage: "`ADDR` of a peer to join the network through, repeatable; /p2p/PEERID at its end makes sure that it is that peer",
 		apply: func(c *Config, v any) { c.Bootstrap = v.([]string) },
 	},
 	{

@@ -1,0 +1,82 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/sec"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/aquanode/aquanode/node/identity"
+	"github.com/aquanode/aquanode/particle"
+)
+
+// Pauses between attempts to learn who is at an address; bounds of one attempt.
+const (
+	learnPauseMin = 250 * time.Millisecond
+	learnPauseMax = 60 * time.Second
+	learnTimeout  = 15 * time.Second
+)
+
+// keepContact stays connected to the bootstrap peers.
+func (n *Node) keepContact() error {
+	for _, addr := range n.cfg.Bootstrap {
+		a, err := ma.NewMultiaddr(addr)
+		if err != nil {
+			return fmt.Errorf("bootstrap: %w", err)
+		}
+		if _, err := a.ValueForProtocol(ma.P_P2P); err != nil {
+			n.work.Go(func() { n.keepAnybody(strings.TrimSuffix(addr, "/")) })
+		} else if err := n.host.Keep(addr); err != nil {
+			return fmt.Errorf("bootstrap: %w", err)
+		}
+	}
+	return nil
+}
+
+// keepAnybody stays connected to the peer that is at an address without an id.
+func (n *Node) keepAnybody(addr string) {
+	for pause := learnPauseMin; n.ctx.Err() == nil; pause = min(2*pause, learnPauseMax) {
+		full, err := n.learn(addr)
+		if err == nil {
+			n.learned.Store(addr, full)
+			err = n.host.Keep(full)
+		}
+		if err == nil {
+			return
+		}
+		log.Infow("cannot reach bootstrap peer", "address", addr, "error", err)
+		select {
+		case <-n.ctx.Done():
+		case <-time.After(pause/2 + rand.N(pause/2)):
+		}
+	}
+}
+
+// learn asks who is at an address. A connection is always made to a certain peer; one made to
+// a peer that cannot be there fails, when all is well, with the id of the peer that is.
+func (n *Node) learn(addr string) (full string, err error) {
+	ctx, cancel := context.WithTimeout(n.ctx, learnTimeout)
+	defer cancel()
+	nobody := particle.PeerID(publicKey(identity.Generate()))
+	_, err = n.host.Dial(ctx, addr+"/p2p/"+nobody)
+	var other sec.ErrPeerIDMismatch
+	if errors.As(err, &other) {
+		return addr + "/p2p/" + other.Actual.String(), nil
+	}
+	return "", err
+}
+
+// reached reports whether there is a connection to a bootstrap peer.
+func (n *Node) reached(addr string) (bool, error) {
+	if full, ok := n.learned.Load(strings.TrimSuffix(addr, "/")); ok {
+		addr = full.(string)
+	} else if !strings.Contains(addr, "/p2p/") {
+		return false, nil
+	}
+	return n.host.ConnectedTo(addr)
+}
