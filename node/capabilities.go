@@ -77,7 +77,7 @@ func (k keys) Sign(peer string, data []byte) ([]byte, error) {
 func (k keys) Token(signature []byte) string { return particle.Token(k.key, signature) }
 
 func (n *Node) vaultOf(p *particle.Particle, scope dispatch.Scope) vault.Particle {
-	return vault.Particle{Scope: scope.Peer, ID: p.ID, Token: particle.Token(n.cfg.Key, p.Signature), Expires: deadline(p)}
+	return vault.Particle{Scope: scope.Peer, ID: p.ID, Token: particle.Token(n.cfg.Key, p.Signature), Expires: n.deadline(p)}
 }
 
 func publicKey(k ed25519.PrivateKey) ed25519.PublicKey { return k.Public().(ed25519.PublicKey) }

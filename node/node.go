@@ -142,6 +142,7 @@ func (n *Node) network() p2p.Config {
 		Key:          n.cfg.Key,
 		Listen:       n.cfg.Listen,
 		External:     n.cfg.External,
+		ExternalOnly: n.cfg.ExternalOnly,
 		TLSCert:      n.cfg.TLSCert,
 		TLSKey:       n.cfg.TLSKey,
 		AgentVersion: agent,
@@ -272,13 +273,17 @@ func (n *Node) stepped(_ *particle.Particle, _ dispatch.Scope, out *interpreter.
 
 // send passes a particle on to other peers. It is encoded once.
 func (n *Node) send(p *particle.Particle, to []string, handed func(string)) {
-	m := p2p.Outgoing{Particle: p.ID, Frame: wire.Frame(p), Deadline: deadline(p), Handed: handed}
+	m := p2p.Outgoing{Particle: p.ID, Frame: wire.Frame(p), Deadline: n.deadline(p), Handed: handed}
 	for _, peer := range to {
 		n.host.Send(peer, m)
 	}
 }
 
-func deadline(p *particle.Particle) time.Time { return time.Now().Add(p.Left(time.Now())) }
+// deadline is until when a particle is of use here: with clocks that lag, longer than it says.
+func (n *Node) deadline(p *particle.Particle) time.Time {
+	now := time.Now()
+	return now.Add(p.Left(now.Add(-n.cfg.Dispatch.Skew)))
+}
 
 // sent notes what became of a frame.
 func (n *Node) sent(to string, m p2p.Outgoing, err error) {

@@ -31,6 +31,9 @@ type Config struct {
 	// External are addresses to announce besides those listened on, for peers behind a
 	// proxy or a port mapping.
 	External []string
+	// ExternalOnly keeps the addresses listened on to ourselves: all that is announced is
+	// External.
+	ExternalOnly bool
 	// TLSCert and TLSKey are PEM files for /tls/ws addresses; they are read again when they
 	// change.
 	TLSCert, TLSKey string

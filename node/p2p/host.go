@@ -87,6 +87,7 @@ type Config struct {
 	Key          ed25519.PrivateKey
 	Listen       []string // multiaddrs; none makes a peer that only dials
 	External     []string // addresses to announce besides the ones listened on
+	ExternalOnly bool     // announce External only
 	AgentVersion string
 
 	// TLSCert and TLSKey are files for /tls/ws addresses. They are read again when they
@@ -247,7 +248,12 @@ func (h *Host) options() ([]libp2p.Option, error) {
 	return []libp2p.Option{
 		libp2p.Identity(key),
 		libp2p.NoListenAddrs, // see Start
-		libp2p.AddrsFactory(func(own []ma.Multiaddr) []ma.Multiaddr { return append(external, own...) }),
+		libp2p.AddrsFactory(func(own []ma.Multiaddr) []ma.Multiaddr {
+			if h.cfg.ExternalOnly {
+				own = nil
+			}
+			return slices.Concat(external, own)
+		}),
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(websocket.New, webSocket...),
 		libp2p.Transport(quic.NewTransport),

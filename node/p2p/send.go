@@ -282,6 +282,9 @@ func (h *Host) deliver(b *outbox, batch []Outgoing) bool {
 	if len(batch) == 0 {
 		return true
 	}
+	if b.trouble != nil {
+		h.clearBackoff(b.to) // the pauses are drain's
+	}
 	conn, err := h.connect(b.to, latest(batch))
 	if err != nil {
 		h.putBack(b, batch, err)
