@@ -152,6 +152,36 @@ var Table = []*Setting{
 		Name: "grace", Kind: Duration, Default: 5 * time.Second, Usage: "`TIME` that running particles get when the peer is stopped",
 		apply: func(c *Config, v any) { c.Grace = v.(time.Duration) },
 	},
+	{
+		Name: "max_particles_per_peer", Kind: Number, FileOnly: true, check: between(1, math.MaxInt32),
+		Usage: "particles of one init peer that may live here (default: a quarter of max_particles)",
+		apply: func(c *Config, v any) { c.Dispatch.ParticlesPerPeer = v.(int) },
+	},
+	{
+		Name: "max_rate", Kind: Number, FileOnly: true, check: between(1, math.MaxInt32),
+		Usage: "new particles of one init peer a second (default: 10000)",
+		apply: func(c *Config, v any) { c.Dispatch.Rate = v.(int) },
+	},
+	{
+		Name: "max_byte_rate", Kind: Size, FileOnly: true, check: atLeast(1 << 10),
+		Usage: "bytes of new particles of one init peer a second (default: 256 MiB)",
+		apply: func(c *Config, v any) { c.Dispatch.ByteRate = int(v.(uint64)) },
+	},
+	{
+		Name: "max_frame", Kind: Size, FileOnly: true, check: atLeast(1 << 10),
+		Usage: "largest message taken from the network (default: 100 MiB)",
+		apply: func(c *Config, v any) { c.MaxFrame = int(v.(uint64)) },
+	},
+	{
+		Name: "state_memory", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
+		Usage: "memory of retained states of particles, beyond which idle ones are kept as bytes (default: 64 MiB)",
+		apply: func(c *Config, v any) { c.Dispatch.StateBytes = int64(v.(uint64)) },
+	},
+	{
+		Name: "journal_size", Kind: Number, FileOnly: true, check: between(1, 10_000_000),
+		Usage: "entries that the journal keeps (default: 8192)",
+		apply: func(c *Config, v any) { c.JournalSize = v.(int) },
+	},
 
 	// Keys of other peers that say in another way what settings above say.
 	{
@@ -263,6 +293,15 @@ func hostPort(v any) error {
 }
 
 func port(v any) error { return between(0, math.MaxUint16)(v) }
+
+func atLeast(least uint64) func(any) error {
+	return func(v any) error {
+		if n := v.(uint64); n < least || n > 1<<40 {
+			return fmt.Errorf("%d is not a size from %d to 1 TiB", n, least)
+		}
+		return nil
+	}
+}
 
 func between(least, most int) func(any) error {
 	return func(v any) error {

@@ -231,6 +231,8 @@ func (d *Dispatcher) Restore(head []byte, log Log) (p *particle.Particle, scope 
 	defer d.mu.Unlock()
 	a := d.add(p, scope, nil, log)
 	a.kept.old = true
+	q := d.quotas[p.InitPeerID] // it was counted when it came
+	q.particles, q.bytes = bucket{}, bucket{}
 	return p, scope, true
 }
 

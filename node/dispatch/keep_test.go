@@ -326,6 +326,27 @@ func TestRestoreRefuses(t *testing.T) {
 	})
 }
 
+// Particles that are restored are not new ones of their init peer.
+func TestRestoredAreNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := begin(&memory{})
+		l.cfg.Rate = 10
+		for range 100 {
+			p := particle.New(testKey(2), "(null)", time.Minute, time.Now())
+			if _, _, ok := l.Restore(encodeHead(peerOf(1), p), &memoryLog{of: l.keeper}); !ok {
+				t.Fatal("not restored")
+			}
+		}
+		l.Resume()
+		l.Deliver("r", particle.New(testKey(2), "(null)", time.Minute, time.Now()))
+		synctest.Wait()
+		if n := l.cfg.Journal.Count(journal.Arrived, ""); n != 1 || l.Live() != 101 {
+			t.Errorf("want the new one taken, journal %+v", l.cfg.Journal.Recent(1, nil))
+		}
+		l.Close()
+	})
+}
+
 // Records that are broken end the particle with an entry, not the peer.
 func TestBrokenRecords(t *testing.T) {
 	for name, records := range map[string][][]byte{
@@ -365,5 +386,20 @@ func TestArrivalsWhileDraining(t *testing.T) {
 			t.Errorf("want the particle run, journal %+v", next.cfg.Journal.Recent(5, nil))
 		}
 		next.Close()
+	})
+}
+
+// Whatever is in the file, a peer starts.
+func FuzzRestore(f *testing.F) {
+	p := particle.New(testKey(2), fmt.Sprintf(`(call %q ("s" "f") [1 2] a)`, peerOf(1)), time.Hour, time.Now())
+	f.Add(encodeHead(peerOf(1), p), []byte{recordStep}, append([]byte{recordResult, 0, 0, 0, 1, 0, 0, 0, 0}, `2`...))
+	f.Add(encodeHead(peerOf(1), p), append([]byte{recordCheckpoint, 88}, `{"Steps":1,"Pending":[{"ID":1,"Service":"s","Function":"f","Args":["1","2"]}],"Owed":{"x":1}}`...), []byte{recordArrival, 1})
+	f.Add([]byte("head"), append([]byte{recordHanded, 0, 0, 0, 1}, "peer"...), []byte{})
+	f.Fuzz(func(t *testing.T, head, first, second []byte) {
+		l := begin(&memory{})
+		defer l.Close()
+		if _, _, ok := l.Restore(head, &memoryLog{of: l.keeper, old: [][]byte{first, second}}); ok {
+			l.Resume()
+		}
 	})
 }
