@@ -1,11 +1,14 @@
 package config
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestDurations(t *testing.T) {
@@ -77,6 +80,63 @@ func TestTable(t *testing.T) {
 		if s.Usage == "" {
 			t.Errorf("%s has no usage", s.Name)
 		}
+	}
+}
+
+var update = flag.Bool("update", false, "rewrite docs/SETTINGS.md")
+
+// The document lists what the table says.
+func TestDocument(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(`# Settings
+
+All that can be set on a peer, and how: as a key of a TOML file, as a flag, or by a variable of the environment; see
+[OPERATIONS.md](OPERATIONS.md) for which one wins. The variable is the key in capitals after AQUANODE_: AQUANODE_DATA_DIR.
+Keys of other peers work in files and, in capitals after FLUENCE_ and with __ for dots, as variables. This file is made
+from the table in node/config by its test (-update).
+
+| key | kind | flag | default | keys of other peers | what |
+|---|---|---|---|---|---|
+`)
+	kinds := map[Kind]string{Text: "text", List: "list", Bool: "true, false", Number: "number", Duration: "time", Size: "size"}
+	for _, s := range Table {
+		name, also := "`"+s.Name+"`", []string{}
+		for _, key := range s.Also {
+			if key != s.Name {
+				also = append(also, "`"+key+"`")
+			}
+		}
+		if len(s.Also) == 1 && s.Also[0] == s.Name {
+			also = []string{"the same"}
+		}
+		cli := "`--" + s.Flag() + "`"
+		if s.Short != "" {
+			cli += ", `-" + s.Short + "`"
+		}
+		if s.FileOnly {
+			cli = ""
+		}
+		def := ""
+		if s.Default != nil {
+			def = "`" + (Value{Setting: s, V: s.Default}).Text() + "`"
+		}
+		usage, _, _ := strings.Cut(strings.ReplaceAll(s.Usage, "`", ""), " (default: none)")
+		b.WriteString("| " + strings.Join([]string{name, kinds[s.Kind], cli, def, strings.Join(also, ", "), usage}, " | ") + " |\n")
+	}
+	b.WriteString("\nThese keys of other peers are known and have no effect: ")
+	b.WriteString("`" + strings.Join(elsewhere, "`, `") + "`.\n")
+	file := filepath.Join("..", "..", "docs", "SETTINGS.md")
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(got), b.String()); diff != "" {
+		t.Errorf("the document is not what the table says (-document +table):\n%s", diff)
 	}
 }
 

@@ -33,7 +33,6 @@ type Setting struct {
 	Name  string
 	Kind  Kind
 	Usage string
-	Value string // what is told in the usage to stand for the value
 	Short string // flag of one letter
 	// Default is the value when nothing is said: "", nil, false, 0 or one of the kind.
 	Default any
@@ -62,7 +61,7 @@ func envName(key string) string { return strings.ToUpper(strings.ReplaceAll(key,
 // Table lists all settings.
 var Table = []*Setting{
 	{
-		Name: "listen", Kind: List, Short: "l", Value: "ADDR", Default: DefaultListen, check: each(multiaddr),
+		Name: "listen", Kind: List, Short: "l", Default: DefaultListen, check: each(multiaddr),
 		Usage: "`ADDR` to listen on, repeatable: /ip4/0.0.0.0/tcp/7777, .../tcp/9999/ws, .../udp/7777/quic-v1",
 		apply: func(c *Config, v any) { c.Listen = v.([]string) },
 	},

@@ -68,7 +68,7 @@ func slowPeer(t *testing.T, args ...string) (relay, p *peer, its []string) {
 // calling waits until a peer is in the slow call.
 func calling(p *peer) {
 	p.wantCount("called/", 1) // concat_strings
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(300 * time.Millisecond)
 }
 
 // A durable peer that crashes in a call makes it again after its restart, and the script ends
@@ -121,10 +121,10 @@ func TestDurableStop(t *testing.T) {
 // What expired while the peer was down is swept when it starts, and told.
 func TestDurableSweep(t *testing.T) {
 	relay, p, args := slowPeer(t, "--durable")
-	result := slowly(t, relay, p, 2*time.Second)
+	result := slowly(t, relay, p, 4*time.Second)
 	calling(p)
 	p.kill()
-	if got := <-result; !strings.Contains(got, "no answer within 2s") {
+	if got := <-result; !strings.Contains(got, "no answer within 4s") {
 		t.Errorf("want a timeout, got %s", got)
 	}
 	p = again(t, p, args...)
