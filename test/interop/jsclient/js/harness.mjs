@@ -321,7 +321,7 @@ export async function expires(promise, ttl) {
   const start = performance.now();
   await fails(promise, new RegExp(`^Particle expired after ttl of ${ttl}ms`));
   const took = performance.now() - start;
-  assert(took > ttl - 50 && took < ttl + 3000, `expired after ${took} ms instead of ${ttl}`);
+  assert(took > ttl - 50 && took < ttl + 10_000, `expired after ${took} ms instead of ${ttl}`);
 }
 
 // gate is a promise with its handles.

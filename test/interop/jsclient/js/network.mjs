@@ -44,6 +44,18 @@ network("a relay is killed while a call is at another client", async (t) => {
   assert.equal(await t.call(a, "ask", b.getPeerId(), "mid-run", "again"), "answered");
 });
 
+network("a durable relay that is killed in the middle of its own call makes it again", async (t) => {
+  const relay = await t.relay("--durable");
+  const c = await t.client(relay.ws);
+  await t.use("builtins");
+  const pending = t.call(c, "stay", relay.peerId, 1000, "made again", { ttl: 30000 });
+  await t.journaled(relay, (e) => e.kind === "stepped");
+  await t.ask("kill", { name: relay.name });
+  await t.ask("restart", { name: relay.name });
+  assert.equal(await t.raw(c, relay.peerId, "op.identity", "redial"), "redial"); // the answer waits for the client
+  assert.equal(await pending, "made again");
+});
+
 network("a relay that is stopped ends what it is at, with answers from others, and takes nothing new", async (t) => {
   const relay = await t.relay("--grace", "30s");
   const [a, b] = [await t.client(relay.ws), await t.client(relay.ws)];
