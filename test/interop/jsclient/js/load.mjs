@@ -41,10 +41,11 @@ load("1 MB to the relay and back", async (t, { ws }) => {
   assert.equal(await t.call(c, "echo_relay", megabyte, { ttl: 60000 }), megabyte);
 });
 
-load("1 MB to another client and back", async (t, { ws, ws2, relay2 }) => {
+load("half a MB to another client and back", async (t, { ws, ws2, relay2 }) => {
   const [a, b] = [await t.client(ws), await t.client(ws2)];
   t.serve(b, "Remote", { answer: (q) => q, join: () => "", seen: () => [] }, "large");
-  assert((await t.call(a, "ask_via", b.getPeerId(), relay2, "large", megabyte, { ttl: 60000 })) === megabyte);
+  const half = megabyte.slice(megabyte.length / 2);
+  assert((await t.call(a, "ask_via", b.getPeerId(), relay2, "large", half, { ttl: 60000 })) === half);
 });
 
 // A client takes 4 MiB at once. More, here 4.2 MB of values that the relay makes, is not sent to it, and does not stop
@@ -64,8 +65,8 @@ load("150 calls one after the other in one particle", async (t, { ws, ws2, relay
   assert.equal(got.length, 150);
 });
 
-load("ten clients come and go", async (t, { ws }) => {
-  for (const i of upTo(10)) {
+load("five clients come and go", async (t, { ws }) => {
+  for (const i of upTo(5)) {
     const c = await t.client(ws);
     assert.equal(await t.call(c, "echo_relay", `${i}`), `${i}`);
     await t.leave(c);
