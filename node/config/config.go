@@ -20,6 +20,9 @@ import (
 // local networks of this protocol have always used, TCP and WebSocket.
 var DefaultListen = []string{"/ip4/0.0.0.0/tcp/7777", "/ip4/0.0.0.0/tcp/9999/ws"}
 
+// DefaultMaxHeld is enough for five of the largest frames.
+const DefaultMaxHeld = 512 << 20
+
 // Config configures one peer. Only Key is required.
 type Config struct {
 	// Key is the root key: the peer's identity, and what signs its part of particles.
@@ -34,6 +37,13 @@ type Config struct {
 	// ExternalOnly keeps the addresses listened on to ourselves: all that is announced is
 	// External.
 	ExternalOnly bool
+	// Over are full addresses of peers with Circuits over which this one is reached, for peers
+	// that nobody can dial.
+	Over []string
+	// Circuits makes the peer carry connections for those that nobody can dial.
+	Circuits bool
+	// HolePunching tries to replace connections over other peers by direct ones.
+	HolePunching bool
 	// TLSCert and TLSKey are PEM files for /tls/ws addresses; they are read again when they
 	// change.
 	TLSCert, TLSKey string
@@ -72,6 +82,9 @@ type Config struct {
 
 	// MaxFrame is the largest frame taken from the network, in bytes; 100 MiB when 0.
 	MaxFrame int
+	// MaxHeld bounds the bytes of frames that are being read or wait to be sent; a quarter of
+	// it is for one sender. DefaultMaxHeld when 0.
+	MaxHeld int64
 	// JournalSize is how many entries the journal keeps; 8192 when 0.
 	JournalSize int
 	// Grace is how long Close lets running particles go on; 0 ends them at once.
@@ -105,7 +118,7 @@ func (c *Config) Check() error {
 	for _, list := range []struct {
 		name  string
 		addrs []string
-	}{{"listen", c.Listen}, {"external", c.External}, {"bootstrap", c.Bootstrap}} {
+	}{{"listen", c.Listen}, {"external", c.External}, {"bootstrap", c.Bootstrap}, {"over", c.Over}} {
 		for _, a := range list.addrs {
 			if _, err := ma.NewMultiaddr(a); err != nil {
 				return fmt.Errorf("config: %s address %q: %w (example: %s)", list.name, a, err, DefaultListen[0])

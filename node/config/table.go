@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/aquanode/aquanode/node/dispatch"
@@ -74,6 +75,23 @@ var Table = []*Setting{
 		Name: "external", Kind: List, Short: "x", Also: []string{"external_multiaddresses"}, check: each(multiaddr),
 		Usage: "`ADDR` to announce besides those listened on, repeatable",
 		apply: func(c *Config, v any) { c.External = v.([]string) },
+	},
+	{
+		Name: "external_only", Kind: Bool, Usage: "announce external only, not the addresses listened on, for peers behind a proxy",
+		apply: func(c *Config, v any) { c.ExternalOnly = v.(bool) },
+	},
+	{
+		Name: "over", Kind: List, check: each(fullAddr),
+		Usage: "full `ADDR` of a peer with --circuits over which this one is reached, repeatable, for peers that nobody can dial",
+		apply: func(c *Config, v any) { c.Over = v.([]string) },
+	},
+	{
+		Name: "circuits", Kind: Bool, Usage: "carry connections to peers that nobody can dial: 64 MiB and an hour each",
+		apply: func(c *Config, v any) { c.Circuits = v.(bool) },
+	},
+	{
+		Name: "hole_punching", Kind: Bool, Usage: "try to replace connections over other peers by direct ones",
+		apply: func(c *Config, v any) { c.HolePunching = v.(bool) },
 	},
 	{
 		Name: "tls_cert", Usage: "certificate `FILE` (PEM) for addresses that end in /tls/ws, read again when it changes",
@@ -146,6 +164,21 @@ var Table = []*Setting{
 		Name: "max_particles", Kind: Number, Default: dispatch.DefaultParticles, check: between(1, math.MaxInt32),
 		Usage: "`NUMBER` of particles that may live here; one init peer gets a quarter of it",
 		apply: func(c *Config, v any) { c.Dispatch.Particles = v.(int) },
+	},
+	{
+		Name: "max_rate", Kind: Number, Default: dispatch.DefaultRate, check: between(1, math.MaxInt32),
+		Usage: "`NUMBER` of new particles of one init peer a second, twice as many at once",
+		apply: func(c *Config, v any) { c.Dispatch.Rate = v.(int) },
+	},
+	{
+		Name: "max_byte_rate", Kind: Size, Default: uint64(dispatch.DefaultByteRate), FileOnly: true,
+		Usage: "bytes of script and data in them a second, twice as many at once",
+		apply: func(c *Config, v any) { c.Dispatch.ByteRate = int(min(v.(uint64), math.MaxInt)) },
+	},
+	{
+		Name: "max_held", Kind: Size, Default: uint64(DefaultMaxHeld), FileOnly: true,
+		Usage: "bytes of frames that are being read or wait to be sent; one sender gets a quarter of it",
+		apply: func(c *Config, v any) { c.MaxHeld = int64(min(v.(uint64), math.MaxInt64)) },
 	},
 	{
 		Name: "grace", Kind: Duration, Default: 5 * time.Second, Usage: "`TIME` that running particles get when the peer is stopped",
@@ -255,6 +288,16 @@ func each(check func(string) error) func(any) error {
 func multiaddr(s string) error {
 	if _, err := ma.NewMultiaddr(s); err != nil {
 		return fmt.Errorf("%q is no address: %w (example: %s)", s, err, DefaultListen[0])
+	}
+	return nil
+}
+
+func fullAddr(s string) error {
+	if err := multiaddr(s); err != nil {
+		return err
+	}
+	if _, id := peer.SplitAddr(ma.StringCast(s)); id == "" {
+		return fmt.Errorf("%q does not end in /p2p/<peer id>", s)
 	}
 	return nil
 }

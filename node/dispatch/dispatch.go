@@ -87,6 +87,13 @@ type Config struct {
 // DefaultParticles is how many particles may live when nothing is said.
 const DefaultParticles = 200_000
 
+// What one init peer may start in a second when nothing else is said: more than a machine of
+// some cores can do, so that it stops nobody but those who would fill up memory.
+const (
+	DefaultRate     = 10_000
+	DefaultByteRate = 256 << 20
+)
+
 // Limits bound what strangers can make a peer keep.
 type Limits struct {
 	MaxTTL           time.Duration // longest life of a particle; 0 is 24 h
@@ -115,8 +122,8 @@ func (l *Limits) setDefaults() {
 	}
 	set(&l.Particles, DefaultParticles)
 	set(&l.ParticlesPerPeer, l.Particles/4)
-	set(&l.Rate, 10_000)
-	set(&l.ByteRate, 256<<20)
+	set(&l.Rate, DefaultRate)
+	set(&l.ByteRate, DefaultByteRate)
 	set(&l.Mailbox, 1024)
 	set(&l.MailboxBytes, 128<<20)
 	set(&l.Calls, 10_000)

@@ -74,13 +74,19 @@ func (h *Host) find(ctx context.Context, id peer.ID) error {
 	return h.kad.find(ctx, id)
 }
 
-func (h *Host) newest(id peer.ID) network.Conn {
+// newest gives the newest direct connection to a peer, or else the newest over a circuit, or
+// nil.
+func (h *Host) newest(id peer.ID) (best network.Conn) {
 	for _, c := range slices.Backward(h.host.Network().ConnsToPeer(id)) {
-		if !c.IsClosed() {
+		switch {
+		case c.IsClosed():
+		case !c.Stat().Limited:
 			return c
+		case best == nil:
+			best = c
 		}
 	}
-	return nil
+	return best
 }
 
 // Connect dials a peer at the given addresses, which may be with or without its id.
@@ -99,7 +105,7 @@ func (h *Host) Connect(ctx context.Context, id string, addrs []string) error {
 	if len(info.Addrs) == 0 && h.newest(target) == nil && len(h.host.Peerstore().Addrs(target)) == 0 {
 		return journal.NotConnected
 	}
-	if err := h.host.Connect(ctx, info); err != nil {
+	if err := h.host.Connect(towards(ctx, info.Addrs), info); err != nil {
 		return fmt.Errorf("%w: %w", journal.DialFailed, err)
 	}
 	return nil
@@ -112,7 +118,7 @@ func (h *Host) Dial(ctx context.Context, addr string) (string, error) {
 		return "", err
 	}
 	h.clearBackoff(info.ID)
-	if err := h.host.Connect(ctx, *info); err != nil {
+	if err := h.host.Connect(towards(ctx, info.Addrs), *info); err != nil {
 		return "", fmt.Errorf("%w: %s: %w", journal.DialFailed, addr, err)
 	}
 	return info.ID.String(), nil
@@ -211,7 +217,7 @@ func (h *Host) keepOnce(info peer.AddrInfo) bool {
 	ctx, cancel := context.WithTimeout(h.ctx, dialTimeout)
 	defer cancel()
 	h.clearBackoff(info.ID)
-	if err := h.host.Connect(ctx, info); err != nil {
+	if err := h.host.Connect(towards(ctx, info.Addrs), info); err != nil {
 		log.Infow("cannot reach bootstrap peer", "peer", info.ID, "error", err)
 		return false
 	}

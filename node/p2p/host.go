@@ -90,6 +90,14 @@ type Config struct {
 	ExternalOnly bool     // announce External only
 	AgentVersion string
 
+	// Over are full addresses of peers over which this one can be reached when nobody can
+	// dial it: it keeps a reservation with each and announces it.
+	Over []string
+	// Circuits makes the host carry connections for others that cannot be dialled.
+	Circuits bool
+	// HolePunching tries to replace connections over circuits by direct ones.
+	HolePunching bool
+
 	// TLSCert and TLSKey are files for /tls/ws addresses. They are read again when they
 	// change.
 	TLSCert, TLSKey string
@@ -175,7 +183,7 @@ func New(cfg Config) (*Host, error) {
 	cfg.setDefaults()
 	h := &Host{cfg: cfg, pace: newPace(), outboxes: make(map[peer.ID]*outbox), shared: make(map[*byte]int), waiters: make(map[peer.ID][]chan struct{})}
 	h.flushed = sync.NewCond(&h.mu)
-	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.ctx, h.cancel = context.WithCancel(overCircuits(context.Background()))
 	opts, err := h.options()
 	if err == nil {
 		h.host, err = libp2p.New(opts...)
@@ -208,6 +216,13 @@ func (h *Host) start() (err error) {
 			return err
 		}
 	}
+	for _, a := range h.cfg.Over {
+		if err := h.Keep(a); err != nil {
+			return err
+		}
+		info, _ := parseFullAddr(a) // as Keep has done
+		h.work.start(func() { h.reserve(*info) })
+	}
 	listen, err := parseAddrs(h.cfg.Listen)
 	if err != nil {
 		return err
@@ -234,6 +249,10 @@ func (h *Host) options() ([]libp2p.Option, error) {
 	if err != nil {
 		return nil, err
 	}
+	over, err := h.circuitAddrs()
+	if err != nil {
+		return nil, err
+	}
 	webSocket, err := h.webSocket()
 	if err != nil {
 		return nil, err
@@ -245,14 +264,14 @@ func (h *Host) options() ([]libp2p.Option, error) {
 	if h.conns, err = connmgr.NewConnManager(connsLow, connsHigh); err != nil {
 		return nil, err
 	}
-	return []libp2p.Option{
+	return append(h.circuits(),
 		libp2p.Identity(key),
 		libp2p.NoListenAddrs, // see Start
 		libp2p.AddrsFactory(func(own []ma.Multiaddr) []ma.Multiaddr {
 			if h.cfg.ExternalOnly {
 				own = nil
 			}
-			return slices.Concat(external, own)
+			return slices.Concat(external, over, own)
 		}),
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(websocket.New, webSocket...),
@@ -263,10 +282,9 @@ func (h *Host) options() ([]libp2p.Option, error) {
 		libp2p.UserAgent(h.cfg.AgentVersion),
 		libp2p.ResourceManager(resources),
 		libp2p.ConnectionManager(h.conns),
-		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
 		libp2p.DisableIdentifyAddressDiscovery(),
-	}, nil
+	), nil
 }
 
 func (h *Host) webSocket() (opts []any, err error) {
@@ -318,7 +336,9 @@ func (h *Host) Addrs() []string {
 		addrs = h.host.Addrs()
 	}
 	external, _ := parseAddrs(h.cfg.External) // checked by New
-	addrs = append(external, addrs...)
+	over, _ := h.circuitAddrs()
+	addrs = slices.DeleteFunc(addrs, func(a ma.Multiaddr) bool { return a.String() == "/p2p-circuit" }) // how libp2p listens for them
+	addrs = slices.Concat(external, over, addrs)
 	out := make([]string, 0, len(addrs))
 	for _, a := range addrs {
 		out = append(out, a.String()+"/p2p/"+h.ID())

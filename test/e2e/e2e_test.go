@@ -53,11 +53,17 @@ type peer struct {
 // start runs a peer and waits until it is ready.
 func start(t *testing.T, args ...string) *peer {
 	t.Helper()
-	p := &peer{t: t, stderr: new(bytes.Buffer), admin: freeAddr(t), dir: t.TempDir()}
-	args = append([]string{"--data-dir", p.dir, "--admin", p.admin, "--format", "json"}, args...)
 	if !strings.Contains(strings.Join(args, " "), "--listen") {
 		args = append(args, "--listen", "/ip4/127.0.0.1/tcp/0")
 	}
+	return startAs(t, args...)
+}
+
+// startAs is start for peers that are told where to listen in another way.
+func startAs(t *testing.T, args ...string) *peer {
+	t.Helper()
+	p := &peer{t: t, stderr: new(bytes.Buffer), admin: freeAddr(t), dir: t.TempDir()}
+	args = append([]string{"--data-dir", p.dir, "--admin", p.admin, "--format", "json"}, args...)
 	p.cmd = exec.Command(binary, args...)
 	p.cmd.Stderr = p.stderr
 	out, err := p.cmd.StdoutPipe()
