@@ -88,6 +88,18 @@ func TestDurableCrash(t *testing.T) {
 	}
 }
 
+// The same when the peer is the client's only relay: the client comes back to it.
+func TestDurableRelay(t *testing.T) {
+	_, p, args := slowPeer(t, "--durable")
+	result := slowly(t, p, p, 30*time.Second)
+	calling(p)
+	p.kill()
+	again(t, p, args...)
+	if got := <-result; got != `"before, after"` {
+		t.Errorf("want the result, got %s", got)
+	}
+}
+
 // Without --durable the script ends at its TTL and tells what it waited for.
 func TestForgetfulCrash(t *testing.T) {
 	relay, p, args := slowPeer(t)
