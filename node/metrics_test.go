@@ -78,6 +78,9 @@ func TestMetricNames(t *testing.T) {
 	}
 	x := start(t, cfg)
 	_, page := x.get(0, "/metrics")
+	if status, body := x.get(0, "/health"); status != 200 || !strings.Contains(body, `{"durable":"Ok"}`) {
+		t.Errorf("health is %d, %s", status, body)
+	}
 	golden := filepath.Join("testdata", "metrics.golden")
 	got := metricsOf(page)
 	if *update {
