@@ -102,6 +102,7 @@ type Config struct {
 	// change.
 	TLSCert, TLSKey string
 	dialTLS         *tls.Config // for tests; the system's when nil
+	notKept         bool        // for tests: no KeptProtocol
 
 	// Client makes the host look like a client: it runs no discovery and never answers
 	// for others.
@@ -210,7 +211,9 @@ func (h *Host) start() (err error) {
 		return err
 	}
 	h.host.SetStreamHandler(particleProtocol, h.handleStream)
-	h.host.SetStreamHandler(KeptProtocol, h.handleStream)
+	if !h.cfg.notKept {
+		h.host.SetStreamHandler(KeptProtocol, h.handleStream)
+	}
 	if h.cfg.Network != "" && !h.cfg.Client {
 		if h.kad, err = newDiscovery(h); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -655,29 +656,45 @@ func TestBurstOfStreams(t *testing.T) {
 	}
 }
 
-func BenchmarkSend(b *testing.B) {
-	x, y := newNode(b, 1, nil), newNode(b, 2, nil)
-	x.dial(y)
-	m := outgoing(1500)
-	b.Run("round trip", func(b *testing.B) {
-		for b.Loop() {
+// Two ways between peers: a kept stream for all frames, and a stream for each. One way is as
+// fast as it goes with 500 frames on their way.
+func BenchmarkWays(b *testing.B) {
+	for name, notKept := range map[string]bool{"kept": false, "a stream each": true} {
+		x := newNode(b, 1, func(c *Config) { c.notKept = notKept })
+		y := newNode(b, 2, func(c *Config) { c.notKept = notKept })
+		x.dial(y)
+		for _, size := range []int{1500, 100_000} {
+			m := outgoing(size)
 			x.Send(y.ID(), m)
 			<-x.sent
 			<-y.received
-			y.Send(x.ID(), m)
-			<-y.sent
-			<-x.received
+			time.Sleep(100 * time.Millisecond) // introductions
+			b.Run(fmt.Sprintf("%s/hop/%d", name, size), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					x.Send(y.ID(), m)
+					<-x.sent
+					<-y.received
+				}
+			})
+			b.Run(fmt.Sprintf("%s/one way/%d", name, size), func(b *testing.B) {
+				b.ReportAllocs()
+				window := make(chan struct{}, 500)
+				go func() {
+					for range b.N {
+						window <- struct{}{}
+						x.Send(y.ID(), m)
+					}
+				}()
+				for range b.N {
+					<-y.received
+					<-x.sent
+					<-window
+				}
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "particles/s")
+			})
 		}
-	})
-	b.Run("one way", func(b *testing.B) {
-		go func() {
-			for range b.N {
-				x.Send(y.ID(), m)
-				<-x.sent
-			}
-		}()
-		for range b.N {
-			<-y.received
-		}
-	})
+		x.Close()
+		y.Close()
+	}
 }
