@@ -20,9 +20,6 @@ import (
 // local networks of this protocol have always used, TCP and WebSocket.
 var DefaultListen = []string{"/ip4/0.0.0.0/tcp/7777", "/ip4/0.0.0.0/tcp/9999/ws"}
 
-// DefaultMaxHeld is enough for five of the largest frames.
-const DefaultMaxHeld = 512 << 20
-
 // Config configures one peer. Only Key is required.
 type Config struct {
 	// Key is the root key: the peer's identity, and what signs its part of particles.
@@ -83,7 +80,7 @@ type Config struct {
 	// MaxFrame is the largest frame taken from the network, in bytes; 100 MiB when 0.
 	MaxFrame int
 	// MaxHeld bounds the bytes of frames that are being read or wait to be sent; a quarter of
-	// it is for one sender. DefaultMaxHeld when 0.
+	// it is for one sender. 512 MiB when 0.
 	MaxHeld int64
 	// JournalSize is how many entries the journal keeps; 8192 when 0.
 	JournalSize int

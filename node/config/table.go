@@ -166,21 +166,6 @@ var Table = []*Setting{
 		apply: func(c *Config, v any) { c.Dispatch.Particles = v.(int) },
 	},
 	{
-		Name: "max_rate", Kind: Number, Default: dispatch.DefaultRate, check: between(1, math.MaxInt32),
-		Usage: "`NUMBER` of new particles of one init peer a second, twice as many at once",
-		apply: func(c *Config, v any) { c.Dispatch.Rate = v.(int) },
-	},
-	{
-		Name: "max_byte_rate", Kind: Size, Default: uint64(dispatch.DefaultByteRate), FileOnly: true,
-		Usage: "bytes of script and data in them a second, twice as many at once",
-		apply: func(c *Config, v any) { c.Dispatch.ByteRate = int(min(v.(uint64), math.MaxInt)) },
-	},
-	{
-		Name: "max_held", Kind: Size, Default: uint64(DefaultMaxHeld), FileOnly: true,
-		Usage: "bytes of frames that are being read or wait to be sent; one sender gets a quarter of it",
-		apply: func(c *Config, v any) { c.MaxHeld = int64(min(v.(uint64), math.MaxInt64)) },
-	},
-	{
 		Name: "grace", Kind: Duration, Default: 5 * time.Second, Usage: "`TIME` that running particles get when the peer is stopped",
 		apply: func(c *Config, v any) { c.Grace = v.(time.Duration) },
 	},
@@ -203,6 +188,11 @@ var Table = []*Setting{
 		Name: "max_frame", Kind: Size, FileOnly: true, check: atLeast(1 << 10),
 		Usage: "largest message taken from the network (default: 100 MiB)",
 		apply: func(c *Config, v any) { c.MaxFrame = int(v.(uint64)) },
+	},
+	{
+		Name: "max_held", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
+		Usage: "bytes of frames that are being read or wait to be sent, a quarter of it for one sender (default: 512 MiB)",
+		apply: func(c *Config, v any) { c.MaxHeld = int64(min(v.(uint64), math.MaxInt64)) },
 	},
 	{
 		Name: "state_memory", Kind: Size, FileOnly: true, check: atLeast(1 << 20),

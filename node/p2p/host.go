@@ -33,11 +33,17 @@
 // Frames for a peer that cannot be reached are held for some time, for peers restart and
 // clients come back.
 //
+// # Peers that nobody can dial
+//
+// They keep a reservation with a peer that carries connections ([Config.Over],
+// [Config.Circuits]) and announce addresses over it. Any peer dials such addresses. A direct
+// connection is preferred as soon as there is one.
+//
 // # Goroutines
 //
 // Host owns one goroutine per inbound stream, one per peer with frames to send (it ends
-// when the queue is empty), one per kept address ([Host.Keep]), and one that watches
-// identify. Close ends them all and waits.
+// when the queue is empty), one per kept address ([Host.Keep]), one per reservation, and one
+// that watches identify. Close ends them all and waits.
 package p2p
 
 import (
