@@ -397,7 +397,7 @@ func (m *machine) traceFault(n *node, err error) *fault {
 }
 
 // begin prepares a run over what the state knows and one arrival. It takes results over.
-func (m *machine) begin(ctx context.Context, current *data.Data, results map[uint32]CallResult) {
+func (m *machine) begin(ctx context.Context, current *arrival, results map[uint32]CallResult) {
 	s := m.st
 	m.close(s.trace)
 	m.ctx, m.p = ctx, s.p
@@ -416,11 +416,11 @@ func (m *machine) begin(ctx context.Context, current *data.Data, results map[uin
 	m.forgetAnswers()
 	m.own, m.waits = s.spareOwn[:0], m.waits[:0]
 
-	m.arrived = len(current.Trace) > 0
+	m.arrived = current.trace.Len() > 0
 	if len(s.trace) > 0 {
-		m.fresh.sender = current
+		m.fresh.sender = current.data
 	}
-	m.trace.Reset(s.trace, current.Trace, s.spare)
+	m.trace.Reset(s.trace, current.trace, s.spare)
 }
 
 // numberStreams gives the values of all streams their final generations.

@@ -61,6 +61,7 @@ type node struct {
 type resolved struct {
 	ins   air.Instr // without branches
 	plain bool      // a call of which no argument is a variable: all have values
+	fixed bool      // a plain call whose peer, service and function are no variables either: it is the same in all runs
 	iter  int32     // scalar slot of the iterator of a fold or next
 	kids  []*node   // seq: all of its parts; par, xor: two; others: the body
 	last  *node     // of a fold
@@ -269,18 +270,19 @@ func (p *program) fold(n *node, i *air.Fold) {
 }
 
 func (p *program) call(n *node, i *air.Call) {
-	n.op, n.plain = opCall, true
+	n.op, n.plain, n.fixed = opCall, true, true
 	n.operands = take(&p.operands, callArgs+len(i.Args))
 	for k, v := range [callArgs]*air.Value{&i.Peer, &i.Service, &i.Function} {
 		if n.operands[k].src = v; v.Kind != air.String { // those are taken as they stand
 			p.operand(&n.operands[k], v)
+			n.fixed = n.fixed && v.Kind == air.InitPeerID
 		}
 	}
 	for k := range i.Args {
 		p.operand(&n.operands[callArgs+k], &i.Args[k])
 		switch i.Args[k].Kind {
 		case air.Variable, air.LastError, air.Error:
-			n.plain = false
+			n.plain, n.fixed = false, false
 		}
 	}
 	if i.Out != nil {

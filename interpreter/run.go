@@ -89,11 +89,11 @@ func (in *Input) decode(p *Params) (*State, *arrival, error) {
 	if err := current.CheckVersion(); err != nil {
 		return nil, nil, err
 	}
-	known, err := previous.Decode()
+	known, trace, err := previous.DecodeStates()
 	if err != nil {
 		return nil, nil, err
 	}
-	s := newState(known, in.Previous, *p, workspaces.Get().(*workspace))
+	s := newState(known, trace, in.Previous, *p, workspaces.Get().(*workspace))
 	a, err := s.decode(in.Current)
 	if err != nil {
 		return s, nil, err

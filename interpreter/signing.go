@@ -11,6 +11,7 @@ import (
 type arrival struct {
 	size    int // bytes
 	data    *data.Data
+	trace   data.States
 	signers *data.Signers
 }
 
@@ -30,7 +31,7 @@ func (s *State) decode(b []byte) (*arrival, error) {
 	if err := e.CheckVersion(); err != nil {
 		return nil, err
 	}
-	d, err := e.Decode()
+	d, trace, err := e.DecodeStates()
 	if err != nil {
 		return nil, err
 	}
@@ -41,11 +42,11 @@ func (s *State) decode(b []byte) (*arrival, error) {
 	if err := data.VerifyStores(d, known); err != nil {
 		return nil, err
 	}
-	signers, err := data.SignersOf(d)
+	signers, err := data.SignersOfStates(d, trace)
 	if err != nil {
 		return nil, err
 	}
-	return &arrival{len(b), d, signers}, signers.Verify(s.params.ParticleID, &s.verified)
+	return &arrival{len(b), d, trace, signers}, signers.Verify(s.params.ParticleID, &s.verified)
 }
 
 // mergeSigners finds, for each peer that signed what arrived, the signature that covers more.
@@ -55,12 +56,14 @@ func (s *State) mergeSigners(a *arrival) (*data.Signers, error) {
 		return &data.Signers{}, err
 	}
 	known := &data.Signers{}
+	signed := 0 // results under the signatures of peers that are known here; often none, and then ours cover as much
 	for _, theirs := range a.signers.All() {
 		if i, ok := s.signed[theirs.Signature.PublicKey]; ok {
 			known.Put(data.Signer{Peer: theirs.Peer, Signature: s.known.Signatures[i], Made: &data.Multiset{}})
+			signed += theirs.Made.Len()
 		}
 	}
-	if known.Len() > 0 {
+	if signed > 0 {
 		if err := s.attribute(known); err != nil {
 			return nil, err
 		}

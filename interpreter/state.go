@@ -49,7 +49,11 @@ type State struct {
 // Open makes the retained form of a particle at a peer that kept prev of it (no bytes if nothing).
 // It fails with an *Error.
 func Open(script string, prev []byte, params Params) (*State, error) {
-	known, err := data.Decode(prev)
+	e, err := data.Open(prev)
+	if err != nil {
+		return nil, err
+	}
+	known, trace, err := e.DecodeStates()
 	if err != nil {
 		return nil, err
 	}
@@ -57,12 +61,12 @@ func Open(script string, prev []byte, params Params) (*State, error) {
 	if err != nil {
 		return nil, &data.Error{Code: CodeParse, Message: err.Error()}
 	}
-	s := newState(known, prev, params, new(workspace))
+	s := newState(known, trace, prev, params, new(workspace))
 	s.p, s.retained = p, true
 	return s, nil
 }
 
-func newState(known *data.Data, bytes []byte, params Params, w *workspace) *State {
+func newState(known *data.Data, trace data.States, bytes []byte, params Params, w *workspace) *State {
 	s := &State{
 		workspace:     w,
 		params:        params,
@@ -77,8 +81,7 @@ func newState(known *data.Data, bytes []byte, params Params, w *workspace) *Stat
 	s.timestamp = s.born(value.Uint(params.Timestamp))
 	s.ttl = s.born(value.Uint(uint64(params.TTL)))
 	s.m.st = s
-	s.load(known.Trace)
-	known.Trace = nil
+	s.load(trace)
 	return s
 }
 
@@ -176,7 +179,7 @@ func (s *State) run(ctx context.Context, a *arrival, results map[uint32]CallResu
 	s.known.Merge(a.data)
 	s.held += a.size
 	m := &s.m
-	m.begin(ctx, a.data, results)
+	m.begin(ctx, a, results)
 	f := m.run(m.p.root)
 	if f == nil || f.catchable() {
 		m.file()

@@ -1,6 +1,7 @@
 package interpreter
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/aquanode/aquanode/interpreter/data"
@@ -21,10 +22,10 @@ type workspace struct {
 var workspaces = sync.Pool{New: func() any { return new(workspace) }}
 
 // load takes the trace of decoded data.
-func (w *workspace) load(states []data.State) {
-	w.trace = w.trace[:0]
-	for i := range states {
-		w.trace = append(w.trace, trace.Entry{State: states[i]})
+func (w *workspace) load(states data.States) {
+	w.trace = slices.Grow(w.trace[:0], states.Len())
+	for i := range states.Len() {
+		w.trace = append(w.trace, trace.Entry{State: states.At(i)})
 	}
 }
 

@@ -28,7 +28,7 @@ func checkArchive(b []byte) error {
 	if root%4 != 0 {
 		return fmt.Errorf("the root at %d is not aligned", root)
 	}
-	c := checker{b: b, hi: root, visits: newVisits(len(b))}
+	c := checker{b: b, hi: root, visits: newVisits(len(b)), latestPeer: -1}
 	c.vec(root, stateSize, c.state)
 	c.vec(root+12, entrySize, c.entry(sharedValue, fatSize, c.text))
 	c.vec(root+20, entrySize, c.entry(sharedTetraplet, tetrapletSize, c.tetraplet))
@@ -48,6 +48,8 @@ type checker struct {
 	lo, hi int // the window
 	visits visits
 	err    error
+
+	latestPeer int // the peer visited last
 }
 
 func (c *checker) fail(at int, format string, args ...any) {
@@ -194,7 +196,14 @@ func (c *checker) tag(at, n int) int {
 	return tag
 }
 
-func (c *checker) peer(at int) { c.record(at, sharedPeer, stringSize, c.peerName) }
+func (c *checker) peer(at int) {
+	if c.rel(at) == c.latestPeer {
+		return // most requests of a trace are of the same peer
+	}
+	if c.record(at, sharedPeer, stringSize, c.peerName); c.err == nil {
+		c.latestPeer = c.rel(at)
+	}
+}
 
 func (c *checker) peerName(at int) {
 	if c.string(at); c.b[at+stringSize-1]&0x80 != 0 && c.u32(at) > maxShared {

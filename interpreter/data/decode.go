@@ -22,18 +22,69 @@ func Decode(b []byte) (*Data, error) {
 // Decode reads what is in the envelope. The strings of the result are views of the bytes it was
 // opened from.
 func (e Envelope) Decode() (*Data, error) {
+	d, trace, err := e.DecodeStates()
+	if err == nil && trace.Len() > 0 {
+		d.Trace = make([]State, trace.Len())
+		for i := range d.Trace {
+			d.Trace[i] = trace.At(i)
+		}
+	}
+	return d, err
+}
+
+// DecodeStates is Decode with the trace apart, and not yet read.
+func (e Envelope) DecodeStates() (*Data, States, error) {
 	if e.Version == "" {
-		return &Data{}, nil
+		return &Data{}, States{}, nil
 	}
 	if err := checkArchive(e.archive); err != nil {
-		return nil, archiveError(err)
+		return nil, States{}, archiveError(err)
 	}
 	d := reader{b: e.archive}.data()
 	if err := checkSharing(d, len(e.archive)); err != nil {
-		return nil, archiveError(err)
+		return nil, States{}, archiveError(err)
 	}
 	d.Version, d.InterpreterVersion = e.Version, e.InterpreterVersion
-	return d, nil
+	return d, statesOf(e.archive), nil
+}
+
+// States is a trace that stays in the bytes it came in. A state is read when somebody wants it: those of an arrival are looked at once,
+// and most of them say nothing new. The zero States is empty.
+type States struct {
+	archive  []byte
+	first, n int
+}
+
+func statesOf(archive []byte) States {
+	r, root := reader{b: archive}, len(archive)-rootSize
+	return States{archive, r.rel(root), int(r.u32(root + 4))}
+}
+
+// Len is the number of states.
+func (t States) Len() int { return t.n }
+
+// At is the i-th state. Its strings are views of the bytes.
+func (t States) At(i int) State { return reader{b: t.archive}.state(t.first + i*stateSize) }
+
+// Generation is that of the stream value in the i-th state, of an ap the first it has.
+func (t States) Generation(i int) (uint32, bool) {
+	r, at := reader{b: t.archive}, t.first+i*stateSize
+	switch b := t.archive[at:]; {
+	case b[0] == tagAp && r.u32(at+8) > 0:
+		return r.u32(r.rel(at + 4)), true
+	case b[0] == tagCall && b[4] == tagExecuted && b[8] == tagStream:
+		return r.u32(at + 20), true
+	}
+	return 0, false
+}
+
+// result is the i-th state if it is one that somebody may have to sign.
+func (t States) result(i int) (s State, ok bool) {
+	b := t.archive[t.first+i*stateSize:]
+	if (b[0] == tagCall || b[0] == tagCanon) && b[4] != tagSent {
+		return t.At(i), true
+	}
+	return s, false
 }
 
 // checkSharing refuses canon results that share their lists of elements. Nobody has a reason to write that, as
@@ -80,7 +131,6 @@ func (r reader) string(at int) string {
 func (r reader) data() *Data {
 	root := len(r.b) - rootSize
 	d := &Data{
-		Trace:      readVec(r, root, stateSize, reader.state),
 		LastCallID: r.u32(root + 8),
 		Signatures: readVec(r, root+52, signatureSize, reader.signature),
 	}
@@ -132,6 +182,9 @@ func (r reader) state(at int) State {
 	case tagFold:
 		return FoldState(readVec(r, at+4, loreSize, reader.lore))
 	case tagAp:
+		if r.u32(at+8) == 1 {
+			return ApState(r.u32(r.rel(at + 4)))
+		}
 		return apStateOf(readVec(r, at+4, generationSize, reader.u32))
 	case tagCall:
 		return r.call(at)

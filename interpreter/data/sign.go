@@ -54,6 +54,26 @@ func PublicKeyOf(key ed25519.PrivateKey) string {
 // SignersOf finds out who should have signed what: it gives each result in the trace to the peer that its tetraplet
 // names. It fails if a key is malformed or a peer with results has none.
 func SignersOf(d *Data) (*Signers, error) {
+	s, err := signersOfKeys(d)
+	for i := 0; i < len(d.Trace) && err == nil; i++ {
+		err = s.attribute(d, &d.Trace[i])
+	}
+	return s, err
+}
+
+// SignersOfStates is SignersOf for a trace that is not in the data.
+func SignersOfStates(d *Data, trace States) (*Signers, error) {
+	s, err := signersOfKeys(d)
+	for i := 0; i < trace.Len() && err == nil; i++ {
+		if state, ok := trace.result(i); ok {
+			err = s.attribute(d, &state)
+		}
+	}
+	return s, err
+}
+
+// signersOfKeys are the signers of data before anything is given to them.
+func signersOfKeys(d *Data) (*Signers, error) {
 	s := &Signers{byPeer: make(map[string]int, len(d.Signatures))}
 	for _, sig := range d.Signatures {
 		peer, err := peerOf(sig.PublicKey)
@@ -61,11 +81,6 @@ func SignersOf(d *Data) (*Signers, error) {
 			return nil, err
 		}
 		s.Put(Signer{peer, sig, &Multiset{}})
-	}
-	for i := range d.Trace {
-		if err := s.attribute(d, &d.Trace[i]); err != nil {
-			return nil, err
-		}
 	}
 	return s, nil
 }

@@ -123,6 +123,17 @@ func (s *State) Generations() []uint32 {
 	return []uint32{s.Generation}
 }
 
+// StreamGeneration is that of a stream value, of an ap the first it has.
+func (s *State) StreamGeneration() (uint32, bool) {
+	switch {
+	case s.Kind == CallExecuted && s.Output == Stream, s.HasOneGeneration():
+		return s.Generation, true
+	case s.Kind == Ap && len(s.Generations()) > 0:
+		return s.Generations()[0], true
+	}
+	return 0, false
+}
+
 // HasOneGeneration reports whether an ap has the one generation it should have.
 func (s *State) HasOneGeneration() bool { return s.Kind == Ap && s.rare == nil }
 

@@ -110,14 +110,11 @@ func (s *slider) generationAt(pos uint32) (uint32, error) {
 	if int64(pos) >= int64(s.size) {
 		return 0, fmt.Errorf("requested an element at position '%d', but state contains only '%d' elements", pos, s.size)
 	}
-	e := s.at(int(pos))
-	switch {
-	case isStreamResult(e):
-		return e.Generation, nil
-	case e.Kind == data.Ap && len(e.Generations()) > 0:
-		return e.Generations()[0], nil
+	gen, ok := s.generation(int(pos))
+	if !ok {
+		return 0, fmt.Errorf("expected a state of CallResult(Value::Stream) or Ap types but '%s' obtained", DebugState(s.at(int(pos))))
 	}
-	return 0, fmt.Errorf("expected a state of CallResult(Value::Stream) or Ap types but '%s' obtained", DebugState(e))
+	return gen, nil
 }
 
 // add takes the entries of one generation and returns the states they cover.

@@ -9,15 +9,16 @@ import (
 // slider is a window that moves over a trace. An operation that fails leaves
 // it as it was.
 type slider struct {
-	kept   []Entry      // the states of the previous trace
-	new    []data.State // those of the current one
-	size   int          // of whichever it is
-	pos    int          // of the next state
-	length int          // of the window
-	seen   int          // states taken in the window
+	kept   []Entry     // the states of the previous trace
+	new    data.States // those of the current one
+	read   Entry       // the one of those that was read last
+	size   int         // of whichever it is
+	pos    int         // of the next state
+	length int         // of the window
+	seen   int         // states taken in the window
 }
 
-// take returns the next state of the window, or nil.
+// take returns the next state of the window, or nil. One of the current trace is good until the next is taken.
 func (s *slider) take() *data.State {
 	if s.seen >= s.length || s.pos >= s.size {
 		return nil
@@ -31,7 +32,16 @@ func (s *slider) at(i int) *data.State {
 	if s.kept != nil {
 		return &s.kept[i].State
 	}
-	return &s.new[i]
+	s.read = Entry{State: s.new.At(i), Known: Foreign{}}
+	return &s.read.State
+}
+
+// generation is that of the stream value in a state.
+func (s *slider) generation(i int) (uint32, bool) {
+	if s.kept != nil {
+		return s.kept[i].StreamGeneration()
+	}
+	return s.new.Generation(i)
 }
 
 func (s *slider) rest() int { return s.length - s.seen }

@@ -49,7 +49,6 @@ const (
 type Handler struct {
 	Result    []Entry
 	prev, cur slider
-	met       Entry // the latest state that was met in the current trace
 	// Where in the input traces the stream values of the result were, and
 	// back: one to one, a new pair replaces pairs that share a side.
 	prevMap, curMap positions
@@ -57,10 +56,10 @@ type Handler struct {
 
 // Reset prepares h for a run over the two traces, which it only reads.
 // The result is built in buf[:0].
-func (h *Handler) Reset(prev []Entry, cur []data.State, buf []Entry) {
+func (h *Handler) Reset(prev []Entry, cur data.States, buf []Entry) {
 	h.Result = buf[:0]
 	h.prev = slider{kept: prev, size: len(prev), length: len(prev)}
-	h.cur = slider{new: cur, size: len(cur), length: len(cur)}
+	h.cur = slider{new: cur, size: cur.Len(), length: cur.Len()}
 	h.prevMap.reset()
 	h.curMap.reset()
 }
@@ -115,16 +114,15 @@ func (h *Handler) took(s *data.State, from Source) (*Entry, Source, error) {
 			h.curMap.put(h.Pos(), h.cur.pos-1)
 		}
 	}
-	return h.entry(s, from), from, nil
+	return h.entry(from), from, nil
 }
 
 // entry is a merged state with what is remembered about it. It is good until the next one is met.
-func (h *Handler) entry(s *data.State, from Source) *Entry {
+func (h *Handler) entry(from Source) *Entry {
 	if from != FromCurrent {
 		return &h.prev.kept[h.prev.pos-1]
 	}
-	h.met = Entry{State: *s, Known: Foreign{}}
-	return &h.met
+	return &h.cur.read
 }
 
 // MeetAp takes and merges the next ap states; contents are not compared.
@@ -158,15 +156,15 @@ func (h *Handler) MeetCanon() (*Entry, Source, error) {
 	case p == nil && c == nil:
 		return nil, FromNone, nil
 	case p == nil:
-		return h.entry(c, FromCurrent), FromCurrent, nil
+		return h.entry(FromCurrent), FromCurrent, nil
 	case c == nil || c.Kind == data.CanonRequestSent:
-		return h.entry(p, FromPrevious), FromPrevious, nil
+		return h.entry(FromPrevious), FromPrevious, nil
 	case p.Kind == data.CanonRequestSent:
-		return h.entry(c, FromCurrent), FromCurrent, nil
+		return h.entry(FromCurrent), FromCurrent, nil
 	case p.CID != c.CID:
 		return nil, FromNone, fmt.Errorf("canon results %s %s points to incompatible execution states", DebugState(p), DebugState(c))
 	}
-	return h.entry(p, FromPrevious), FromPrevious, nil
+	return h.entry(FromPrevious), FromPrevious, nil
 }
 
 func isCall(k data.Kind) bool {
