@@ -25,9 +25,9 @@ type machine struct {
 	ctx context.Context
 
 	top      *frame
-	spare    *frame       // frames to use again
-	pars     []*trace.Par // the same for their pars
-	complete bool         // whether the part of the script that just ran is complete
+	spare    *frame // frames to use again
+	frames   int    // made so far
+	complete bool   // whether the part of the script that just ran is complete
 
 	scopes  scopes
 	scalars table[*item]
@@ -63,11 +63,11 @@ type machine struct {
 type frame struct {
 	up    *frame
 	n     *node
-	index int        // seq: the part that runs; par, xor, next: the phase
-	par   *trace.Par // of a par
-	pass  *pass      // of a fold or next
-	err   *fault     // par: how the left branch ended; xor: nothing
-	done  bool       // par: whether the left branch was complete
+	index int       // seq: the part that runs; par, xor, next: the phase
+	par   trace.Par // of a par
+	pass  *pass     // of a fold or next
+	err   *fault    // par: how the left branch ended; xor: nothing
+	done  bool      // par: whether the left branch was complete
 
 	blocks bool // counted in machine.blocking
 }
@@ -209,6 +209,7 @@ func (m *machine) push(n *node) *frame {
 	fr := m.spare
 	if fr == nil {
 		fr = &frame{}
+		m.frames++
 	} else {
 		m.spare = fr.up
 	}
@@ -221,23 +222,8 @@ func (m *machine) pop() {
 	fr := m.top
 	m.block(fr, false)
 	m.top = fr.up
-	if fr.par != nil {
-		m.pars = append(m.pars, fr.par)
-	}
-	fr.up, fr.pass, fr.err, fr.par = m.spare, nil, nil, nil
+	fr.up, fr.pass, fr.err = m.spare, nil, nil
 	m.spare = fr
-}
-
-// newPar takes one that has ended, if there is one.
-func (m *machine) newPar() *trace.Par {
-	n := len(m.pars)
-	if n == 0 {
-		return &trace.Par{}
-	}
-	par := m.pars[n-1]
-	m.pars = m.pars[:n-1]
-	*par = trace.Par{}
-	return par
 }
 
 // block says whether a frame has more to run even if what is inside it ends incomplete.
@@ -268,8 +254,7 @@ func (m *machine) leaveSeq(fr *frame, f *fault) *node {
 
 func (m *machine) enterPar(n *node) (*node, *fault) {
 	fr := m.push(n)
-	fr.par = m.newPar()
-	if err := m.trace.ParStart(fr.par); err != nil {
+	if err := m.trace.ParStart(&fr.par); err != nil {
 		return nil, m.traceFault(n, err)
 	}
 	m.block(fr, true)
@@ -288,12 +273,12 @@ func (m *machine) leavePar(fr *frame, f *fault) (*node, *fault) {
 		m.complete = false
 	}
 	if fr.index == 0 {
-		m.trace.ParLeftEnd(fr.par)
+		m.trace.ParLeftEnd(&fr.par)
 		fr.index, fr.err, fr.done = 1, f, m.complete
 		m.block(fr, fr.done)
 		return m.branch(fr.n, 1), nil
 	}
-	m.trace.ParRightEnd(fr.par)
+	m.trace.ParRightEnd(&fr.par)
 	m.complete = m.complete || fr.done
 	if f != nil && fr.err == nil || f == nil {
 		f = nil

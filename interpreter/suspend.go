@@ -128,9 +128,7 @@ func (m *machine) openPars() []trace.OpenPar {
 // forgetInputs makes the pars around the pending call end without anything left to take.
 func (m *machine) forgetInputs() {
 	for fr := m.top; fr != nil; fr = fr.up {
-		if fr.par != nil {
-			fr.par.ForgetInputs()
-		}
+		fr.par.ForgetInputs()
 	}
 }
 

@@ -51,10 +51,10 @@ func emptied[T any](list []T) []T {
 	return list[:0]
 }
 
-// release leaves frames and their pars, which hold nothing once they have ended.
+// release leaves frames, which hold nothing once they have ended.
 func (m *machine) release() {
-	*m = machine{spare: m.spare, pars: m.pars, args: emptied(m.args), waits: emptied(m.waits), answers: emptied(m.answers), fresh: fresh{list: emptied(m.fresh.list)}}
-	if len(m.pars) > mostKept {
-		m.spare, m.pars = nil, nil
+	*m = machine{spare: m.spare, frames: m.frames, args: emptied(m.args), waits: emptied(m.waits), answers: emptied(m.answers), fresh: fresh{list: emptied(m.fresh.list)}}
+	if m.frames > mostKept {
+		m.spare, m.frames = nil, 0
 	}
 }

@@ -212,6 +212,9 @@ func (c *checker) peerName(at int) {
 }
 
 func (c *checker) state(at int) {
+	if c.b[at] == tagPar {
+		return
+	}
 	switch c.tag(at, tagCanon+1) {
 	case tagCall:
 		c.call(at + 4)

@@ -78,13 +78,26 @@ func (t States) Generation(i int) (uint32, bool) {
 	return 0, false
 }
 
-// result is the i-th state if it is one that somebody may have to sign.
-func (t States) result(i int) (s State, ok bool) {
-	b := t.archive[t.first+i*stateSize:]
-	if (b[0] == tagCall || b[0] == tagCanon) && b[4] != tagSent {
-		return t.At(i), true
+// Kind is the kind of the i-th state.
+func (t States) Kind(i int) Kind {
+	b := t.archive[t.first+i*stateSize:][:stateSize]
+	switch b[0] {
+	case tagPar:
+		return Par
+	case tagCall:
+		return CallRequestSent + Kind(b[4])
+	case tagFold:
+		return Fold
+	case tagAp:
+		return Ap
 	}
-	return s, false
+	return CanonRequestSent + Kind(b[4])
+}
+
+// Par is how many states the i-th state, one of a par, says its branches have.
+func (t States) Par(i int) (left, right uint32) {
+	b := t.archive[t.first+i*stateSize:][:stateSize]
+	return binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 }
 
 // checkSharing refuses canon results that share their lists of elements. Nobody has a reason to write that, as

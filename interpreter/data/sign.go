@@ -65,7 +65,8 @@ func SignersOf(d *Data) (*Signers, error) {
 func SignersOfStates(d *Data, trace States) (*Signers, error) {
 	s, err := signersOfKeys(d)
 	for i := 0; i < trace.Len() && err == nil; i++ {
-		if state, ok := trace.result(i); ok {
+		if k := trace.Kind(i); k == CallExecuted || k == CallFailed || k == CanonExecuted {
+			state := trace.At(i)
 			err = s.attribute(d, &state)
 		}
 	}

@@ -9,7 +9,7 @@ type Kind uint8
 const (
 	None             Kind = iota
 	Par                   // Left, Right
-	CallRequestSent       // Peer; CallID if HasCallID
+	CallRequestSent       // Peer; CallID if HasCallID; the kinds of calls and of canons stand in the order of their tags
 	CallExecuted          // Output, CID (of a service result; of a value for Unused); Generation for Stream
 	CallFailed            // CID of a service result
 	Fold                  // Lore

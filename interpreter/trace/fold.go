@@ -43,30 +43,33 @@ type record struct {
 
 // FoldStart takes the fold states and reserves one in the result.
 func (h *Handler) FoldStart() (*Fold, error) {
-	p, c := h.prev.take(), h.cur.take()
-	if p != nil && !isFold(p.Kind) || c != nil && !isFold(c.Kind) {
-		return nil, wrongKind(p, c, isFold, "fold")
+	m, err := h.meet(isFold, "fold")
+	if err != nil {
+		return nil, err
 	}
 	f := &Fold{at: h.Pos()}
-	var err error
-	if f.prev, err = h.prev.enterFold(p); err != nil {
+	if m.pk != data.None {
+		f.before = h.prev.at(m.p).Lore()
+	}
+	if f.prev, err = h.prev.enterFold(m.pk, f.before); err != nil {
 		return nil, err
 	}
-	if f.cur, err = h.cur.enterFold(c); err != nil {
-		return nil, err
+	var lore []data.FoldLore
+	if m.ck != data.None {
+		lore = h.cur.at(m.c).Lore()
 	}
-	if p != nil {
-		f.before = p.Lore()
+	if f.cur, err = h.cur.enterFold(m.ck, lore); err != nil {
+		return nil, err
 	}
 	h.Append(Entry{State: data.State{Kind: data.Fold}})
 	return f, nil
 }
 
-func (s *slider) enterFold(e *data.State) (foldSide, error) {
-	if e == nil {
+func (s *slider) enterFold(k data.Kind, lore []data.FoldLore) (foldSide, error) {
+	if k == data.None {
 		return foldSide{final: window{s.pos, s.rest()}}, nil
 	}
-	total, lore := 0, e.Lore()
+	total := 0
 	side := foldSide{entries: make(map[uint32]subTraces, len(lore))}
 	for i := 0; i < len(lore); {
 		end, err := s.generationEnd(lore, i)
@@ -112,7 +115,7 @@ func (s *slider) generationAt(pos uint32) (uint32, error) {
 	}
 	gen, ok := s.generation(int(pos))
 	if !ok {
-		return 0, fmt.Errorf("expected a state of CallResult(Value::Stream) or Ap types but '%s' obtained", DebugState(s.at(int(pos))))
+		return 0, fmt.Errorf("expected a state of CallResult(Value::Stream) or Ap types but '%s' obtained", DebugState(&s.at(int(pos)).State))
 	}
 	return gen, nil
 }
@@ -239,6 +242,6 @@ func (f *Fold) Same() bool { return slices.Equal(f.lore, f.before) }
 // FoldEnd writes the fold state and moves both sliders behind the fold.
 func (h *Handler) FoldEnd(f *Fold) {
 	h.Result[f.at].State = data.FoldState(f.lore)
-	_ = h.prev.setWindow(f.prev.final)
-	_ = h.cur.setWindow(f.cur.final)
+	h.prev.trySetWindow(f.prev.final)
+	h.cur.trySetWindow(f.cur.final)
 }

@@ -2,58 +2,58 @@ package trace
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/aquanode/aquanode/interpreter/data"
 )
 
-// Par is the bookkeeping of one par instruction.
+// Par is the bookkeeping of one par instruction. Positions and sizes are below 2^31 as archives are; pars nest a
+// thousand deep, so it is small.
 type Par struct {
-	at        int // position of the par state in the result
-	leftSize  int
-	branch    int // result position at the start of the running branch
-	prev, cur parSide
+	at        int32 // position of the par state in the result
+	leftSize  int32
+	branch    int32 // result position at the start of the running branch
 	inRight   bool
+	prev, cur parSide
 }
 
-type parSide struct {
-	right                 int
-	afterLeft, afterRight window
-}
+// parSide is a par state of an input: where its branches begin, their sizes, and how many states of the window
+// follow them.
+type parSide struct{ start, left, right, rest int32 }
+
+func (p *parSide) afterLeft() window  { return window{int(p.start + p.left), int(p.left)} }
+func (p *parSide) afterRight() window { return window{int(p.start + p.left + p.right), int(p.rest)} }
 
 // ParStart takes the par states and narrows both sliders to the left branch.
 func (h *Handler) ParStart(par *Par) error {
-	p, c := h.prev.take(), h.cur.take()
-	if p != nil && p.Kind != data.Par || c != nil && c.Kind != data.Par {
-		return wrongKind(p, c, isPar, "par")
+	m, err := h.meet(isPar, "par")
+	if err != nil {
+		return err
 	}
-	par.at = h.Pos()
+	*par = Par{at: int32(h.Pos()), branch: int32(h.Pos() + 1)}
 	h.Append(Entry{State: data.State{Kind: data.Par}})
-	par.branch = h.Pos()
-	if err := h.prev.enterPar(p, &par.prev); err != nil {
+	if err := h.prev.enterPar(m.p, &par.prev); err != nil {
 		return err
 	}
-	if err := h.cur.enterPar(c, &par.cur); err != nil {
+	if err := h.cur.enterPar(m.c, &par.cur); err != nil {
 		return err
 	}
-	if err := h.prev.setLength(par.prev.afterLeft.len); err != nil {
+	if err := h.prev.setLength(int(par.prev.left)); err != nil {
 		return err
 	}
-	return h.cur.setLength(par.cur.afterLeft.len)
+	return h.cur.setLength(int(par.cur.left))
 }
 
-func (s *slider) enterPar(e *data.State, side *parSide) error {
-	var left, right int
-	if e != nil {
-		left, right = int(e.Left), int(e.Right)
+// enterPar reads the par state at i, -1 for none.
+func (s *slider) enterPar(i int, side *parSide) error {
+	var left, right uint32
+	if i >= 0 {
+		left, right = s.par(i)
 	}
-	both := left + right
-	if both > math.MaxUint32 || both > s.rest() {
+	both := int64(left) + int64(right)
+	if both > int64(s.rest()) {
 		return fmt.Errorf("par sizes %d and %d go beyond the %d states that are left", left, right, s.rest())
 	}
-	side.right = right
-	side.afterLeft = window{s.pos + left, left}
-	side.afterRight = window{s.pos + both, s.rest() - both}
+	*side = parSide{int32(s.pos), int32(left), int32(right), int32(s.rest() - int(both))}
 	return nil
 }
 
@@ -61,12 +61,12 @@ func (s *slider) enterPar(e *data.State, side *parSide) error {
 // The window set first has the length of the left branch, and a failure leaves
 // that slider where the branch stopped: data of other peers depends on both.
 func (h *Handler) ParLeftEnd(par *Par) {
-	par.leftSize, par.inRight = h.Pos()-par.branch, true
-	par.branch = h.Pos()
-	_ = h.prev.setWindow(par.prev.afterLeft)
-	_ = h.cur.setWindow(par.cur.afterLeft)
-	if h.prev.setLength(par.prev.right) == nil {
-		_ = h.cur.setLength(par.cur.right)
+	end := int32(h.Pos())
+	par.leftSize, par.inRight, par.branch = end-par.branch, true, end
+	h.prev.trySetWindow(par.prev.afterLeft())
+	h.cur.trySetWindow(par.cur.afterLeft())
+	if h.prev.trySetLength(int(par.prev.right)) {
+		h.cur.trySetLength(int(par.cur.right))
 	}
 }
 
@@ -74,14 +74,14 @@ func (h *Handler) ParLeftEnd(par *Par) {
 // sliders behind the par.
 func (h *Handler) ParRightEnd(par *Par) {
 	e := &h.Result[par.at]
-	e.Left, e.Right = uint32(par.leftSize), uint32(h.Pos()-par.branch)
-	_ = h.prev.setWindow(par.prev.afterRight)
-	_ = h.cur.setWindow(par.cur.afterRight)
+	e.Left, e.Right = uint32(par.leftSize), uint32(int32(h.Pos())-par.branch)
+	h.prev.trySetWindow(par.prev.afterRight())
+	h.cur.trySetWindow(par.cur.afterRight())
 }
 
 // OpenPar is a par that has not ended.
 type OpenPar struct {
-	at, leftSize, branch int
+	at, leftSize, branch int32
 	inRight              bool
 }
 
@@ -93,7 +93,7 @@ func (par *Par) Open() OpenPar {
 // ClosePars writes the sizes of pars as if they ended here.
 func ClosePars(result []Entry, pars []OpenPar) {
 	for _, p := range pars {
-		e, size := &result[p.at], uint32(len(result)-p.branch)
+		e, size := &result[p.at], uint32(len(result)-int(p.branch))
 		if p.inRight {
 			e.Left, e.Right = uint32(p.leftSize), size
 		} else {

@@ -18,22 +18,35 @@ type slider struct {
 	seen   int         // states taken in the window
 }
 
-// take returns the next state of the window, or nil. One of the current trace is good until the next is taken.
-func (s *slider) take() *data.State {
+// take takes the next state of the window and returns its place and kind: none if there is none.
+func (s *slider) take() (int, data.Kind) {
 	if s.seen >= s.length || s.pos >= s.size {
-		return nil
+		return -1, data.None
 	}
+	i := s.pos
 	s.pos++
 	s.seen++
-	return s.at(s.pos - 1)
+	if s.kept != nil {
+		return i, s.kept[i].Kind
+	}
+	return i, s.new.Kind(i)
 }
 
-func (s *slider) at(i int) *data.State {
+// at is a state. One of the current trace is good until another is asked for.
+func (s *slider) at(i int) *Entry {
 	if s.kept != nil {
-		return &s.kept[i].State
+		return &s.kept[i]
 	}
 	s.read = Entry{State: s.new.At(i), Known: Foreign{}}
-	return &s.read.State
+	return &s.read
+}
+
+// par is what a state of a par says.
+func (s *slider) par(i int) (left, right uint32) {
+	if s.kept != nil {
+		return s.kept[i].Left, s.kept[i].Right
+	}
+	return s.new.Par(i)
 }
 
 // generation is that of the stream value in a state.
@@ -46,21 +59,35 @@ func (s *slider) generation(i int) (uint32, bool) {
 
 func (s *slider) rest() int { return s.length - s.seen }
 
-// setLength opens a window of n states at the current position.
-func (s *slider) setLength(n int) error {
+// trySetLength opens a window of n states at the current position, if there are so many.
+func (s *slider) trySetLength(n int) bool {
 	if n > s.size-s.pos {
-		return fmt.Errorf("requested a subtrace of %d states at position %d, but the trace has %d", n, s.pos, s.size)
+		return false
 	}
 	s.length, s.seen = n, 0
+	return true
+}
+
+// trySetWindow opens a window, if it lies in the trace.
+func (s *slider) trySetWindow(w window) bool {
+	if w.len != 0 && w.pos+w.len > s.size {
+		return false
+	}
+	s.pos, s.length, s.seen = w.pos, w.len, 0
+	return true
+}
+
+func (s *slider) setLength(n int) error {
+	if !s.trySetLength(n) {
+		return fmt.Errorf("requested a subtrace of %d states at position %d, but the trace has %d", n, s.pos, s.size)
+	}
 	return nil
 }
 
-// setWindow opens a window of n states at position p.
 func (s *slider) setWindow(w window) error {
-	if w.len != 0 && w.pos+w.len > s.size {
+	if !s.trySetWindow(w) {
 		return fmt.Errorf("requested a subtrace of %d states at position %d, but the trace has %d", w.len, w.pos, s.size)
 	}
-	s.pos, s.length, s.seen = w.pos, w.len, 0
 	return nil
 }
 

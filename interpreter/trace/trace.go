@@ -70,101 +70,98 @@ func (h *Handler) Pos() int { return len(h.Result) }
 // Append adds a state to the result.
 func (h *Handler) Append(e Entry) { h.Result = append(h.Result, e) }
 
-// MeetCall takes and merges the next call states.
-func (h *Handler) MeetCall() (*Entry, Source, error) {
-	p, c := h.prev.take(), h.cur.take()
-	if p != nil && !isCall(p.Kind) || c != nil && !isCall(c.Kind) {
-		return nil, FromNone, wrongKind(p, c, isCall, "call")
-	}
-	switch {
-	case p == nil && c == nil:
-		return nil, FromNone, nil
-	case c == nil:
-		return h.took(p, FromPrevious)
-	case p == nil:
-		return h.took(c, FromCurrent)
-	}
-	return h.mergeCalls(p, c)
+// met are the next states of both traces, which an instruction takes.
+type met struct {
+	p, c   int // their places
+	pk, ck data.Kind
 }
 
-func (h *Handler) mergeCalls(p, c *data.State) (*Entry, Source, error) {
-	pSent, cSent := p.Kind == data.CallRequestSent, c.Kind == data.CallRequestSent
+// meet takes the next states. All that there are have to be of a kind that is ok.
+func (h *Handler) meet(ok func(data.Kind) bool, want string) (m met, err error) {
+	m.p, m.pk = h.prev.take()
+	m.c, m.ck = h.cur.take()
+	if m.pk != data.None && !ok(m.pk) || m.ck != data.None && !ok(m.ck) {
+		err = h.wrongKind(m, want)
+	}
+	return m, err
+}
+
+// MeetCall takes and merges the next call states.
+func (h *Handler) MeetCall() (*Entry, Source, error) {
+	m, err := h.meet(isCall, "call")
 	switch {
-	case cSent:
-		return h.took(p, FromPrevious)
-	case pSent:
-		return h.took(c, FromCurrent)
+	case err != nil, m.pk == data.None && m.ck == data.None:
+		return nil, FromNone, err
+	case m.ck == data.None, m.ck == data.CallRequestSent && m.pk != data.None:
+		return h.took(m, FromPrevious)
+	case m.pk == data.None, m.pk == data.CallRequestSent:
+		return h.took(m, FromCurrent)
+	}
+	p, c := &h.prev.at(m.p).State, &h.cur.at(m.c).State
+	switch {
 	case p.Kind != c.Kind, p.Kind == data.CallFailed && p.CID != c.CID:
 		return nil, FromNone, fmt.Errorf("previous and current call results are incompatible: %s %s", debugCallResult(p), debugCallResult(c))
 	case p.CID != c.CID || p.Output != c.Output:
 		return nil, FromNone, fmt.Errorf("values in call results are not equal: %s != %s", debugValueRef(p), debugValueRef(c))
 	case p.Kind == data.CallFailed:
-		return h.took(p, FromPrevious)
+		return h.took(m, FromPrevious)
 	}
-	return h.took(p, FromBoth)
+	return h.took(m, FromBoth)
 }
 
-// took notes where a merged state was found and returns it.
-func (h *Handler) took(s *data.State, from Source) (*Entry, Source, error) {
-	if s.Kind == data.Ap || isStreamResult(s) {
+// took notes where a merged state was found and returns it with what is remembered about it. It is good until the next
+// one is met.
+func (h *Handler) took(m met, from Source) (*Entry, Source, error) {
+	var e *Entry
+	if from == FromCurrent {
+		e = h.cur.at(m.c)
+	} else {
+		e = h.prev.at(m.p)
+	}
+	if e.Kind == data.Ap || isStreamResult(&e.State) {
 		if from != FromCurrent {
-			h.prevMap.put(h.Pos(), h.prev.pos-1)
+			h.prevMap.put(h.Pos(), m.p)
 		}
 		if from != FromPrevious {
-			h.curMap.put(h.Pos(), h.cur.pos-1)
+			h.curMap.put(h.Pos(), m.c)
 		}
 	}
-	return h.entry(from), from, nil
-}
-
-// entry is a merged state with what is remembered about it. It is good until the next one is met.
-func (h *Handler) entry(from Source) *Entry {
-	if from != FromCurrent {
-		return &h.prev.kept[h.prev.pos-1]
-	}
-	return &h.cur.read
+	return e, from, nil
 }
 
 // MeetAp takes and merges the next ap states; contents are not compared.
 func (h *Handler) MeetAp() (*Entry, Source, error) {
-	p, c := h.prev.take(), h.cur.take()
-	if p != nil && !isAp(p.Kind) || c != nil && !isAp(c.Kind) {
-		return nil, FromNone, wrongKind(p, c, isAp, "ap")
+	m, err := h.meet(isAp, "ap")
+	if err != nil || m.pk == data.None && m.ck == data.None {
+		return nil, FromNone, err
 	}
-	e, from := p, FromPrevious
+	from := FromBoth
 	switch {
-	case p == nil && c == nil:
-		return nil, FromNone, nil
-	case p == nil:
-		e, from = c, FromCurrent
-	case c != nil:
-		from = FromBoth
+	case m.pk == data.None:
+		from = FromCurrent
+	case m.ck == data.None:
+		from = FromPrevious
 	}
+	e, _, _ := h.took(m, from)
 	if !e.HasOneGeneration() {
 		return nil, FromNone, fmt.Errorf("ap result has %d generations instead of one", len(e.Generations()))
 	}
-	return h.took(e, from)
+	return e, from, nil
 }
 
 // MeetCanon takes and merges the next canon states.
 func (h *Handler) MeetCanon() (*Entry, Source, error) {
-	p, c := h.prev.take(), h.cur.take()
-	if p != nil && !isCanon(p.Kind) || c != nil && !isCanon(c.Kind) {
-		return nil, FromNone, wrongKind(p, c, isCanon, "canon")
-	}
+	m, err := h.meet(isCanon, "canon")
 	switch {
-	case p == nil && c == nil:
-		return nil, FromNone, nil
-	case p == nil:
-		return h.entry(FromCurrent), FromCurrent, nil
-	case c == nil || c.Kind == data.CanonRequestSent:
-		return h.entry(FromPrevious), FromPrevious, nil
-	case p.Kind == data.CanonRequestSent:
-		return h.entry(FromCurrent), FromCurrent, nil
-	case p.CID != c.CID:
-		return nil, FromNone, fmt.Errorf("canon results %s %s points to incompatible execution states", DebugState(p), DebugState(c))
+	case err != nil, m.pk == data.None && m.ck == data.None:
+		return nil, FromNone, err
+	case m.pk == data.None, m.pk == data.CanonRequestSent && m.ck == data.CanonExecuted:
+		return h.cur.at(m.c), FromCurrent, nil
+	case m.ck == data.CanonExecuted && h.prev.at(m.p).CID != h.cur.at(m.c).CID:
+		return nil, FromNone, fmt.Errorf("canon results %s %s points to incompatible execution states",
+			DebugState(&h.prev.at(m.p).State), DebugState(&h.cur.at(m.c).State))
 	}
-	return h.entry(FromPrevious), FromPrevious, nil
+	return h.prev.at(m.p), FromPrevious, nil
 }
 
 func isCall(k data.Kind) bool {
@@ -177,14 +174,15 @@ func isFold(k data.Kind) bool  { return k == data.Fold }
 func isCanon(k data.Kind) bool { return k == data.CanonRequestSent || k == data.CanonExecuted }
 
 // wrongKind says which of the states present is not of the kind that the instruction has.
-func wrongKind(p, c *data.State, ok func(data.Kind) bool, want string) error {
+func (h *Handler) wrongKind(m met, want string) error {
 	switch {
-	case p != nil && c != nil:
-		return fmt.Errorf("previous and current data have incompatible states: '%s' '%s'", DebugState(p), DebugState(c))
-	case p != nil && !ok(p.Kind):
-		return fmt.Errorf("state from previous `%s` is incompatible with expected %s", DebugState(p), want)
+	case m.pk != data.None && m.ck != data.None:
+		return fmt.Errorf("previous and current data have incompatible states: '%s' '%s'",
+			DebugState(&h.prev.at(m.p).State), DebugState(&h.cur.at(m.c).State))
+	case m.pk != data.None:
+		return fmt.Errorf("state from previous `%s` is incompatible with expected %s", DebugState(&h.prev.at(m.p).State), want)
 	}
-	return fmt.Errorf("state from current `%s` is incompatible with expected %s", DebugState(c), want)
+	return fmt.Errorf("state from current `%s` is incompatible with expected %s", DebugState(&h.cur.at(m.c).State), want)
 }
 
 // positions is a one-to-one map between result and input positions.
