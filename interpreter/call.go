@@ -43,7 +43,7 @@ type invocation struct {
 
 func (m *machine) call(n *node) *fault {
 	c := invocation{n: n, before: m.complete}
-	if !n.fixed {
+	if n.fixed == nil {
 		if f := m.triplet(n, &c.triplet); f != nil {
 			return m.waitFor(n, f)
 		}
@@ -60,8 +60,10 @@ func (m *machine) call(n *node) *fault {
 	if err != nil {
 		return m.traceFault(n, err)
 	}
-	if n.fixed && !isResultOf(e, n) {
-		_ = m.triplet(n, &c.triplet)
+	if n.fixed != nil && !isResultOf(e, n) {
+		if c.triplet = *n.fixed; n.atInit {
+			c.triplet.PeerPK = m.st.params.InitPeerID
+		}
 	}
 	if e == nil {
 		return m.request(&c, nil)
@@ -372,7 +374,7 @@ func (m *machine) check(c *invocation, e *trace.Entry) (*result, *fault) {
 		return nil, faultf(CodeParameters, "call tetraplet doesn't match expected parameters: expected %s, got %s ", debugTetraplet(&c.triplet), debugTetraplet(&res.tet))
 	}
 	res.own = c.triplet.PeerPK == m.st.params.CurrentPeerID
-	if c.n.fixed {
+	if c.n.fixed != nil {
 		res.of = c.n
 	}
 	m.note(res)

@@ -59,12 +59,13 @@ type node struct {
 
 // resolved is an instruction with its operands resolved.
 type resolved struct {
-	ins   air.Instr // without branches
-	plain bool      // a call of which no argument is a variable: all have values
-	fixed bool      // a plain call whose peer, service and function are no variables either: it is the same in all runs
-	iter  int32     // scalar slot of the iterator of a fold or next
-	kids  []*node   // seq: all of its parts; par, xor: two; others: the body
-	last  *node     // of a fold
+	ins    air.Instr        // without branches
+	plain  bool             // a call of which no argument is a variable: all have values
+	fixed  *value.Tetraplet // of a plain call whose peer, service and function are no variables either, which is the same in all runs
+	atInit bool             // and whose peer, left out there, is the init peer
+	iter   int32            // scalar slot of the iterator of a fold or next
+	kids   []*node          // seq: all of its parts; par, xor: two; others: the body
+	last   *node            // of a fold
 
 	// call: peer, service, function, arguments; canon: peer; match: both sides; ap: the value; map ap: key and value;
 	// fold over values, fail: one
@@ -118,6 +119,7 @@ type resolver struct {
 	bodies   []resolved
 	operands []operand
 	lists    []*node
+	triplets []value.Tetraplet
 }
 
 func newProgram(s *air.Script) *program {
@@ -270,20 +272,25 @@ func (p *program) fold(n *node, i *air.Fold) {
 }
 
 func (p *program) call(n *node, i *air.Call) {
-	n.op, n.plain, n.fixed = opCall, true, true
+	n.op, n.plain = opCall, true
+	fixed := true
 	n.operands = take(&p.operands, callArgs+len(i.Args))
 	for k, v := range [callArgs]*air.Value{&i.Peer, &i.Service, &i.Function} {
 		if n.operands[k].src = v; v.Kind != air.String { // those are taken as they stand
 			p.operand(&n.operands[k], v)
-			n.fixed = n.fixed && v.Kind == air.InitPeerID
+			fixed = fixed && v.Kind == air.InitPeerID && k == callPeer
 		}
 	}
 	for k := range i.Args {
 		p.operand(&n.operands[callArgs+k], &i.Args[k])
 		switch i.Args[k].Kind {
 		case air.Variable, air.LastError, air.Error:
-			n.plain, n.fixed = false, false
+			n.plain = false
 		}
+	}
+	if fixed && n.plain {
+		n.fixed, n.atInit = &take(&p.triplets, 1)[0], i.Peer.Kind == air.InitPeerID
+		*n.fixed = value.Tetraplet{PeerPK: i.Peer.Text, ServiceID: i.Service.Text, FunctionName: i.Function.Text}
 	}
 	if i.Out != nil {
 		n.out = p.target(i.Out)

@@ -38,7 +38,7 @@ func BenchmarkCheckArchive(b *testing.B) {
 	b.SetBytes(int64(len(e.archive)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := checkArchive(e.archive); err != nil {
+		if _, err := checkArchive(e.archive); err != nil {
 			b.Fatal(err)
 		}
 	}

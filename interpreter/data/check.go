@@ -20,13 +20,15 @@ import (
 // Every byte is visited at most once, so the time is bounded by the size. One thing is refused that the
 // reference lets through: shared texts, which are ids and peers, of more than maxShared bytes. A pointer of a few bytes
 // could stand for megabytes otherwise, once for each reader of the text.
-func checkArchive(b []byte) error {
+//
+// On the way it collects the offsets of the states that somebody may have to sign.
+func checkArchive(b []byte) (results []int, err error) {
 	root := len(b) - rootSize
 	if root < 0 {
-		return fmt.Errorf("an archive of %d bytes has no room for its root", len(b))
+		return nil, fmt.Errorf("an archive of %d bytes has no room for its root", len(b))
 	}
 	if root%4 != 0 {
-		return fmt.Errorf("the root at %d is not aligned", root)
+		return nil, fmt.Errorf("the root at %d is not aligned", root)
 	}
 	c := checker{b: b, hi: root, visits: newVisits(len(b)), latestPeer: -1}
 	c.vec(root, stateSize, c.state)
@@ -36,7 +38,7 @@ func checkArchive(b []byte) error {
 	c.vec(root+36, entrySize, c.entry(sharedCanonResult, canonResultSize, c.canonResult))
 	c.vec(root+44, entrySize, c.entry(sharedServiceResult, serviceResultSize, c.serviceResult))
 	c.vec(root+52, signatureSize, c.signature)
-	return c.err
+	return c.results, c.err
 }
 
 const maxShared = 300 // an id in base 2, the longest spelling, has 289
@@ -50,6 +52,7 @@ type checker struct {
 	err    error
 
 	latestPeer int // the peer visited last
+	results    []int
 }
 
 func (c *checker) fail(at int, format string, args ...any) {
@@ -198,7 +201,7 @@ func (c *checker) tag(at, n int) int {
 
 func (c *checker) peer(at int) {
 	if c.rel(at) == c.latestPeer {
-		return // most requests of a trace are of the same peer
+		return
 	}
 	if c.record(at, sharedPeer, stringSize, c.peerName); c.err == nil {
 		c.latestPeer = c.rel(at)
@@ -212,8 +215,13 @@ func (c *checker) peerName(at int) {
 }
 
 func (c *checker) state(at int) {
-	if c.b[at] == tagPar {
+	switch b := c.b[at:][:stateSize]; {
+	case b[0] == tagPar:
 		return
+	case b[0] == tagCall && b[4] == tagSent && b[8] < 2 && c.rel(at+12) == c.latestPeer:
+		return // most requests of a trace are of the same peer
+	case (b[0] == tagCall || b[0] == tagCanon) && b[4] != tagSent:
+		c.results = append(c.results, at)
 	}
 	switch c.tag(at, tagCanon+1) {
 	case tagCall:

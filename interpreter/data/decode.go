@@ -37,7 +37,8 @@ func (e Envelope) DecodeStates() (*Data, States, error) {
 	if e.Version == "" {
 		return &Data{}, States{}, nil
 	}
-	if err := checkArchive(e.archive); err != nil {
+	results, err := checkArchive(e.archive)
+	if err != nil {
 		return nil, States{}, archiveError(err)
 	}
 	d := reader{b: e.archive}.data()
@@ -45,7 +46,7 @@ func (e Envelope) DecodeStates() (*Data, States, error) {
 		return nil, States{}, archiveError(err)
 	}
 	d.Version, d.InterpreterVersion = e.Version, e.InterpreterVersion
-	return d, statesOf(e.archive), nil
+	return d, statesOf(e.archive, results), nil
 }
 
 // States is a trace that stays in the bytes it came in. A state is read when somebody wants it: those of an arrival are looked at once,
@@ -53,11 +54,12 @@ func (e Envelope) DecodeStates() (*Data, States, error) {
 type States struct {
 	archive  []byte
 	first, n int
+	results  []int // offsets of those that somebody may have to sign
 }
 
-func statesOf(archive []byte) States {
+func statesOf(archive []byte, results []int) States {
 	r, root := reader{b: archive}, len(archive)-rootSize
-	return States{archive, r.rel(root), int(r.u32(root + 4))}
+	return States{archive, r.rel(root), int(r.u32(root + 4)), results}
 }
 
 // Len is the number of states.

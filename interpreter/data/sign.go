@@ -64,11 +64,9 @@ func SignersOf(d *Data) (*Signers, error) {
 // SignersOfStates is SignersOf for a trace that is not in the data.
 func SignersOfStates(d *Data, trace States) (*Signers, error) {
 	s, err := signersOfKeys(d)
-	for i := 0; i < trace.Len() && err == nil; i++ {
-		if k := trace.Kind(i); k == CallExecuted || k == CallFailed || k == CanonExecuted {
-			state := trace.At(i)
-			err = s.attribute(d, &state)
-		}
+	for i := 0; i < len(trace.results) && err == nil; i++ {
+		state := reader{b: trace.archive}.state(trace.results[i])
+		err = s.attribute(d, &state)
 	}
 	return s, err
 }
