@@ -102,7 +102,7 @@ const (
 // neededAhead reports whether what follows the current instruction uses a new value before it is this peer's turn again.
 func (m *machine) neededAhead(news func(*item) bool) bool {
 	up := 0
-	for fr := m.top; fr != nil && up < sightUp && m.fresh.left > 0; fr, m.fresh.left = fr.up, m.fresh.left-1 {
+	for fr := m.top.orAhead(); fr != nil && up < sightUp && m.fresh.left > 0; fr, m.fresh.left = fr.ahead, m.fresh.left-1 {
 		up++
 		switch {
 		case fr.n.op == opXor && fr.index == 0:

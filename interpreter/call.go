@@ -13,14 +13,14 @@ import (
 // result is an executed or failed call with its stored parts. It is made once
 // and stays with the state from run to run.
 type result struct {
+	of       *node // a fixed call that this is known to be the result of
+	own      bool  // this peer's
+	compared bool  // whether args are known
 	item     item
 	tet      value.Tetraplet
 	prov     data.Provenance // its CID is that of the result
 	argHash  data.CID
 	args     []string // the texts of the arguments that argHash was computed from
-	compared bool     // whether args are known
-	own      bool     // this peer's
-	of       *node    // a fixed call that this is known to be the result of
 }
 
 // newResult is a result with its parts tied together.

@@ -62,6 +62,7 @@ type machine struct {
 // frame is an instruction that waits for a part of it to end.
 type frame struct {
 	up    *frame
+	ahead *frame // the nearest enclosing seq or xor: others have nothing that follows
 	n     *node
 	index int       // seq: the part that runs; par, xor, next: the phase
 	par   trace.Par // of a par
@@ -213,16 +214,24 @@ func (m *machine) push(n *node) *frame {
 	} else {
 		m.spare = fr.up
 	}
-	*fr = frame{up: m.top, n: n}
+	*fr = frame{up: m.top, ahead: m.top.orAhead(), n: n}
 	m.top = fr
 	return fr
+}
+
+// orAhead is the frame itself if something may follow in it, or the nearest one around it.
+func (fr *frame) orAhead() *frame {
+	if fr == nil || fr.n.op == opSeq || fr.n.op == opXor {
+		return fr
+	}
+	return fr.ahead
 }
 
 func (m *machine) pop() {
 	fr := m.top
 	m.block(fr, false)
 	m.top = fr.up
-	fr.up, fr.pass, fr.err = m.spare, nil, nil
+	fr.up, fr.ahead, fr.pass, fr.err = m.spare, nil, nil, nil
 	m.spare = fr
 }
 

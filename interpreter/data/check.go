@@ -31,7 +31,7 @@ func checkArchive(b []byte) (results []int, err error) {
 		return nil, fmt.Errorf("the root at %d is not aligned", root)
 	}
 	c := checker{b: b, hi: root, visits: newVisits(len(b)), latestPeer: -1}
-	c.vec(root, stateSize, c.state)
+	c.trace(root)
 	c.vec(root+12, entrySize, c.entry(sharedValue, fatSize, c.text))
 	c.vec(root+20, entrySize, c.entry(sharedTetraplet, tetrapletSize, c.tetraplet))
 	c.vec(root+28, entrySize, c.entry(sharedCanonElement, canonElementSize, c.canonElement))
@@ -95,6 +95,15 @@ func (c *checker) within(target, size int, content func()) {
 
 // vec visits the vec at at and its elements.
 func (c *checker) vec(at, size int, element func(at int)) {
+	c.list(at, size, func(i, end int) {
+		for ; i < end && c.err == nil; i += size {
+			element(i)
+		}
+	})
+}
+
+// list visits the vec at at and its elements, which are those between two offsets.
+func (c *checker) list(at, size int, elements func(from, to int)) {
 	target, count := c.rel(at), int64(c.u32(at+4))
 	if count > int64(len(c.b)/size) {
 		c.fail(at, "%d elements of %d bytes are more than there are bytes", count, size)
@@ -102,11 +111,7 @@ func (c *checker) vec(at, size int, element func(at int)) {
 	if !c.aligned(at, target) || !c.owns(at, target, int(count)*size) {
 		return
 	}
-	c.within(target, int(count)*size, func() {
-		for i := target; i < target+int(count)*size && c.err == nil; i += size {
-			element(i)
-		}
-	})
+	c.within(target, int(count)*size, func() { elements(target, target+int(count)*size) })
 }
 
 // run visits a run of bytes and moves the window past it.
@@ -214,15 +219,24 @@ func (c *checker) peerName(at int) {
 	}
 }
 
+// trace visits the vec of states. Most of them are pars and requests of the peer before, which takes no visit.
+func (c *checker) trace(at int) {
+	c.list(at, stateSize, func(i, end int) {
+		for ; i < end && c.err == nil; i += stateSize {
+			b := c.b[i:][:stateSize]
+			sent := b[0] == tagCall && b[4] == tagSent && b[8] < 2
+			if b[0] == tagPar || sent && i+12+int(int32(binary.BigEndian.Uint32(b[12:]))) == c.latestPeer {
+				continue
+			}
+			if (b[0] == tagCall || b[0] == tagCanon) && b[4] != tagSent {
+				c.results = append(c.results, i)
+			}
+			c.state(i)
+		}
+	})
+}
+
 func (c *checker) state(at int) {
-	switch b := c.b[at:][:stateSize]; {
-	case b[0] == tagPar:
-		return
-	case b[0] == tagCall && b[4] == tagSent && b[8] < 2 && c.rel(at+12) == c.latestPeer:
-		return // most requests of a trace are of the same peer
-	case (b[0] == tagCall || b[0] == tagCanon) && b[4] != tagSent:
-		c.results = append(c.results, at)
-	}
 	switch c.tag(at, tagCanon+1) {
 	case tagCall:
 		c.call(at + 4)

@@ -43,7 +43,7 @@ type record struct {
 
 // FoldStart takes the fold states and reserves one in the result.
 func (h *Handler) FoldStart() (*Fold, error) {
-	m, err := h.meet(isFold, "fold")
+	m, err := h.meet(data.Fold, data.Fold, "fold")
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func (p *parSide) afterRight() window { return window{int(p.start + p.left + p.r
 
 // ParStart takes the par states and narrows both sliders to the left branch.
 func (h *Handler) ParStart(par *Par) error {
-	m, err := h.meet(isPar, "par")
+	m, err := h.meet(data.Par, data.Par, "par")
 	if err != nil {
 		return err
 	}

@@ -76,11 +76,11 @@ type met struct {
 	pk, ck data.Kind
 }
 
-// meet takes the next states. All that there are have to be of a kind that is ok.
-func (h *Handler) meet(ok func(data.Kind) bool, want string) (m met, err error) {
+// meet takes the next states. All that there are have to be of the kinds from first to last, those of the instruction.
+func (h *Handler) meet(first, last data.Kind, want string) (m met, err error) {
 	m.p, m.pk = h.prev.take()
 	m.c, m.ck = h.cur.take()
-	if m.pk != data.None && !ok(m.pk) || m.ck != data.None && !ok(m.ck) {
+	if m.pk != data.None && (m.pk < first || m.pk > last) || m.ck != data.None && (m.ck < first || m.ck > last) {
 		err = h.wrongKind(m, want)
 	}
 	return m, err
@@ -88,7 +88,7 @@ func (h *Handler) meet(ok func(data.Kind) bool, want string) (m met, err error) 
 
 // MeetCall takes and merges the next call states.
 func (h *Handler) MeetCall() (*Entry, Source, error) {
-	m, err := h.meet(isCall, "call")
+	m, err := h.meet(data.CallRequestSent, data.CallFailed, "call")
 	switch {
 	case err != nil, m.pk == data.None && m.ck == data.None:
 		return nil, FromNone, err
@@ -131,7 +131,7 @@ func (h *Handler) took(m met, from Source) (*Entry, Source, error) {
 
 // MeetAp takes and merges the next ap states; contents are not compared.
 func (h *Handler) MeetAp() (*Entry, Source, error) {
-	m, err := h.meet(isAp, "ap")
+	m, err := h.meet(data.Ap, data.Ap, "ap")
 	if err != nil || m.pk == data.None && m.ck == data.None {
 		return nil, FromNone, err
 	}
@@ -151,7 +151,7 @@ func (h *Handler) MeetAp() (*Entry, Source, error) {
 
 // MeetCanon takes and merges the next canon states.
 func (h *Handler) MeetCanon() (*Entry, Source, error) {
-	m, err := h.meet(isCanon, "canon")
+	m, err := h.meet(data.CanonRequestSent, data.CanonExecuted, "canon")
 	switch {
 	case err != nil, m.pk == data.None && m.ck == data.None:
 		return nil, FromNone, err
@@ -163,15 +163,6 @@ func (h *Handler) MeetCanon() (*Entry, Source, error) {
 	}
 	return h.prev.at(m.p), FromPrevious, nil
 }
-
-func isCall(k data.Kind) bool {
-	return k == data.CallRequestSent || k == data.CallExecuted || k == data.CallFailed
-}
-
-func isAp(k data.Kind) bool    { return k == data.Ap }
-func isPar(k data.Kind) bool   { return k == data.Par }
-func isFold(k data.Kind) bool  { return k == data.Fold }
-func isCanon(k data.Kind) bool { return k == data.CanonRequestSent || k == data.CanonExecuted }
 
 // wrongKind says which of the states present is not of the kind that the instruction has.
 func (h *Handler) wrongKind(m met, want string) error {
