@@ -431,8 +431,13 @@ func convert(k Kind, v any) (any, error) {
 		}
 		return nil, fmt.Errorf("%v is not a time, such as \"20s\" or \"1m 30s\"", show(v))
 	case Size:
-		if n, ok := v.(int64); ok && n >= 0 {
-			return uint64(n), nil
+		switch n := v.(type) {
+		case uint64:
+			return n, nil
+		case int64:
+			if n >= 0 {
+				return uint64(n), nil
+			}
 		}
 		if n, ok := parseSize(text); isText && ok {
 			return n, nil

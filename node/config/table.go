@@ -192,7 +192,7 @@ var Table = []*Setting{
 	{
 		Name: "max_held", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
 		Usage: "bytes of frames that are being read or wait to be sent, a quarter of it for one sender (default: 512 MiB)",
-		apply: func(c *Config, v any) { c.MaxHeld = int64(min(v.(uint64), math.MaxInt64)) },
+		apply: func(c *Config, v any) { c.MaxHeld = int64(v.(uint64)) },
 	},
 	{
 		Name: "state_memory", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
