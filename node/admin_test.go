@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aquanode/aquanode/node/config"
 	"github.com/aquanode/aquanode/node/devnet"
@@ -42,6 +43,11 @@ func TestAdmin(t *testing.T) {
 	r, err := x.client.Run(t.Context(), x.script(`(call -relay- ("op" "identity") [1] r)`))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, p := range x.Peers[1:] { // the bootstrap peer is the first
+		for len(p.Peers()) == 0 {
+			time.Sleep(time.Millisecond)
+		}
 	}
 	for _, c := range []struct {
 		peer   int
