@@ -16,8 +16,9 @@ import (
 // What remotes make us do, in time of a core of 2 GHz: estimates for good particles.
 // Refusing a bad one is cheaper.
 const (
-	streamCost = 50 * time.Microsecond  // a stream accepted and negotiated
+	streamCost = 100 * time.Microsecond // a stream accepted, negotiated and closed
 	frameCost  = 120 * time.Microsecond // decoded, verified, stepped once
+	readCost   = time.Microsecond       // one Read of the muxer; two for each of its frames
 	byteCost   = 4 * time.Nanosecond    // decrypted, copied, decoded
 )
 
@@ -25,8 +26,8 @@ const (
 	// paceShare is what of all cores those in debt get together while others are around:
 	// some 2500 frames a second on two cores.
 	paceShare = 0.15
-	// paceBurst is what a remote may use at once: some 150 streams with a frame each. A burst
-	// of 300 takes 50 ms longer for it.
+	// paceBurst is what a remote may use at once: some 110 streams with a frame each. A burst
+	// of 300 takes 140 ms longer for it.
 	paceBurst = 25 * time.Millisecond
 	// paceRivalry is how long after its last sign of life a remote counts as being around.
 	paceRivalry = time.Second
@@ -205,11 +206,11 @@ type pacedConn struct {
 	net.Conn
 	pace    *pace
 	account *account
-	unpaid  int // bytes
+	unpaid  time.Duration
 }
 
 const (
-	payEvery = 16 << 10               // bytes
+	payEvery = 100 * time.Microsecond
 	maxPause = 100 * time.Millisecond // of one Read, so that keep-alives get through
 )
 
@@ -221,8 +222,8 @@ func (c *pacedConn) Read(b []byte) (int, error) {
 		}
 	}
 	n, err := c.Conn.Read(b)
-	if c.unpaid += n; c.unpaid > payEvery {
-		c.pace.charge(c.account, time.Duration(c.unpaid)*byteCost)
+	if c.unpaid += readCost + time.Duration(n)*byteCost; c.unpaid > payEvery {
+		c.pace.charge(c.account, c.unpaid)
 		c.unpaid = 0
 	}
 	return n, err
