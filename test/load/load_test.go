@@ -12,7 +12,7 @@ import (
 // reason, and what lives here stays within the stranger's quota. The times are in the log;
 // they are compared by test/bench.
 func TestFlood(t *testing.T) {
-	const calls, quota = 200, 1000
+	const calls, quota = 100, 250 // the client needs 200 of its quota
 	for _, k := range Kinds {
 		t.Run(k.Name, func(t *testing.T) {
 			net, err := devnet.Start(devnet.Config{Peers: 1, Edit: func(_ int, c *config.Config) { c.Dispatch.ParticlesPerPeer = quota }})
