@@ -34,6 +34,9 @@ func daemon(c *cli.Context) error {
 	if err := n.Start(); err != nil {
 		return errors.Join(err, n.Close())
 	}
+	if live := n.Live(); live > 0 {
+		say("%d particles of an earlier run go on", live)
+	}
 	ready := peerLine{n.ID(), n.Addrs()}
 	if err := ready.print(isJSON(c)); err != nil {
 		return errors.Join(err, n.Close())

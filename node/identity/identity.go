@@ -18,6 +18,8 @@ import (
 
 	logging "github.com/ipfs/go-log/v2"
 	"github.com/mr-tron/base58"
+
+	"github.com/aquanode/aquanode/internal/disk"
 )
 
 var log = logging.Logger("identity")
@@ -124,7 +126,7 @@ func Create(path string, key ed25519.PrivateKey) error {
 		err = fs.ErrExist
 	}
 	if err == nil {
-		err = syncDir(dir)
+		err = disk.Sync(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("key file: %w", err)
@@ -148,13 +150,4 @@ func sweep(path string) error {
 		log.Warnw("a half-written key file was removed", "file", file)
 	}
 	return nil
-}
-
-// syncDir puts the names in a directory on disk.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

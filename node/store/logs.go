@@ -14,6 +14,8 @@ import (
 	logging "github.com/ipfs/go-log/v2"
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/aquanode/aquanode/internal/disk"
 )
 
 var log = logging.Logger("store")
@@ -112,6 +114,9 @@ func (l *Logs) open(path string) (kept []Kept, err error) {
 		_, err := tx.CreateBucketIfNotExists(logBucket)
 		return err
 	})
+	if err == nil {
+		err = disk.Sync(filepath.Dir(path))
+	}
 	if err == nil {
 		err = l.db.View(func(tx *bolt.Tx) error {
 			kept = l.list(tx.Bucket(logBucket).Cursor())
@@ -324,7 +329,7 @@ func (l *Logs) take() (batch []change) {
 		size += len(l.queue[n].value) + recordBytes
 		n++
 	}
-	batch, l.queue = l.queue[:n:n], l.queue[n:]
+	batch, l.queue = l.queue[:n:n], slices.Clone(l.queue[n:]) // a clone, so that values do not stay
 	l.bytes -= size
 	l.due = len(l.queue) > 0
 	if n == 0 {

@@ -19,6 +19,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/aquanode/aquanode/internal/disk"
 )
 
 // File is the name of the database in the data directory.
@@ -45,7 +47,14 @@ func Open(dir string) (*Store, error) {
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("store: %w: %s", ErrInUse, dir)
-	case err != nil:
+	case err == nil:
+		_ = disk.Sync(filepath.Dir(filepath.Clean(dir))) // names dir; it may be closed to us, then it is not new
+		err = disk.Sync(dir)
+	}
+	if err != nil {
+		if db != nil {
+			err = errors.Join(err, db.Close())
+		}
 		return nil, fmt.Errorf("store: %s: %w", path, err)
 	}
 	return &Store{db}, nil

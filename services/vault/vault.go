@@ -35,6 +35,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/aquanode/aquanode/internal/disk"
 )
 
 // Root is the virtual directory of all vaults.
@@ -207,27 +209,13 @@ func (s *Store) put(p Particle, file string, data []byte) error {
 		return err
 	}
 	if s.durable {
-		if err := syncAll(filepath.Join(dir, file), dir, s.dir); err != nil {
+		if err := disk.Sync(filepath.Join(dir, file), dir, s.dir); err != nil {
 			return err
 		}
 	}
 	u.files++
 	u.bytes += int64(len(data))
 	s.total += int64(len(data))
-	return nil
-}
-
-// syncAll puts files and directories on disk.
-func syncAll(paths ...string) error {
-	for _, path := range paths {
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(f.Sync(), f.Close()); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
