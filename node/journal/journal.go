@@ -95,6 +95,10 @@ type Count struct {
 // DefaultSize is how many entries a journal keeps when nothing else is said: some 2 MB.
 const DefaultSize = 8192
 
+// refusalShare is which part of the size there is for refusals, besides it. They have room of
+// their own, so that a flood does not wash away what became of other particles.
+const refusalShare = 4
+
 // maxJoins bounds the origins an entry keeps.
 const maxJoins = 16
 
@@ -106,10 +110,39 @@ type Journal struct {
 	host string
 	size int // of the ring
 
-	mu     sync.Mutex
-	ring   []Entry
-	next   uint64 // number of entries ever added
-	counts map[countKey]uint64
+	mu       sync.Mutex
+	ring     ring
+	refusals ring // which strangers can make as many of as they like
+	added    uint64
+	counts   map[countKey]uint64
+}
+
+// A ring keeps the latest entries, with their numbers in the order of adding.
+type ring struct {
+	entries []numbered
+	added   uint64
+}
+
+type numbered struct {
+	Entry
+	n uint64
+}
+
+func (r *ring) add(e numbered) {
+	if len(r.entries) < cap(r.entries) {
+		r.entries = append(r.entries, e)
+	} else {
+		r.entries[r.added%uint64(cap(r.entries))] = e
+	}
+	r.added++
+}
+
+// back gives the entry that was added before the latest i, nil when it is gone.
+func (r *ring) back(i uint64) *numbered {
+	if i >= uint64(len(r.entries)) {
+		return nil
+	}
+	return &r.entries[(r.added-1-i)%uint64(cap(r.entries))]
 }
 
 type countKey struct {
@@ -122,10 +155,14 @@ func New(host string, size int) *Journal {
 	if size <= 0 {
 		size = DefaultSize
 	}
-	return &Journal{host: host, size: size, ring: make([]Entry, 0, size), counts: make(map[countKey]uint64)}
+	j := &Journal{host: host, size: size, counts: make(map[countKey]uint64)}
+	j.ring.entries = make([]numbered, 0, size)
+	j.refusals.entries = make([]numbered, 0, max(size/refusalShare, 1))
+	return j
 }
 
-// Add appends an entry, which replaces the oldest one when the ring is full.
+// Add appends an entry, which replaces the oldest one, or the oldest refusal, when there is no
+// more room.
 func (j *Journal) Add(e Entry) {
 	e.Host = j.host
 	if len(e.Detail) > maxDetail {
@@ -134,12 +171,12 @@ func (j *Journal) Add(e Entry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.counts[countKey{e.Kind, e.Reason}]++
-	if len(j.ring) < cap(j.ring) {
-		j.ring = append(j.ring, e)
-	} else {
-		j.ring[j.next%uint64(cap(j.ring))] = e
+	r := &j.ring
+	if e.Kind == Refused {
+		r = &j.refusals
 	}
-	j.next++
+	r.add(numbered{e, j.added})
+	j.added++
 }
 
 // AddError appends an entry whose reason and detail are those of err.
@@ -156,13 +193,20 @@ func (j *Journal) Recent(n int, pass func(*Entry) bool) []Entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var out []Entry
-	for i := range uint64(len(j.ring)) {
-		e := &j.ring[(j.next-1-i)%uint64(cap(j.ring))]
-		if len(out) == n {
-			break
+	for a, b := uint64(0), uint64(0); len(out) < n; {
+		e, refusal := j.ring.back(a), j.refusals.back(b)
+		switch {
+		case e == nil && refusal == nil:
+			n = len(out)
+			continue
+		case e == nil || refusal != nil && refusal.n > e.n:
+			e = refusal
+			b++
+		default:
+			a++
 		}
-		if pass == nil || pass(e) {
-			out = append(out, *e)
+		if pass == nil || pass(&e.Entry) {
+			out = append(out, e.Entry)
 		}
 	}
 	for a, b := 0, len(out)-1; a < b; a, b = a+1, b-1 {
@@ -173,7 +217,7 @@ func (j *Journal) Recent(n int, pass func(*Entry) bool) []Entry {
 
 // Particle gives what is remembered of one particle, oldest first.
 func (j *Journal) Particle(id string) []Entry {
-	return j.Recent(j.size, func(e *Entry) bool { return e.Particle == id })
+	return j.Recent(j.size+j.size/refusalShare+1, func(e *Entry) bool { return e.Particle == id })
 }
 
 // Counts gives all counts since the start.

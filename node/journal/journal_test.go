@@ -42,6 +42,28 @@ func TestRing(t *testing.T) {
 	}
 }
 
+// Refusals wash away refusals only, and stand among the others in their order.
+func TestRefusalsHaveRoomOfTheirOwn(t *testing.T) {
+	j := New("me", 8)
+	for i := range 4 {
+		j.Add(Entry{Kind: Arrived, Peer: fmt.Sprint("a", i)})
+		j.Add(Entry{Kind: Refused, Peer: fmt.Sprint("r", i)})
+	}
+	if diff := cmp.Diff([]string{"a0", "a1", "a2", "r2", "a3", "r3"}, ids(j.Recent(10, nil))); diff != "" {
+		t.Errorf("recent (-want +got):\n%s", diff)
+	}
+	for i := range 1000 {
+		j.Add(Entry{Kind: Refused, Peer: fmt.Sprint("f", i)})
+	}
+	j.Add(Entry{Kind: Sent, Peer: "s"})
+	if diff := cmp.Diff([]string{"a0", "a1", "a2", "a3", "f998", "f999", "s"}, ids(j.Recent(10, nil))); diff != "" {
+		t.Errorf("after a flood (-want +got):\n%s", diff)
+	}
+	if n := j.Count(Refused, ""); n != 1004 {
+		t.Errorf("want all counted, got %d", n)
+	}
+}
+
 func TestReasons(t *testing.T) {
 	j := New("me", 0)
 	for err, want := range map[error]Reason{

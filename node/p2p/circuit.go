@@ -28,7 +28,7 @@ const (
 // addresses; to be reached at one, or to carry others, is a matter of configuration.
 func (h *Host) circuits() []libp2p.Option {
 	if h.cfg.Client {
-		return []libp2p.Option{libp2p.DisableRelay()}
+		return []libp2p.Option{libp2p.DisableRelay(), libp2p.DisableIdentifyAddressDiscovery()}
 	}
 	options := []libp2p.Option{libp2p.EnableRelay()}
 	if h.cfg.Circuits {
@@ -39,8 +39,10 @@ func (h *Host) circuits() []libp2p.Option {
 		private := relay.WithReservationAddressFilter(func(a ma.Multiaddr) bool { return h.cfg.AllowLocal || manet.IsPublicAddr(a) })
 		options = append(options, libp2p.EnableRelayService(relay.WithResources(r), private), libp2p.ForceReachabilityPublic())
 	}
-	if h.cfg.HolePunching {
+	if h.cfg.HolePunching { // it needs to know how others see us
 		options = append(options, libp2p.EnableHolePunching())
+	} else {
+		options = append(options, libp2p.DisableIdentifyAddressDiscovery())
 	}
 	if len(h.cfg.Over) > 0 {
 		options = append(options, libp2p.ForceReachabilityPrivate()) // hole punching asks for it

@@ -292,7 +292,6 @@ func (h *Host) options() ([]libp2p.Option, error) {
 		libp2p.ResourceManager(resources),
 		libp2p.ConnectionManager(h.conns),
 		libp2p.DisableMetrics(),
-		libp2p.DisableIdentifyAddressDiscovery(),
 	), nil
 }
 
