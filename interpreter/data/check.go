@@ -30,7 +30,8 @@ func checkArchive(b []byte) (results []int, err error) {
 	if root%4 != 0 {
 		return nil, fmt.Errorf("the root at %d is not aligned", root)
 	}
-	c := checker{b: b, hi: root, visits: newVisits(len(b)), latestPeer: -1}
+	states := min(int64(binary.BigEndian.Uint32(b[root+4:]))*stateSize, int64(root))
+	c := checker{b: b, hi: root, visits: newVisits(len(b) - int(states)), latestPeer: -1}
 	c.trace(root)
 	c.vec(root+12, entrySize, c.entry(sharedValue, fatSize, c.text))
 	c.vec(root+20, entrySize, c.entry(sharedTetraplet, tetrapletSize, c.tetraplet))
@@ -335,7 +336,7 @@ type visits struct {
 // visitFactor spreads offsets over the table in a way that writers of archives cannot know.
 var visitFactor = rand.Uint64() | 1
 
-// newVisits expects one target in 64 bytes: an id takes 61 of them.
+// newVisits expects one target in 64 bytes besides the states: an id takes 61 of them.
 func newVisits(size int) visits {
 	slots := 16
 	for slots < size/48 {
