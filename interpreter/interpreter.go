@@ -12,7 +12,7 @@
 //
 // A run is a pure function: it reads no clock, does no I/O, and equal
 // inputs give equal outputs, byte for byte. (It starts goroutines only to verify many
-// signatures or to hash many values at once, and joins them.)
+// signatures, to hash many values, or to sign many results while it encodes, and joins them.)
 //
 // # Two forms
 //
