@@ -22,6 +22,8 @@ import (
 
 // memory is a Keeper whose disk can be looked at as it was after each change of a log.
 type memory struct {
+	after func(f func()) // instead of calling it at once
+
 	mu   sync.Mutex
 	logs []*memoryLog
 }
@@ -43,7 +45,14 @@ func (m *memory) Begin(head []byte) Log {
 	return l
 }
 
-func (m *memory) After(f func())       { f() }
+func (m *memory) After(f func()) {
+	if m.after != nil {
+		m.after(f)
+		return
+	}
+	f()
+}
+
 func (m *memory) Room(context.Context) {}
 
 func (l *memoryLog) change(records [][]byte) {
@@ -240,6 +249,37 @@ func (l *life) restore(t *testing.T, head []byte, records [][]byte) *memoryLog {
 	return log
 }
 
+// Data leaves when what it was made from is on disk, and not before.
+func TestDataWaitsForTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var waiting []func()
+		keeper := &memory{}
+		keeper.after = func(f func()) {
+			steps := 0
+			for _, r := range keeper.logs[0].records {
+				if r[0] == recordStep {
+					steps++
+				}
+			}
+			if steps != 1 {
+				t.Errorf("want the step on its way to disk before the data, got %d", steps)
+			}
+			waiting = append(waiting, f)
+		}
+		l := begin(keeper)
+		l.Deliver("r", particle.New(testKey(2), fmt.Sprintf(`(call %q ("s" "f") [])`, peerOf(7)), time.Minute, time.Now()))
+		synctest.Wait()
+		if len(l.sent) != 0 || len(waiting) != 1 {
+			t.Fatalf("want nothing sent and one waiting, got %v and %d", l.sent, len(waiting))
+		}
+		waiting[0]()
+		if !l.sent[peerOf(7)] {
+			t.Error("not sent after the disk")
+		}
+		l.Close()
+	})
+}
+
 // The calls of a restored particle are those that have no result on disk.
 func TestCallsAreAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -301,6 +341,59 @@ func TestCheckpoints(t *testing.T) {
 			t.Errorf("want the pending call of the checkpoint, got %v", next.calls)
 		}
 		next.Close()
+	})
+}
+
+// What waits while a checkpoint is made stays in the log behind it.
+func TestCheckpointKeepsWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keeper, release := &memory{}, make(chan struct{})
+		h := newHost(t, func(string) interpreter.Outcome { <-release; return interpreter.Outcome{} }, func(c *Config) { c.Keeper = keeper })
+		p := newParticle(2, strings.Repeat("x", 2*checkpointBytes))
+		h.Deliver("r", p)
+		synctest.Wait() // in its step
+		again := *p
+		again.Data = []byte("more")
+		h.Deliver("r", &again)
+		close(release)
+		synctest.Wait()
+		var kinds []string
+		for _, records := range keeper.logs[0].moments {
+			text := ""
+			for _, r := range records {
+				text += string(r[0])
+			}
+			kinds = append(kinds, text)
+		}
+		if diff := cmp.Diff([]string{"", "a", "as", "asa", "ca", "cas"}, kinds); diff != "" {
+			t.Errorf("the log's moments (-want +got):\n%s", diff)
+		}
+		h.Close()
+	})
+}
+
+// A step that the end of the process cuts short is done again by the next one.
+func TestTornStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keeper := &memory{}
+		var h *host
+		h = newHost(t, func(in string) interpreter.Outcome {
+			if in == "more |" {
+				<-h.ctx.Done()
+			}
+			return interpreter.Outcome{}
+		}, func(c *Config) { c.Keeper = keeper })
+		p := newParticle(2, "a")
+		h.Deliver("r", p)
+		synctest.Wait()
+		again := *p
+		again.Data = []byte("more")
+		h.Deliver("r", &again)
+		synctest.Wait()
+		h.Close()
+		if got := string(bytes.Join(keeper.logs[0].records, nil)); got != "aasamores" {
+			t.Errorf("want both steps in the log and no checkpoint, got %q", got)
+		}
 	})
 }
 
@@ -402,4 +495,72 @@ func FuzzRestore(f *testing.F) {
 			l.Resume()
 		}
 	})
+}
+
+// The same with data of another peer, which arrives twice, and a call that waits for it. What
+// was not taken over is brought again.
+func TestEveryCrashWithArrivals(t *testing.T) {
+	me, other := peerOf(1), peerOf(3)
+	text := fmt.Sprintf(`(seq (par (call %q ("s" "f") [0 "theirs"] a) (call %q ("s" "f") [30 "ours"] b))
+		(seq (call %[2]q ("s" "f") [20 a] c) (seq (par (call %q ("s" "f") []) (null)) (call %[2]q ("s" "done") [c b]))))`, other, me, peerOf(7))
+	// theirs is the particle as the other peer passes it on.
+	theirs := func(p *particle.Particle) *particle.Particle {
+		state, err := interpreter.Open(p.Script, nil, interpreter.Params{
+			InitPeerID: p.InitPeerID, CurrentPeerID: other, ParticleID: p.ID, Timestamp: p.Timestamp, TTL: p.TTL, Key: testKey(3),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := state.Step(t.Context(), nil, nil)
+		state.Step(t.Context(), nil, map[uint32]interpreter.CallResult{out.CallRequests[0].ID: {Result: `"theirs"`}})
+		q := *p
+		q.Data = state.Data()
+		return &q
+	}
+	const want = `"theirs" "ours"`
+	var whole *memoryLog
+	var p *particle.Particle
+	synctest.Test(t, func(t *testing.T) {
+		l := begin(&memory{})
+		p = particle.New(testKey(2), text, time.Minute, time.Now())
+		l.Deliver("r", p)
+		pass(10 * time.Millisecond)
+		for range 2 {
+			l.Deliver("r", theirs(p))
+			pass(10 * time.Millisecond)
+		}
+		pass(time.Second)
+		if l.done != want {
+			t.Fatalf("want %s, got %s", want, l.done)
+		}
+		whole = l.keeper.logs[0]
+		l.Close()
+	})
+	arrivals := 0
+	for moment, records := range whole.moments {
+		taken, ended := 0, false
+		for _, r := range records {
+			if r[0] == recordArrival {
+				taken++
+			}
+			ended = ended || r[0] == recordCheckpoint || r[0] == recordResult && string(r[9:]) == "null"
+		}
+		arrivals = max(arrivals, taken)
+		synctest.Test(t, func(t *testing.T) {
+			next := begin(&memory{})
+			next.restore(t, whole.head, records)
+			pass(5 * time.Millisecond)
+			if taken == 0 {
+				next.Deliver("r", theirs(p))
+			}
+			pass(time.Second)
+			if next.done != want && !ended {
+				t.Errorf("moment %d: want %s, got %q; journal %+v", moment, want, next.done, next.cfg.Journal.Recent(20, nil))
+			}
+			next.Close()
+		})
+	}
+	if arrivals != 2 {
+		t.Errorf("want two arrivals on disk, got %d", arrivals)
+	}
 }
