@@ -294,7 +294,7 @@ func TestCallsAreAskedAgain(t *testing.T) {
 			t.Errorf("want an entry of a kept particle, got %d", n)
 		}
 		next := begin(&memory{})
-		next.restore(t, log.head, log.records)
+		again := next.restore(t, log.head, log.records)
 		pass(time.Second)
 		slices.Sort(next.calls)
 		if diff := cmp.Diff([]string{"50", "60"}, next.calls); diff != "" {
@@ -302,8 +302,8 @@ func TestCallsAreAskedAgain(t *testing.T) {
 		}
 		pass(time.Minute)
 		next.Close()
-		if last := next.cfg.Journal.Recent(1, nil)[0]; last.Kind != journal.Expired {
-			t.Errorf("want the particle to expire, got %+v", last)
+		if last := next.cfg.Journal.Recent(1, nil)[0]; last.Kind != journal.Expired || !again.removed || log.removed {
+			t.Errorf("want the particle to expire, and its log with it, got %+v, removed %v", last, again.removed)
 		}
 	})
 }
