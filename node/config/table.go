@@ -195,6 +195,11 @@ var Table = []*Setting{
 		apply: func(c *Config, v any) { c.MaxHeld = int64(v.(uint64)) },
 	},
 	{
+		Name: "max_memory", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
+		Usage: "bytes of scripts, states and waiting data of all particles, a quarter of it for one init peer (default: 1 GiB)",
+		apply: func(c *Config, v any) { c.Dispatch.Memory = int64(min(v.(uint64), math.MaxInt64)) },
+	},
+	{
 		Name: "state_memory", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
 		Usage: "memory of retained states of particles, beyond which idle ones are kept as bytes (default: 64 MiB)",
 		apply: func(c *Config, v any) { c.Dispatch.StateBytes = int64(v.(uint64)) },

@@ -27,6 +27,9 @@ type actor struct {
 
 	mailbox mailbox
 
+	quota               *quota // of its init peer
+	weight, stateWeight int64  // bytes that it takes, and its state of them; guarded by the mailbox
+
 	// What follows belongs to the goroutine that runs, see mailbox.running.
 	machine Machine // nil before the first step and while the state is kept as bytes
 	prev    []byte  // the state as bytes, when machine is nil
@@ -48,11 +51,12 @@ type mailbox struct {
 
 func (m *mailbox) pending() bool { return m.fresh || len(m.arrivals) > 0 || len(m.results) > 0 }
 
-func newActor(d *Dispatcher, k key, p *particle.Particle, scope Scope, closure services.Handler, kept *history) *actor {
-	a := &actor{d: d, key: k, p: *p, scope: scope, closure: closure, kept: kept}
+func newActor(d *Dispatcher, k key, p *particle.Particle, scope Scope, closure services.Handler, kept *history, q *quota) *actor {
+	a := &actor{d: d, key: k, p: *p, scope: scope, closure: closure, kept: kept, quota: q}
 	a.p.Data = nil
 	a.p.Signature = []byte(k.signature) // not the frame that the first arrival came in
 	a.mailbox.fresh = true
+	a.weigh(actorWeight + int64(len(p.Script)))
 	// The deadline itself still belongs to the particle's life.
 	left := p.Left(time.Now()) + d.cfg.Skew + time.Millisecond
 	a.ctx, a.cancel = context.WithTimeout(d.ctx, left)
@@ -78,6 +82,10 @@ func (a *actor) arrive(data []byte) error {
 	case len(m.arrivals) >= limits.Mailbox || m.bytes+len(data) > max(limits.MailboxBytes, len(data)):
 		return fmt.Errorf("%w: %d arrivals, %d bytes", journal.MailboxFull, len(m.arrivals), m.bytes)
 	default:
+		if err := a.d.heavy(a.p.InitPeerID, a.quota, int64(len(data))); err != nil {
+			return err
+		}
+		a.weigh(int64(len(data)))
 		m.arrivals = append(m.arrivals, data)
 		m.bytes += len(data)
 		a.kept.arrived(data)
@@ -157,8 +165,16 @@ func (a *actor) run() {
 		}
 		a.work(in)
 		size = a.size()
+		a.settle(size)
 	}
 	a.d.rest(a, size)
+}
+
+// settle books the state after a step.
+func (a *actor) settle(size int64) {
+	a.mailbox.mu.Lock()
+	defer a.mailbox.mu.Unlock()
+	a.weighState(size)
 }
 
 // take empties the mailbox. When there is nothing in it, or no time for it, the goroutine no
@@ -175,6 +191,7 @@ func (a *actor) take() (in input, ok bool) {
 		return input{}, false
 	}
 	in = input{m.arrivals, m.results}
+	a.weigh(-int64(m.bytes))
 	m.arrivals, m.bytes, m.results, m.fresh = nil, 0, nil, false
 	a.kept.stepped()
 	return in, true
@@ -367,5 +384,6 @@ func (a *actor) bury() {
 		a.d.cfg.Ended(&a.p, a.scope, waiting)
 	}
 	a.machine, a.prev = nil, nil
+	a.weigh(-a.weight)
 	a.d.remove(a) // last: Close waits for it
 }

@@ -104,6 +104,7 @@ type Limits struct {
 	Mailbox          int           // arrivals waiting for one particle; 0 is 1024
 	MailboxBytes     int           // bytes of arrivals waiting for one particle; 0 is 128 MiB
 	Calls            int           // calls of one particle running at once; 0 is 10,000
+	Memory           int64         // bytes of scripts, states and waiting data of all particles, a quarter for one init peer; 0 is 1 GiB
 	StateBytes       int64         // memory of retained states; beyond it the idle ones are kept as bytes; 0 is 64 MiB
 	Skew             time.Duration // how long after its deadline a particle is still admitted, for clocks that lag
 }
@@ -116,6 +117,9 @@ func (l *Limits) setDefaults() {
 	}
 	if l.MaxTTL == 0 {
 		l.MaxTTL = 24 * time.Hour
+	}
+	if l.Memory == 0 {
+		l.Memory = 1 << 30
 	}
 	if l.StateBytes == 0 {
 		l.StateBytes = 64 << 20
@@ -137,6 +141,7 @@ type Dispatcher struct {
 	cancel context.CancelFunc
 
 	draining atomic.Bool
+	weight   atomic.Int64 // bytes of all live particles
 
 	mu      sync.Mutex
 	closed  bool // no new particles
@@ -261,6 +266,9 @@ func (d *Dispatcher) room(p *particle.Particle) error {
 	case d.liveOf(p.InitPeerID) >= d.cfg.ParticlesPerPeer:
 		return fmt.Errorf("%w: %d of this init peer", journal.TooMany, d.liveOf(p.InitPeerID))
 	}
+	if err := d.heavy(p.InitPeerID, d.quotas[p.InitPeerID], actorWeight+int64(len(p.Script)+len(p.Data))); err != nil {
+		return err
+	}
 	return d.rate(p, time.Now())
 }
 
@@ -288,9 +296,8 @@ func (d *Dispatcher) add(p *particle.Particle, scope Scope, closure services.Han
 		kept = newHistory(log)
 	}
 	k := key{scope.Peer, string(p.Signature)}
-	a := newActor(d, k, p, scope, closure, kept)
+	a := newActor(d, k, p, scope, closure, kept, d.charge(p, time.Now()))
 	d.actors[k] = a
-	d.charge(p, time.Now())
 	return a
 }
 

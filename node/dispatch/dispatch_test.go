@@ -357,6 +357,59 @@ func TestRates(t *testing.T) {
 	})
 }
 
+// The memory of live particles is bounded, with a quarter of it for one init peer, and given
+// back.
+func TestMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, func(c *Config) { c.Memory, c.StateBytes = 100_000, 3500 })
+		taken := func(n byte, size int) bool {
+			before := h.journal().Count(journal.Arrived, "")
+			h.Deliver("somebody", newParticle(n, strings.Repeat("x", size)))
+			synctest.Wait()
+			return h.journal().Count(journal.Arrived, "") > before
+		}
+		if taken(2, 30_000) {
+			t.Error("more than a quarter is taken")
+		}
+		h.wantRefused(newParticle(2, strings.Repeat("x", 30_000)), journal.Overload)
+		n := 0
+		for taken(2, 5000) {
+			n++ // a state of a plan takes 1000 bytes, as bytes more
+		}
+		if own := h.quotas[peerOf(2)].weight.Load(); n < 2 || n > 25_000/3000 || own > 25_000 {
+			t.Errorf("one init peer has %d particles of %d bytes", n, own)
+		}
+		if !taken(3, 5000) {
+			t.Error("another init peer has no room")
+		}
+		again := newParticle(3, "a")
+		h.Deliver("r", again)
+		synctest.Wait()
+		big := *again
+		big.Data = make([]byte, 30_000)
+		h.wantRefused(&big, journal.Overload) // more data for one that lives
+		for n := range byte(100) {
+			taken(10+n, 5000)
+		}
+		if all := h.weight.Load(); all > 100_000 || all < 60_000 {
+			t.Errorf("%d bytes are taken of 100000", all)
+		}
+		pass(time.Minute)
+		if all := h.weight.Load(); all != 0 {
+			t.Errorf("%d bytes are not given back", all)
+		}
+		for id, q := range h.quotas {
+			if q.weight.Load() != 0 {
+				t.Errorf("%s: %d bytes are not given back", id, q.weight.Load())
+			}
+		}
+		if !taken(2, 5000) {
+			t.Error("no room after their end")
+		}
+		h.Close()
+	})
+}
+
 // An init peer with many particles gets its turns, not all of them.
 func TestFairness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

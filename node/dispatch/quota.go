@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/aquanode/aquanode/node/journal"
@@ -18,6 +19,7 @@ type quota struct {
 	live      int
 	particles bucket
 	bytes     bucket
+	weight    atomic.Int64 // bytes of its live particles
 }
 
 // A bucket is a leaky one: time is used up by what is booked, and passes.
@@ -48,7 +50,7 @@ func (d *Dispatcher) rate(p *particle.Particle, now time.Time) error {
 }
 
 // charge books a new particle. d.mu is held.
-func (d *Dispatcher) charge(p *particle.Particle, now time.Time) {
+func (d *Dispatcher) charge(p *particle.Particle, now time.Time) *quota {
 	q := d.quotas[p.InitPeerID]
 	if q == nil {
 		d.forgetSome(now)
@@ -58,6 +60,7 @@ func (d *Dispatcher) charge(p *particle.Particle, now time.Time) {
 	q.live++
 	q.particles.book(now, 1, d.cfg.Rate)
 	q.bytes.book(now, len(p.Script)+len(p.Data), d.cfg.ByteRate)
+	return q
 }
 
 // forgetSome looks at some quotas and forgets those at rest. As it goes with every new one, all

@@ -69,6 +69,7 @@ func (a *actor) freeze() {
 		return
 	}
 	a.prev, a.waited, a.machine = a.machine.Data(), a.machine.Waiting(), nil
+	a.weighState(int64(len(a.prev)))
 }
 
 // size is the memory of the state, and waiting what it cannot go on with; both are for the

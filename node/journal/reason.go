@@ -25,7 +25,7 @@ const (
 	TooBig         Reason = "size"        // more data than this peer takes
 	MailboxFull    Reason = "mailbox"     // more waiting data for one particle than is kept
 	TooMany        Reason = "particles"   // more live particles than are kept
-	Overload       Reason = "memory"      // more bytes of frames at once than are held
+	Overload       Reason = "memory"      // more bytes of frames or particles than are held
 	TooManyStreams Reason = "streams"     // more streams of one remote than are served
 	TooFast        Reason = "rate"        // more new particles of one init peer than its quota
 	ShuttingDown   Reason = "shutdown"    // the peer drains or has stopped
@@ -51,7 +51,7 @@ var reasonTexts = map[Reason]string{
 	TooBig:         "particle is larger than allowed",
 	MailboxFull:    "mailbox of the particle is full",
 	TooMany:        "too many live particles",
-	Overload:       "too many bytes of frames are held",
+	Overload:       "too many bytes are held",
 	TooManyStreams: "too many streams",
 	TooFast:        "init peer is over its quota",
 	ShuttingDown:   "peer is shutting down",
