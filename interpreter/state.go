@@ -209,7 +209,10 @@ func (s *State) commit(signers *data.Signers) {
 	m := &s.m
 	s.trace, s.spare = m.trace.Result, s.trace
 	s.own, s.spareOwn = m.own, s.own
-	for i := range s.trace {
+	for _, i := range m.trace.Foreign {
+		if int(i) == len(s.trace) { // it was not written, nor anything else since
+			continue
+		}
 		if _, foreign := s.trace[i].Known.(trace.Foreign); foreign {
 			s.trace[i] = trace.Entry{State: s.trace[i].State.Clone()}
 		}

@@ -48,6 +48,7 @@ const (
 // for Reset.
 type Handler struct {
 	Result    []Entry
+	Foreign   []int32 // places in the result where a state of the current trace was met: that of every Foreign is among them
 	prev, cur slider
 	// Where in the input traces the stream values of the result were, and
 	// back: one to one, a new pair replaces pairs that share a side.
@@ -57,7 +58,7 @@ type Handler struct {
 // Reset prepares h for a run over the two traces, which it only reads.
 // The result is built in buf[:0].
 func (h *Handler) Reset(prev []Entry, cur data.States, buf []Entry) {
-	h.Result = buf[:0]
+	h.Result, h.Foreign = buf[:0], h.Foreign[:0]
 	h.prev = slider{kept: prev, size: len(prev), length: len(prev)}
 	h.cur = slider{new: cur, size: cur.Len(), length: cur.Len()}
 	h.prevMap.reset()
@@ -114,7 +115,7 @@ func (h *Handler) MeetCall() (*Entry, Source, error) {
 func (h *Handler) took(m met, from Source) (*Entry, Source, error) {
 	var e *Entry
 	if from == FromCurrent {
-		e = h.cur.at(m.c)
+		e = h.foreign(m.c)
 	} else {
 		e = h.prev.at(m.p)
 	}
@@ -127,6 +128,12 @@ func (h *Handler) took(m met, from Source) (*Entry, Source, error) {
 		}
 	}
 	return e, from, nil
+}
+
+// foreign is a state of the current trace, which belongs to the end of the result.
+func (h *Handler) foreign(i int) *Entry {
+	h.Foreign = append(h.Foreign, int32(h.Pos()))
+	return h.cur.at(i)
 }
 
 // MeetAp takes and merges the next ap states; contents are not compared.
@@ -156,7 +163,7 @@ func (h *Handler) MeetCanon() (*Entry, Source, error) {
 	case err != nil, m.pk == data.None && m.ck == data.None:
 		return nil, FromNone, err
 	case m.pk == data.None, m.pk == data.CanonRequestSent && m.ck == data.CanonExecuted:
-		return h.cur.at(m.c), FromCurrent, nil
+		return h.foreign(m.c), FromCurrent, nil
 	case m.ck == data.CanonExecuted && h.prev.at(m.p).CID != h.cur.at(m.c).CID:
 		return nil, FromNone, fmt.Errorf("canon results %s %s points to incompatible execution states",
 			DebugState(&h.prev.at(m.p).State), DebugState(&h.cur.at(m.c).State))
