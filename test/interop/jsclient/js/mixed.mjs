@@ -17,7 +17,7 @@ const plain = (v) =>
 
 // The published compiler leaves out the response of a function without results unless told
 // otherwise; `aquanode compile` always has it.
-const published = (file, options) => compileFromPath({ filePath: here(`${file}.aqua`), imports: [], logLevel: "off", ...options });
+export const published = (file, options) => compileFromPath({ filePath: here(`${file}.aqua`), imports: [], logLevel: "off", ...options });
 
 for (const file of ["calls", "topology", "errors", "language", "builtins", "mixed"]) {
   mixed(`both compilers make the same of ${file}.aqua`, async (t) => {

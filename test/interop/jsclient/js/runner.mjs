@@ -18,6 +18,7 @@ import "./builtins.mjs";
 import "./load.mjs";
 import "./network.mjs";
 import "./mixed.mjs";
+import "./random.mjs";
 
 last();
 
