@@ -124,16 +124,30 @@ func (p *pace) settle(a *account, now time.Time) {
 	a.debtor = debtor
 }
 
-// charge books what a remote costs and tells how long that has to wait.
+// charge books what a remote costs by asking for something, and tells how long that has to
+// wait.
 func (p *pace) charge(a *account, cost time.Duration) time.Duration {
-	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	now := p.now()
+	p.active(a, now)
+	return p.book(a, cost, now)
+}
+
+// passive books what a remote costs by what may be no more than answers to us.
+func (p *pace) passive(a *account, cost time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.book(a, cost, p.now())
+}
+
+// book does the same; p.mu is held.
+func (p *pace) book(a *account, cost time.Duration, now time.Time) time.Duration {
 	earned := min(time.Duration(p.share*float64(now.Sub(a.used))), 2*paceBurst)
 	a.balance = max(min(a.balance+earned, paceBurst)-cost, -paceBurst)
 	a.used = now
 	p.settle(a, now)
-	if rivals := p.rivals(a, now); !a.debtor || !rivals {
+	if !a.debtor || !p.rivals(a, now) {
 		a.next = now
 		a.pausedUntil.Store(0)
 		return 0
@@ -150,13 +164,21 @@ func (p *pace) charge(a *account, cost time.Duration) time.Duration {
 	return a.next.Sub(now)
 }
 
-// rivals notes that a remote is active and reports whether others are.
-func (p *pace) rivals(a *account, now time.Time) bool {
+// active notes that a remote asks for something.
+func (p *pace) active(a *account, now time.Time) {
 	if p.latest.of != a {
 		p.latest, p.other = activity{a, now}, p.latest
 	}
 	p.latest.at = now
-	return p.other.of != nil && now.Sub(p.other.at) < paceRivalry
+}
+
+// rivals reports whether others than a are active.
+func (p *pace) rivals(a *account, now time.Time) bool {
+	last := p.latest
+	if last.of == a {
+		last = p.other
+	}
+	return last.of != nil && now.Sub(last.at) < paceRivalry
 }
 
 // begin books a frame that begins to arrive and tells how long it has to wait; end follows
@@ -223,7 +245,7 @@ func (c *pacedConn) Read(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(b)
 	if c.unpaid += readCost + time.Duration(n)*byteCost; c.unpaid > payEvery {
-		c.pace.charge(c.account, c.unpaid)
+		c.pace.passive(c.account, c.unpaid)
 		c.unpaid = 0
 	}
 	return n, err

@@ -29,6 +29,20 @@ func TestPaceAlone(t *testing.T) {
 	}
 }
 
+// Who only reads what it gets is no rival of who sends.
+func TestPaceAnswersAreNoRivals(t *testing.T) {
+	p, pass := clock()
+	a, b := p.account("a"), p.account("b")
+	for range 10_000 {
+		p.passive(b, payEvery)
+		if wait := p.begin(a, true); wait != 0 {
+			t.Fatalf("waits for %s", wait)
+		}
+		p.end(a)
+		pass(100 * time.Microsecond)
+	}
+}
+
 func TestPaceDebt(t *testing.T) {
 	p, pass := clock()
 	a, b := p.account("a"), p.account("b")
