@@ -69,8 +69,8 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	// Scenarios write beside their sources, so these are copied.
-	err = errors.Join(os.CopyFS(l.js, os.DirFS("js")), os.Symlink(filepath.Join(installed, "node_modules"), filepath.Join(l.dir, "node_modules")))
-	if err != nil {
+	modules := filepath.Join(l.dir, "node_modules")
+	if err := errors.Join(os.CopyFS(l.js, os.DirFS("js")), os.Symlink(filepath.Join(installed, "node_modules"), modules)); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -137,7 +137,8 @@ type daemon struct {
 
 // startPeer starts a peer with a new key on free ports, known by a name.
 func (l *lab) startPeer(name string, args ...string) (*daemon, error) {
-	return l.start(name, append([]string{"--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip4/127.0.0.1/tcp/0/ws", "--admin", "127.0.0.1:0"}, args...))
+	own := []string{"--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip4/127.0.0.1/tcp/0/ws", "--admin", "127.0.0.1:0"}
+	return l.start(name, append(own, args...))
 }
 
 func (l *lab) start(name string, args []string) (*daemon, error) {
