@@ -146,6 +146,10 @@ type FloodResult struct {
 // rounds is into how many quiet and flooded parts the calls are divided, in alternation.
 const rounds = 4
 
+// settle is how long a flood goes on before calls are measured. Its beginning is not the peer's
+// alone: the stranger, which shares our cores, fills its windows with up to 43,000 writes.
+const settle = 300 * time.Millisecond
+
 // Flood measures calls of an honest client of the peer at a full address, one after the
 // other, in quiet and while a stranger floods the peer. A call that fails is an error:
 // nothing may be lost for others.
@@ -168,6 +172,7 @@ func Flood(ctx context.Context, addr string, kind Kind, calls int) (*FloodResult
 			return nil, fmt.Errorf("in quiet: %w", err)
 		}
 		stop := s.flood(ctx, kind, frames, &r.Sent)
+		time.Sleep(settle)
 		flooded, err := Calls(ctx, c, calls/rounds)
 		stop()
 		if err != nil {
