@@ -214,13 +214,28 @@ func (h *Host) Flush(ctx context.Context) {
 			stop := context.AfterFunc(ctx, func() { s.SetReadDeadline(time.Now()) })
 			defer stop()
 			s.CloseWrite()
-			if s.Protocol() != particleProtocol || !h.pings(ctx, s.Conn().RemotePeer()) {
+			if s.Protocol() == particleProtocol && h.pings(ctx, s.Conn().RemotePeer()) {
+				rest(ctx, clientReads)
+			} else {
 				io.Copy(io.Discard, s)
 			}
 			s.Close()
 		})
 	}
 	closing.Wait()
+}
+
+// clientReads is what a client gets to take what its connection has read for it: when the connection ends, that is lost to
+// readers that have not come to it, in go-libp2p and js-libp2p alike.
+const clientReads = 200 * time.Millisecond
+
+func rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 // pings reports whether a connected remote answers a ping.
