@@ -215,7 +215,7 @@ func (h *Host) Flush(ctx context.Context) {
 			defer stop()
 			s.CloseWrite()
 			if s.Protocol() == particleProtocol && h.pings(ctx, s.Conn().RemotePeer()) {
-				rest(ctx, clientReads)
+				sleep(ctx, clientReads)
 			} else {
 				io.Copy(io.Discard, s)
 			}
@@ -228,15 +228,6 @@ func (h *Host) Flush(ctx context.Context) {
 // clientReads is what a client gets to take what its connection has read for it: when the connection ends, that is lost to
 // readers that have not come to it, in go-libp2p and js-libp2p alike.
 const clientReads = 200 * time.Millisecond
-
-func rest(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
 
 // pings reports whether a connected remote answers a ping.
 func (h *Host) pings(ctx context.Context, to peer.ID) bool {
