@@ -456,6 +456,9 @@ func failedValue(it *item) (int32, string, *fault) {
 
 func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *fault {
 	if c.n.out.Var == nil && e.Output == data.Unused {
+		if c.missing { // the reference crashes here, too
+			return faultf(CodeParameters, "a call was executed whose arguments have no values")
+		}
 		m.trace.Append(*e)
 		return nil
 	}
