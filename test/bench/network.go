@@ -238,12 +238,21 @@ func relay(ctx context.Context) ([]figure, error) {
 		return nil, err
 	}
 	defer l.close()
-	near, err := l.roundTrips(ctx, fmt.Sprintf(`(call %q ("op" "identity") ["hi"] r)`, l.relay().ID()))
+	many, err := newLab(ctx, 8)
+	if err != nil {
+		return nil, err
+	}
+	defer many.close()
+	all, err := many.roundTrips(ctx, 8, fmt.Sprintf(`(call %q ("op" "identity") ["hi"] r)`, many.relay().ID()))
+	if err != nil {
+		return nil, err
+	}
+	near, err := l.roundTrips(ctx, 1, fmt.Sprintf(`(call %q ("op" "identity") ["hi"] r)`, l.relay().ID()))
 	if err != nil {
 		return nil, err
 	}
 	noop := fmt.Sprintf(`(call %q ("op" "noop") [])`, l.relay().ID())
-	far, err := l.roundTrips(ctx, fmt.Sprintf(`(seq %s (seq (call %q ("op" "identity") ["hi"] r) %s))`, noop, l.clients[1].ID(), noop))
+	far, err := l.roundTrips(ctx, 1, fmt.Sprintf(`(seq %s (seq (call %q ("op" "identity") ["hi"] r) %s))`, noop, l.clients[1].ID(), noop))
 	if err != nil {
 		return nil, err
 	}
@@ -253,6 +262,7 @@ func relay(ctx context.Context) ([]figure, error) {
 	}
 	return []figure{
 		{"round trips client, relay, client", rate(near), "1,000/s, aim 2,500"},
+		{"the same by 8 clients at once", rate(all), ""},
 		{"round trips client, relay, other client and back", rate(far), ""},
 		{"particles one way from client to client through the relay", rate(oneWay), "3,000/s, aim 8,000"},
 	}, nil
@@ -264,11 +274,11 @@ const inFlight = 64
 // measureFor is how long rates are measured in each round.
 const measureFor = 2 * time.Second
 
-// roundTrips is how many answers a second the first client gets to a body of AIR with the result r.
-func (l *lab) roundTrips(ctx context.Context, body string) (float64, error) {
+// roundTrips is how many answers a second the first clients get together to a body of AIR with the result r.
+func (l *lab) roundTrips(ctx context.Context, clients int, body string) (float64, error) {
 	s := client.Script{AIR: fmt.Sprintf(`(seq %s (call %%init_peer_id%% ("callbackSrv" "response") [r]))`, body), TTL: 5 * time.Second}
-	return rateOf(func() error {
-		_, err := l.clients[0].Run(ctx, s)
+	return rateOf(func(i int) error {
+		_, err := l.clients[i%clients].Run(ctx, s)
 		return err
 	})
 }
@@ -285,7 +295,7 @@ func (l *lab) oneWay(ctx context.Context, noop string) (float64, error) {
 		return 0, err
 	}
 	s := client.Script{AIR: fmt.Sprintf(`(seq %s (call %q ("bench" "hit") []))`, noop, to.ID()), NoResult: true, TTL: 5 * time.Second}
-	return rateOf(func() error {
+	return rateOf(func(int) error {
 		if _, err := l.clients[0].Run(ctx, s); err != nil {
 			return err
 		}
@@ -299,7 +309,7 @@ func (l *lab) oneWay(ctx context.Context, noop string) (float64, error) {
 }
 
 // rateOf is how often a second something can be done, by many at once: the median of the rounds.
-func rateOf(do func() error) (float64, error) {
+func rateOf(do func(i int) error) (float64, error) {
 	var rates []float64
 	for range *rounds {
 		runtime.GC()
@@ -309,7 +319,7 @@ func rateOf(do func() error) (float64, error) {
 		for i := range inFlight {
 			all.Go(func() {
 				for time.Since(began) < measureFor && errs[i] == nil {
-					errs[i] = do()
+					errs[i] = do(i)
 					counts[i]++
 				}
 			})
