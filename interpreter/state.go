@@ -407,12 +407,15 @@ func (s *State) addElements(items []*item) ([]data.CID, *fault) {
 		fresh, values = append(fresh, it), append(values, v)
 	}
 	elements := make([]data.CanonElement, len(fresh))
-	for i, cid := range s.addTetraplets(fresh) {
-		elements[i].Tetraplet = cid
-	}
-	for i, cid := range s.addValues(values) {
-		elements[i].Value, elements[i].Provenance = cid, fresh[i].provenance()
-	}
+	data.Beside(len(fresh), func() { // the two have nothing in common
+		for i, cid := range s.addTetraplets(fresh) {
+			elements[i].Tetraplet = cid
+		}
+	}, func() {
+		for i, cid := range s.addValues(values) {
+			elements[i].Value, elements[i].Provenance = cid, fresh[i].provenance()
+		}
+	})
 	s.known.CanonElements.Reserve(len(fresh))
 	for i, cid := range data.CanonElementCIDs(elements) {
 		s.known.CanonElements.Put(cid, elements[i])
