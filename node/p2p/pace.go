@@ -16,7 +16,7 @@ import (
 // What remotes make us do, in time of a core of 2 GHz: estimates for good particles.
 // Refusing a bad one is cheaper.
 const (
-	streamCost = 150 * time.Microsecond // a stream accepted, negotiated and closed
+	streamCost = 300 * time.Microsecond // a stream accepted, negotiated and closed, with what it does to others
 	frameCost  = 120 * time.Microsecond // decoded, verified, stepped once
 	readCost   = time.Microsecond       // one Read of the muxer; two for each of its frames
 	byteCost   = 4 * time.Nanosecond    // decrypted, copied, decoded
@@ -26,8 +26,8 @@ const (
 	// paceShare is what of all cores those in debt get together while others are around:
 	// some 2500 frames a second on two cores.
 	paceShare = 0.15
-	// paceBurst is what a remote may use at once: some 90 streams with a frame each. A burst
-	// of 300 takes 200 ms longer for it.
+	// paceBurst is what a remote may use at once: some 60 streams with a frame each. A burst
+	// of 300 takes 350 ms longer for it.
 	paceBurst = 25 * time.Millisecond
 	// paceRivalry is how long after its last sign of life a remote counts as being around.
 	paceRivalry = time.Second
