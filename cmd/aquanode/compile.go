@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/urfave/cli/v2"
 
@@ -55,7 +57,18 @@ func sourceOf(c *cli.Context, peers int) (source, error) {
 			return source{}, hint(usagef("--data: %w", err), `a JSON object is expected, as in --data '{"name": "value"}'`)
 		}
 	}
+	s.data = withPeers(s.data, s.names)
 	return s, nil
+}
+
+// withPeers lets the call name peers as the script does; data comes first.
+func withPeers(given map[string]json.RawMessage, peers map[string]string) map[string]json.RawMessage {
+	all := make(map[string]json.RawMessage, len(given)+len(peers))
+	for name, id := range peers {
+		all[name] = json.RawMessage(strconv.Quote(id)) // base58
+	}
+	maps.Copy(all, given)
+	return all
 }
 
 // servicesDir is the folder of services, if there is one.

@@ -27,6 +27,7 @@ func daemon(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	stopped := stopSignal(c.Context)
 	n, err := node.New(cfg)
 	if err != nil {
 		return err
@@ -44,7 +45,7 @@ func daemon(c *cli.Context) error {
 	if addr := n.AdminAddr(); addr != "" {
 		say("admin endpoint at http://%s", addr)
 	}
-	waitForSignal(c.Context)
+	stopped()
 	return n.Close()
 }
 
@@ -78,9 +79,12 @@ func (p peerLine) print(asJSON bool) error {
 	return nil
 }
 
-// waitForSignal returns when the process is told to stop. A second signal ends it at once.
-func waitForSignal(ctx context.Context) {
+// stopSignal begins to listen for a signal to stop, which may come while a peer starts; wait returns when it is there. A second
+// one, after that, ends the process at once.
+func stopSignal(ctx context.Context) (wait func()) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	<-ctx.Done()
+	return func() {
+		<-ctx.Done()
+		stop()
+	}
 }

@@ -31,6 +31,7 @@ func dev(c *cli.Context) error {
 	if n := c.Int("n"); n < 1 || n > 1000 {
 		return usagef("-n is a number of peers from 1 to 1000, not %d", n)
 	}
+	stopped := stopSignal(c.Context)
 	net, err := devnet.Start(devnet.Config{
 		Peers:    c.Int("n"),
 		PortBase: c.Int("port-base"),
@@ -42,7 +43,7 @@ func dev(c *cli.Context) error {
 	if err := printNetwork(net, isJSON(c)); err != nil {
 		return errors.Join(err, net.Close())
 	}
-	waitForSignal(c.Context)
+	stopped()
 	return net.Close()
 }
 
