@@ -1,20 +1,13 @@
 package node_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/host"
-	p2pnet "github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/aquanode/aquanode/client"
 	"github.com/aquanode/aquanode/interpreter/value"
@@ -25,39 +18,8 @@ import (
 // particleSize is about what a particle of a simple call has on the wire.
 const particleSize = 2000
 
-// A bare libp2p echo of the same size, for comparison: half of it is one hop.
-func BenchmarkEcho(b *testing.B) {
-	listen := func(opts ...libp2p.Option) host.Host {
-		h, err := libp2p.New(append(opts, libp2p.DisableRelay(), libp2p.DisableMetrics())...)
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() { h.Close() })
-		return h
-	}
-	server := listen(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
-	server.SetStreamHandler("/echo", func(s p2pnet.Stream) { io.Copy(s, s) })
-	from := listen(libp2p.NoListenAddrs)
-	if err := from.Connect(context.Background(), peer.AddrInfo{ID: server.ID(), Addrs: server.Addrs()}); err != nil {
-		b.Fatal(err)
-	}
-	s, err := from.NewStream(context.Background(), server.ID(), "/echo")
-	if err != nil {
-		b.Fatal(err)
-	}
-	message, r := make([]byte, particleSize), bufio.NewReader(s)
-	for b.Loop() {
-		s.Write(message)
-		if _, err := io.ReadFull(r, message); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/2000, "us/hop")
-}
-
 // One hop: from the moment a client starts a particle of 2 kB to the call of the service on
-// the peer. That is a signature made and one verified, two steps of the interpreter, one
-// frame.
+// the peer. test/bench compares it with a bare echo.
 func BenchmarkHop(b *testing.B) {
 	x := start(b, devnet.Config{Peers: 1})
 	arrived := make(chan time.Time, 1)

@@ -31,9 +31,6 @@ func BenchmarkWhole(b *testing.B) {
 
 // TestCases holds that the requests of the performance table do what their names say.
 func TestCases(t *testing.T) {
-	if testing.Short() {
-		t.Skip("makes particles of 1000 peers")
-	}
 	for _, name := range CaseNames() {
 		c, err := MakeCase(context.Background(), name)
 		if err != nil {

@@ -34,13 +34,10 @@ func (e npm) Step(_ context.Context, r *simulate.Request, arrivals [][]byte) (*A
 	})
 }
 
-// startNPM starts the published interpreter. Only a missing Node.js is a reason to skip.
+// startNPM starts the published interpreter.
 func startNPM(t *testing.T) npm {
 	t.Helper()
 	o, err := avm.Start(t.Context())
-	if errors.Is(err, avm.ErrNoNode) {
-		t.Skip(err)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,9 +23,6 @@ import (
 	"github.com/aquanode/aquanode/test/interop/npm"
 )
 
-// ErrNoNode says that there is no Node.js to run the interpreter in.
-var ErrNoNode = npm.ErrNoNode
-
 //go:embed driver.mjs package.json package-lock.json .npmrc
 var files embed.FS
 

@@ -15,13 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// open starts the interpreter for a test. Only a missing Node.js is a reason to skip.
+// open starts the interpreter for a test.
 func open(t *testing.T) *Oracle {
 	t.Helper()
 	o, err := Start(t.Context())
-	if errors.Is(err, ErrNoNode) {
-		t.Skip(err)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}

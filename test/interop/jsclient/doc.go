@@ -20,5 +20,5 @@
 //
 // The packages are installed by npm ci from the lock file beside this source, into the
 // user's cache directory. A transitive dependency of the client is pinned to a version that
-// works with Node.js 20, see package.json. Without Node.js the tests are skipped.
+// works with Node.js 20, see package.json. Without Node.js the tests fail.
 package jsclient

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/aquanode/aquanode/test/interop/npm"
 )
 
 // block is a fenced block of a page: a file if it has a name, commands if its language is sh, else what the commands
@@ -36,9 +34,6 @@ func blocksOf(t *testing.T, page string) (all []block) {
 // TestPage does what docs/JS-CLIENT.md says, in an empty folder, and expects what it promises. The packages are those
 // of the lock file beside this source, and the ports are free ones.
 func TestPage(t *testing.T) {
-	if _, err := exec.LookPath("npm"); err != nil {
-		t.Skip(npm.ErrNoNode)
-	}
 	dir, bin := t.TempDir(), t.TempDir()
 	if err := buildAquanode(t.Context(), filepath.Join(bin, "aquanode")); err != nil {
 		t.Fatal(err)
