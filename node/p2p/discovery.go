@@ -75,8 +75,10 @@ func (h *Host) Nearest(key []byte, count int) []string {
 	if h.kad == nil {
 		return nil
 	}
+	table := h.kad.dht.RoutingTable()
+	count = max(0, min(count, table.Size())) // the table allocates by count
 	var out []string
-	for _, id := range h.kad.dht.RoutingTable().NearestPeers(kbucket.ConvertKey(string(key)), count) {
+	for _, id := range table.NearestPeers(kbucket.ConvertKey(string(key)), count) {
 		out = append(out, id.String())
 	}
 	return out

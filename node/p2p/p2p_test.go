@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -601,6 +602,12 @@ func TestDiscovery(t *testing.T) {
 	absent := particle.PeerID(testKey(77).Public().(ed25519.PublicKey))
 	a.Send(absent, outgoing(0))
 	a.wantSent(journal.NotConnected)
+	// A count is a caller's number: it must not become an allocation.
+	for count, most := range map[int]int{math.MinInt: 0, -1: 0, 0: 0, 1: 1, math.MaxInt: 2} {
+		if got := a.Nearest([]byte("key"), count); len(got) > most || most > 0 && len(got) == 0 {
+			t.Errorf("nearest %d: %v", count, got)
+		}
+	}
 }
 
 func TestContactAndPeers(t *testing.T) {

@@ -229,13 +229,17 @@ func (c *call) bytes(i int) []byte {
 	return b
 }
 
+// maxCount is the longest list that a caller may ask for. Lists are allocated by their count, so
+// it must never be a number that a stranger chose: 2^31 entries took 32 GB and ended the process.
+const maxCount = 1024
+
 // count is an optional number of list entries.
 func (c *call) count(i, otherwise int) int {
 	if !c.args[i].given {
 		return otherwise
 	}
 	n, _ := c.args[i].value.AsUint64()
-	return int(min(n, math.MaxInt32))
+	return int(min(n, maxCount))
 }
 
 func stringsOf(array value.Value) []string {

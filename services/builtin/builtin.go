@@ -72,7 +72,7 @@ type Connector interface {
 
 // A Neighbourhood is the local routing table.
 type Neighbourhood interface {
-	// Nearest lists at most count peer ids, without the peer itself: those whose SHA-256 of
+	// Nearest lists at most count peer ids (0 <= count <= 1024), without the peer itself: those whose SHA-256 of
 	// the peer id's bytes is closest, by XOR, to the SHA-256 of key, the closest first.
 	Nearest(key []byte, count int) []string
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -98,8 +99,12 @@ func (fakeConnector) Connect(_ context.Context, id string, addresses []string) (
 
 type fakeNeighbourhood struct{}
 
-// Nearest shows the key that it was asked for.
+// Nearest shows the key that it was asked for. Like the routing table it takes its count at
+// its word.
 func (fakeNeighbourhood) Nearest(key []byte, count int) []string {
+	if count < 0 || count > 1024 {
+		panic(fmt.Sprintf("asked for %d peers", count))
+	}
 	return []string{manager, base64.StdEncoding.EncodeToString(key)}[:min(count, 2)]
 }
 

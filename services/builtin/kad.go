@@ -24,7 +24,7 @@ var neighborhoodErrors = []string{
 var kadFunctions = []Function{
 	{
 		Service: "kad", Name: "neighborhood", Args: "key: string, already_hashed: ?bool, count: ?u64", Result: "[]string",
-		Doc:    "Lists the peers of the local routing table that are nearest to a key (base58), nearest first, at most count (20).",
+		Doc:    "Lists the peers of the local routing table that are nearest to a key (base58), nearest first, at most count (20, at most 1024).",
 		Errors: neighborhoodErrors,
 		run:    kadNeighborhood,
 	},
@@ -36,7 +36,7 @@ var kadFunctions = []Function{
 	},
 	{
 		Service: "kad", Name: "merge", Args: "target: string, left: []string, right: []string, count: ?u64", Result: "[]string",
-		Doc:    "Joins two lists of keys (base58), drops what is double, and gives the count (20) that are nearest to the target.",
+		Doc:    "Joins two lists of keys (base58), drops what is double, and gives the count (20, at most 1024) that are nearest to the target.",
 		Errors: []string{base58Failed},
 		run:    kadMerge,
 	},
