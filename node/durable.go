@@ -2,18 +2,12 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"github.com/aquanode/aquanode/node/dispatch"
 	"github.com/aquanode/aquanode/node/store"
-	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/services/vault"
 )
-
-// restored is a particle that an earlier process kept.
-type restored struct {
-	particle *particle.Particle
-	scope    dispatch.Scope
-}
 
 // logs makes the store's logs a [dispatch.Keeper].
 type logs struct{ n *Node }
@@ -30,30 +24,33 @@ func (n *Node) keeper() dispatch.Keeper {
 	return logs{n}
 }
 
-// openLogs brings back the particles of an earlier process. They go on when the peer starts.
-func (n *Node) openLogs() error {
+// openLogs finds the particles of an earlier process. They come to life in restore.
+func (n *Node) openLogs() (err error) {
 	if !n.cfg.Durable {
 		return nil
 	}
-	opened, kept, err := store.OpenLogs(n.cfg.DataDir)
-	if err != nil {
-		return err
-	}
-	n.logs = opened
-	for _, k := range kept {
-		if p, scope, ok := n.dispatch.Restore(k.Head, k.Log); ok {
-			n.restored = append(n.restored, restored{p, scope})
-		}
-	}
-	return nil
+	n.logs, n.found, err = store.OpenLogs(n.cfg.DataDir)
+	return err
 }
 
-// liveVaults names the vaults of restored particles.
+// liveVaults names the vaults of particles that an earlier process kept.
 func (n *Node) liveVaults() (all []vault.Particle) {
-	for _, r := range n.restored {
-		all = append(all, n.vaultOf(r.particle, r.scope))
+	for _, k := range n.found {
+		if p, scope, err := n.dispatch.Recall(k.Head); err == nil {
+			all = append(all, n.vaultOf(p, scope))
+		}
 	}
 	return all
+}
+
+// restore brings the particles of an earlier process to life. From here on they expire, so every
+// part that the end of a particle uses has to be there.
+func (n *Node) restore() error {
+	for _, k := range n.found {
+		n.dispatch.Restore(k.Head, k.Log)
+	}
+	n.found = nil
+	return n.vault.Sweep(time.Now()) // of those whose time ended between New and Start
 }
 
 // taken waits for the disk, see [p2p.Config].

@@ -62,7 +62,7 @@ type Node struct {
 	vault    *vault.Store
 	store    *store.Store // nil without a data directory
 	logs     *store.Logs  // nil unless durable
-	restored []restored   // until the vault is open
+	found    []store.Kept // particles of an earlier process, until Start
 	scratch  string       // the vault's directory, when it does not outlive the node
 	metrics  *metrics
 	admin    *admin.Server // nil when there is none
@@ -122,7 +122,6 @@ func (n *Node) open() (err error) {
 	if err := n.openVault(); err != nil {
 		return err
 	}
-	n.restored = nil
 	if err := n.loadServices(); err != nil {
 		return err
 	}
@@ -182,8 +181,12 @@ func (n *Node) openVault() (err error) {
 	return nil
 }
 
-// Start begins to listen.
+// Start brings the particles of an earlier process to life and begins to listen. Only here does
+// anything expire, resume or arrive: all parts exist, and so do services that were added after New.
 func (n *Node) Start() error {
+	if err := n.restore(); err != nil {
+		return err
+	}
 	if err := n.host.Start(); err != nil {
 		return err
 	}

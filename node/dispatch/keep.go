@@ -203,21 +203,29 @@ func (a *actor) checkpoint() {
 	h.limit = max(checkpointBytes, 4*len(records[0]))
 }
 
-// Restore makes the actor of a particle that was kept by an earlier process; it goes on with
-// Resume, or with its first arrival. It reports false when the particle's time is over, or its
-// scope is no longer here: then its log is removed, and the journal tells.
-func (d *Dispatcher) Restore(head []byte, log Log) (p *particle.Particle, scope Scope, ok bool) {
+// Recall reads the head of a particle that was kept by an earlier process. It changes nothing. The
+// error says why the particle does not go on: its time is over, or its scope is no longer here.
+func (d *Dispatcher) Recall(head []byte) (p *particle.Particle, scope Scope, err error) {
 	p, peer, err := decodeHead(head)
-	if err == nil {
-		scope, ok = d.scope(peer)
+	if err != nil {
+		return nil, scope, err
 	}
+	scope, ok := d.scope(peer)
 	switch {
-	case err != nil:
 	case !ok:
 		err = fmt.Errorf("%w: scope %s", journal.NotConnected, peer)
 	case p.Expired(time.Now().Add(-d.cfg.Skew)):
 		err = fmt.Errorf("%w, %s ago", journal.WhileDown, late(p, time.Now()))
 	}
+	return p, scope, err
+}
+
+// Restore makes the actor of a particle that was kept by an earlier process. It goes on with
+// Resume, or with its first arrival. Its deadline counts from here on, so whatever Ended needs has
+// to exist. Restore reports false for a particle that does not go on, see Recall: its log is
+// removed, with an entry in the journal.
+func (d *Dispatcher) Restore(head []byte, log Log) (p *particle.Particle, scope Scope, ok bool) {
+	p, scope, err := d.Recall(head)
 	if err != nil {
 		log.Remove()
 		e := journal.Entry{Kind: journal.Expired}
