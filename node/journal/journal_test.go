@@ -64,6 +64,61 @@ func TestRefusalsHaveRoomOfTheirOwn(t *testing.T) {
 	}
 }
 
+// Losses and ends have rings of their own too: a flood of each kind displaces only its own.
+func TestFloodsDisplaceTheirKindOnly(t *testing.T) {
+	kinds := []Kind{Arrived, Refused, Lost, Expired}
+	for _, flood := range append(kinds, Held, Kept) {
+		j := New("me", 8)
+		for _, k := range kinds {
+			j.Add(Entry{Kind: k, Peer: k.String()})
+		}
+		for range 1000 {
+			j.Add(Entry{Kind: flood, Peer: "flood"})
+		}
+		left := map[string]bool{}
+		for _, e := range j.Recent(1000, nil) {
+			left[e.Peer] = true
+		}
+		for _, k := range kinds {
+			if want := ringOf(k) != ringOf(flood); left[k.String()] != want {
+				t.Errorf("entry %q after a flood of %q: want kept %v, got %v", k, flood, want, left[k.String()])
+			}
+		}
+	}
+}
+
+// Texts are bounded whatever field they are in, and a particle with a long id is still found.
+func TestTextsAreCut(t *testing.T) {
+	long := strings.Repeat("é", 1<<20)
+	full := Entry{Kind: Expired, Particle: long, Peer: long, Service: long, Function: long, Detail: long, Reason: Unfinished}
+	for range 1000 {
+		full.Waits = append(full.Waits, Wait{long, long, long})
+		full.Joins = append(full.Joins, Origin{long, long, long})
+	}
+	j := New("me", 400)
+	for range 1000 {
+		j.Add(full)
+	}
+	entries := j.Particle(long)
+	if len(entries) == 0 {
+		t.Fatal("the particle is not found")
+	}
+	most := 4*maxName + maxText + maxWaits*(2*maxName+maxText) + maxJoins*3*maxName + 200*len("...") + 32*48
+	for _, e := range entries {
+		if n := e.textSize(); n > most {
+			t.Fatalf("an entry has %d bytes of text, want at most %d", n, most)
+		}
+	}
+	ring := &j.rings[ends]
+	sum := 0
+	for i := ring.begin; i < ring.end; i++ {
+		sum += ring.at(i).textSize()
+	}
+	if sum != ring.bytes || sum > 100*entryText {
+		t.Errorf("the ring holds %d bytes and counts %d, want at most %d", sum, ring.bytes, 100*entryText)
+	}
+}
+
 func TestReasons(t *testing.T) {
 	j := New("me", 0)
 	for err, want := range map[error]Reason{
@@ -94,9 +149,9 @@ func TestReasons(t *testing.T) {
 
 func TestEntryJSON(t *testing.T) {
 	j := New("me", 2)
-	j.Add(Entry{At: time.UnixMilli(1000).UTC(), Took: 1500 * time.Microsecond, Kind: Called, Particle: "p", Service: "s", Function: "f", Detail: strings.Repeat("x", 2*maxDetail)})
+	j.Add(Entry{At: time.UnixMilli(1000).UTC(), Took: 1500 * time.Microsecond, Kind: Called, Particle: "p", Service: "s", Function: "f", Detail: strings.Repeat("x", 2*maxText)})
 	e := j.Recent(1, nil)[0]
-	e.Detail = e.Detail[maxDetail:]
+	e.Detail = e.Detail[maxText:]
 	b, err := json.Marshal(e)
 	if err != nil {
 		t.Fatal(err)

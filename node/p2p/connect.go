@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 
+	"github.com/aquanode/aquanode/internal/text"
 	"github.com/aquanode/aquanode/node/journal"
 )
 
@@ -91,9 +92,9 @@ func (h *Host) newest(id peer.ID) (best network.Conn) {
 
 // Connect dials a peer at the given addresses, which may be with or without its id.
 func (h *Host) Connect(ctx context.Context, id string, addrs []string) error {
-	target, err := peer.Decode(id)
+	target, err := parsePeerID(id)
 	if err != nil {
-		return fmt.Errorf("%w: %q: %w", journal.BadPeerID, id, err)
+		return err
 	}
 	info := peer.AddrInfo{ID: target}
 	for i, a := range addrs {
@@ -131,19 +132,11 @@ func (h *Host) clearBackoff(id peer.ID) {
 	}
 }
 
-func parseFullAddr(addr string) (*peer.AddrInfo, error) {
-	info, err := peer.AddrInfoFromString(addr)
-	if err != nil {
-		return nil, fmt.Errorf("address %q: %w (a full address ends in /p2p/<peer id>)", addr, err)
-	}
-	return info, nil
-}
-
 // IsConnected reports whether there is a connection to a peer.
 func (h *Host) IsConnected(id string) (bool, error) {
-	target, err := peer.Decode(id)
+	target, err := parsePeerID(id)
 	if err != nil {
-		return false, fmt.Errorf("%w: %q: %w", journal.BadPeerID, id, err)
+		return false, err
 	}
 	return h.newest(target) != nil, nil
 }
@@ -161,7 +154,7 @@ func (h *Host) ConnectedTo(addr string) (bool, error) {
 // Contact gives the addresses at which a connected peer can be found; known is false
 // when there is no connection.
 func (h *Host) Contact(id string) (addrs []string, known bool) {
-	target, err := peer.Decode(id)
+	target, err := parsePeerID(id)
 	if err != nil || h.newest(target) == nil {
 		return nil, false
 	}
@@ -321,11 +314,14 @@ func (h *Host) reconsider(e event.EvtPeerIdentificationCompleted) {
 	if spoken, _ := h.host.Peerstore().SupportsProtocols(e.Peer, particleProtocol); len(spoken) > 0 || h.ctx.Err() != nil {
 		return
 	}
-	h.cfg.Refused(e.Peer.String(), fmt.Errorf("%w: agent %q", journal.NoParticles, e.AgentVersion))
+	h.cfg.Refused(e.Peer.String(), fmt.Errorf("%w: agent %q", journal.NoParticles, text.Cut(e.AgentVersion, maxAgent)))
 	if err := h.host.Network().ClosePeer(e.Peer); err != nil {
 		log.Debugw("closing a connection", "peer", e.Peer, "error", err)
 	}
 }
+
+// maxAgent is how much is shown of the versions that remotes introduce themselves with.
+const maxAgent = 128
 
 // PeerInfo is what is known of a connected peer.
 type PeerInfo struct {
@@ -355,12 +351,12 @@ func (h *Host) peerInfo(id peer.ID) PeerInfo {
 		info.Inbound = c.Stat().Direction == network.DirInbound
 		info.Streams += c.Stat().NumStreams
 	}
-	text := func(key string) string {
+	introduced := func(key string) string {
 		v, _ := h.host.Peerstore().Get(id, key)
 		s, _ := v.(string)
-		return s
+		return text.Cut(s, maxAgent)
 	}
-	info.Agent, info.Protocol = text("AgentVersion"), text("ProtocolVersion")
+	info.Agent, info.Protocol = introduced("AgentVersion"), introduced("ProtocolVersion")
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if b := h.outboxes[id]; b != nil {

@@ -355,18 +355,6 @@ func (h *Host) Addrs() []string {
 	return slices.Compact(out)
 }
 
-func parseAddrs(texts []string) ([]ma.Multiaddr, error) {
-	var out []ma.Multiaddr
-	for _, text := range texts {
-		a, err := ma.NewMultiaddr(text)
-		if err != nil {
-			return nil, fmt.Errorf("address %q: %w", text, err)
-		}
-		out = append(out, a)
-	}
-	return out, nil
-}
-
 // group counts goroutines and refuses new ones once stopped, so that Close can wait.
 type group struct {
 	mu      sync.Mutex

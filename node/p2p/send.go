@@ -51,9 +51,9 @@ const batchBytes = 64 << 10
 
 // Send queues a frame for a peer. It never waits; Config.Sent hears how it went.
 func (h *Host) Send(to string, m Outgoing) {
-	id, err := peer.Decode(to)
+	id, err := parsePeerID(to)
 	if err != nil {
-		h.cfg.Sent(to, m, fmt.Errorf("%w: %q: %w", journal.BadPeerID, to, err))
+		h.cfg.Sent(to, m, err)
 		return
 	}
 	if err := h.enqueue(id, m); err != nil {
@@ -364,6 +364,9 @@ func (h *Host) identified(conn network.Conn) {
 // sendSingle sends one frame on a stream of its own. It closes its own side, for a
 // reset would lose what is still in flight, and leaves it to a goroutine to wait for the
 // remote's answer to the negotiation.
+//
+// A frame that was written whole is sent. A remote may drop the stream as soon as it has
+// read it, as nox does; then closing our side fails, and that means nothing.
 func (h *Host) sendSingle(conn network.Conn, m Outgoing) error {
 	ctx, cancel := context.WithTimeout(h.ctx, h.cfg.FrameTimeout)
 	defer cancel()
@@ -373,8 +376,12 @@ func (h *Host) sendSingle(conn network.Conn, m Outgoing) error {
 	}
 	s.SetDeadline(time.Now().Add(h.cfg.FrameTimeout))
 	lazy := multistream.NewMSSelect(s, particleProtocol)
-	if _, err = lazy.Write(m.Frame); err == nil {
-		err = errors.Join(s.SetProtocol(particleProtocol), s.CloseWrite())
+	if _, err = lazy.Write(m.Frame); err != nil {
+		s.Reset()
+		return fmt.Errorf("%w: %w", journal.WriteFailed, err)
+	}
+	if err := errors.Join(s.SetProtocol(particleProtocol), s.CloseWrite()); err != nil {
+		log.Debugw("stream ended after its frame", "peer", conn.RemotePeer(), "error", err)
 	}
 	finish := func() {
 		defer h.count(-1)
@@ -382,10 +389,6 @@ func (h *Host) sendSingle(conn network.Conn, m Outgoing) error {
 			s.Reset()
 		}
 		s.Close()
-	}
-	if err != nil {
-		s.Reset()
-		return fmt.Errorf("%w: %w", journal.WriteFailed, err)
 	}
 	h.count(1)
 	if !h.work.start(finish) {
@@ -417,7 +420,9 @@ func (h *Host) sendKept(b *outbox, way way, conn network.Conn, batch []Outgoing)
 	})
 	for len(batch) > 0 {
 		n := batchLen(batch)
-		h.report(b, batch[:n], h.writeKept(b, way, conn, batch[:n]))
+		written, err := h.writeKept(b, way, conn, batch[:n])
+		h.report(b, batch[:written], nil)
+		h.report(b, batch[written:n], err)
 		batch = batch[n:]
 	}
 }
@@ -436,7 +441,10 @@ func batchLen(batch []Outgoing) int {
 // writeKept writes to the kept stream, and once more to a new one when the old one
 // turns out to be gone. A stalled stream is given up, but not tried again: the remote
 // has stopped reading, for instance because of a frame beyond its limits.
-func (h *Host) writeKept(b *outbox, way way, conn network.Conn, batch []Outgoing) error {
+//
+// It returns how many frames were written whole: what the stream does afterwards does not
+// change that.
+func (h *Host) writeKept(b *outbox, way way, conn network.Conn, batch []Outgoing) (written int, err error) {
 	frames := batch[0].Frame
 	if len(batch) > 1 {
 		frames = join(batch)
@@ -445,22 +453,34 @@ func (h *Host) writeKept(b *outbox, way way, conn network.Conn, batch []Outgoing
 	for {
 		if fresh {
 			if err := h.openKept(b, way, conn); err != nil {
-				return err
+				return written, err
 			}
 		}
 		b.kept.SetWriteDeadline(time.Now().Add(h.cfg.FrameTimeout))
-		_, err := b.kept.Write(frames)
+		n, err := b.kept.Write(frames)
 		if err == nil {
-			return nil
+			return len(batch), nil
 		}
+		written = max(written, whole(batch, n))
 		b.kept.Reset()
 		b.kept = nil
 		var t interface{ Timeout() bool }
 		if fresh || errors.As(err, &t) && t.Timeout() {
-			return fmt.Errorf("%w: %w", journal.WriteFailed, err)
+			return written, fmt.Errorf("%w: %w", journal.WriteFailed, err)
 		}
 		fresh = true
 	}
+}
+
+// whole is how many frames of a batch end within its first n bytes.
+func whole(batch []Outgoing, n int) (count int) {
+	for _, m := range batch {
+		if n -= len(m.Frame); n < 0 {
+			break
+		}
+		count++
+	}
+	return count
 }
 
 func join(batch []Outgoing) []byte {

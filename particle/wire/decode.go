@@ -1,11 +1,13 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
 	"unicode/utf8"
 
+	"github.com/aquanode/aquanode/internal/text"
 	"github.com/aquanode/aquanode/particle"
 )
 
@@ -27,8 +29,19 @@ const (
 
 var fieldNames = [...]string{"action", "id", "init_peer_id", "timestamp", "ttl", "script", "signature", "data"}
 
-// Decode reads a message. The particle's byte fields are views into it where it holds
-// them as bin. An Upgrade message gives [ErrUpgrade].
+// Bounds of the fields that peers keep beyond the particle's life. The js-client's ids have 36
+// bytes, peer ids with an inlined key 52 to 54, signatures 64 to 72, those of RSA keys 256 to 512.
+const (
+	MaxID         = 256
+	MaxInitPeerID = 128
+	MaxSignature  = 512
+)
+
+// maxAction is as much as an error shows of an action that does not exist.
+const maxAction = 32
+
+// Decode reads a message. The particle's data is a view into it when it is at least half of
+// it; no other field keeps the message in memory. An Upgrade message returns [ErrUpgrade].
 func Decode(message []byte) (*particle.Particle, error) {
 	if len(message) < len(prefix) || string(message[:len(prefix)]) != prefix {
 		return nil, ErrCodec
@@ -41,15 +54,18 @@ func Decode(message []byte) (*particle.Particle, error) {
 		return nil, d.err
 	case len(d.b) != 0:
 		return nil, fmt.Errorf("%w: %d bytes after the map", ErrMalformed, len(d.b))
-	case action == "Upgrade":
+	case string(action) == "Upgrade":
 		return nil, ErrUpgrade
-	case seen&fieldAction != 0 && action != "Particle":
-		return nil, fmt.Errorf("%w: unknown action %q", ErrField, action)
+	case seen&fieldAction != 0 && string(action) != "Particle":
+		return nil, fmt.Errorf("%w: unknown action %q", ErrField, text.Cut(string(action[:min(len(action), maxAction+1)]), maxAction))
 	}
 	for i, name := range fieldNames {
 		if seen&(1<<i) == 0 {
 			return nil, fmt.Errorf("%w: no %s", ErrField, name)
 		}
+	}
+	if 2*len(p.Data) < len(message) { // a byte of data must not keep a script of 100 MB twice
+		p.Data = bytes.Clone(p.Data)
 	}
 	return p, nil
 }
@@ -61,27 +77,27 @@ type decoder struct {
 	err error
 }
 
-func (d *decoder) message(p *particle.Particle) (action string, seen uint) {
+func (d *decoder) message(p *particle.Particle) (action []byte, seen uint) {
 	for n := d.mapLen(); n > 0 && d.err == nil; n-- {
 		key := d.str()
 		field := uint(0)
 		switch string(key) {
 		case "action":
-			field, action = fieldAction, string(d.str())
+			field, action = fieldAction, d.str()
 		case "id":
-			field, p.ID = fieldID, d.text("id")
+			field, p.ID = fieldID, d.text("id", MaxID)
 		case "init_peer_id":
-			field, p.InitPeerID = fieldInitPeerID, d.text("init_peer_id")
+			field, p.InitPeerID = fieldInitPeerID, d.text("init_peer_id", MaxInitPeerID)
 		case "timestamp":
 			field, p.Timestamp = fieldTimestamp, d.uint("timestamp", math.MaxUint64)
 		case "ttl":
 			field, p.TTL = fieldTTL, uint32(d.uint("ttl", math.MaxUint32))
 		case "script":
-			field, p.Script = fieldScript, d.text("script")
+			field, p.Script = fieldScript, d.text("script", math.MaxInt)
 		case "signature":
-			field, p.Signature = fieldSignature, d.bytes("signature")
+			field, p.Signature = fieldSignature, bytes.Clone(d.bytes("signature", MaxSignature))
 		case "data":
-			field, p.Data = fieldData, d.bytes("data")
+			field, p.Data = fieldData, d.bytes("data", math.MaxInt)
 		default:
 			d.skip(0)
 		}
@@ -164,13 +180,23 @@ func (d *decoder) str() []byte {
 	}
 }
 
-// text reads a string field, which has to be UTF-8.
-func (d *decoder) text(field string) string {
+// text reads a string field of at most limit bytes, which has to be UTF-8.
+func (d *decoder) text(field string, limit int) string {
 	b := d.str()
+	if d.tooLong(field, len(b), limit) {
+		return ""
+	}
 	if !utf8.Valid(b) {
 		d.fail(ErrField, "%s is not UTF-8", field)
 	}
 	return string(b)
+}
+
+func (d *decoder) tooLong(field string, n, limit int) bool {
+	if n > limit {
+		d.fail(ErrField, "%s has %d bytes, at most %d are taken", field, n, limit)
+	}
+	return n > limit
 }
 
 func (d *decoder) uint(field string, limit uint64) uint64 {
@@ -195,15 +221,19 @@ func (d *decoder) uint(field string, limit uint64) uint64 {
 	return n
 }
 
-// bytes reads a byte field in either form.
-func (d *decoder) bytes(field string) []byte {
+// bytes reads a byte field of at most limit bytes in either form.
+func (d *decoder) bytes(field string, limit int) []byte {
 	switch h := d.head(); {
 	case h >= 0xc4 && h <= 0xc6:
-		return d.take(int(d.number(1 << (h - 0xc4))))
+		n := int(d.number(1 << (h - 0xc4)))
+		if d.tooLong(field, n, limit) {
+			return nil
+		}
+		return d.take(n)
 	case h&0xf0 == 0x90:
-		return d.byteArray(field, int(h&0x0f))
+		return d.byteArray(field, int(h&0x0f), limit)
 	case h == 0xdc || h == 0xdd:
-		return d.byteArray(field, int(d.number(2<<(h-0xdc))))
+		return d.byteArray(field, int(d.number(2<<(h-0xdc))), limit)
 	default:
 		d.fail(ErrField, "%s is neither bin nor array (%#02x)", field, h)
 		return nil
@@ -212,7 +242,10 @@ func (d *decoder) bytes(field string) []byte {
 
 // byteArray reads an array of n integers from 0 to 255. Each takes a byte or more, so
 // the bytes left bound what is allocated.
-func (d *decoder) byteArray(field string, n int) []byte {
+func (d *decoder) byteArray(field string, n, limit int) []byte {
+	if d.tooLong(field, n, limit) {
+		return nil
+	}
 	if n > len(d.b) {
 		d.fail(ErrMalformed, "%s has %d elements in %d bytes", field, n, len(d.b))
 		return nil

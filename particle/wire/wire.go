@@ -10,9 +10,13 @@
 // The byte fields are written as MessagePack bin, the only form the js-client takes, and
 // read as bin or as the array of small integers that the js-client sends.
 //
+// The id has at most [MaxID] bytes, the init peer id [MaxInitPeerID], the signature
+// [MaxSignature]: peers keep these in journals and indexes.
+//
 // The codec reads bytes from strangers. It allocates nothing by a length that the input
 // does not back up, nests at most [maxDepth] deep in skipped values and refuses
-// whatever stands behind the map. Decoded particles share the message's memory.
+// whatever stands behind the map. Of a decoded particle only the data may share the message's
+// memory, and only when it is at least half of it.
 package wire
 
 import (

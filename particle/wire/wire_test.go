@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -94,12 +95,12 @@ func TestRoundTrip(t *testing.T) {
 		long := rapid.SampledFrom([]int{0, 15, 16, 31, 32, 255, 256, 65535, 65536, 100_000})
 		pad := func(s string, n int) string { return s + strings.Repeat("x", n) }
 		p := &particle.Particle{
-			ID:         rapid.String().Draw(t, "id"),
-			InitPeerID: rapid.String().Draw(t, "init"),
+			ID:         rapid.StringN(-1, -1, MaxID).Draw(t, "id"),
+			InitPeerID: rapid.StringN(-1, -1, MaxInitPeerID).Draw(t, "init"),
 			Timestamp:  rapid.Uint64().Draw(t, "timestamp"),
 			TTL:        rapid.Uint32().Draw(t, "ttl"),
 			Script:     pad(rapid.String().Draw(t, "script"), long.Draw(t, "script length")),
-			Signature:  rapid.SliceOf(rapid.Byte()).Draw(t, "signature"),
+			Signature:  rapid.SliceOfN(rapid.Byte(), 0, MaxSignature).Draw(t, "signature"),
 			Data:       []byte(pad(string(rapid.SliceOf(rapid.Byte()).Draw(t, "data")), long.Draw(t, "data length"))),
 		}
 		frame := Frame(p)
@@ -226,6 +227,11 @@ func TestDecodeRefuses(t *testing.T) {
 		{"wide ttl", set("ttl", uint64(1<<32)), ErrField, "ttl is 4294967296"},
 		{"script not text", set("script", 7), ErrMalformed, "a string is expected"},
 		{"id not UTF-8", set("id", "\xff"), ErrField, "id is not UTF-8"},
+		{"long id", set("id", strings.Repeat("x", MaxID+1)), ErrField, "id has 257 bytes, at most 256"},
+		{"long init peer id", set("init_peer_id", strings.Repeat("x", MaxInitPeerID+1)), ErrField, "init_peer_id has 129 bytes"},
+		{"long signature", set("signature", make([]byte, MaxSignature+1)), ErrField, "signature has 513 bytes"},
+		{"long signature as array", set("signature", make([]any, MaxSignature+1)), ErrField, "signature has 513 bytes"},
+		{"long action", set("action", strings.Repeat("x", 1<<20)), ErrField, "unknown action \"" + strings.Repeat("x", 32) + "...\""},
 		{"no action", without("action"), ErrField, "no action"},
 		{"no data", without("data"), ErrField, "no data"},
 		{"no signature", without("signature"), ErrField, "no signature"},
@@ -236,6 +242,9 @@ func TestDecodeRefuses(t *testing.T) {
 		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s: want %v with %q, got %v", c.name, c.want, c.text, err)
 		}
+	}
+	if _, err := Decode(set("id", strings.Repeat("x", MaxID))); err != nil {
+		t.Errorf("an id of the longest size: %v", err)
 	}
 	for cut := range good { // no proper beginning of a message is one
 		if _, err := Decode(good[:cut]); err == nil {
@@ -279,6 +288,40 @@ func TestReadMessageAllocatesAsBytesArrive(t *testing.T) {
 	}
 	if spent := after.TotalAlloc - before.TotalAlloc; spent > 1<<20 {
 		t.Errorf("100 bytes made us allocate %d", spent)
+	}
+}
+
+// What peers keep of a particle does not keep its message: 37 frames of 60 MB did so for
+// good. Data that is most of the message is not copied.
+func TestDecodedFieldsShareNothing(t *testing.T) {
+	p := sample()
+	inside := func(b, message []byte) bool {
+		at, begin := uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(unsafe.Pointer(unsafe.SliceData(message)))
+		return at >= begin && at < begin+uintptr(len(message))
+	}
+	decode := func() (message []byte, got *particle.Particle) {
+		message, err := ReadMessage(bufio.NewReader(bytes.NewReader(Frame(p))), MaxMessage)
+		if err == nil {
+			got, err = Decode(message)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return message, got
+	}
+	p.Data, p.Script = make([]byte, 100), strings.Repeat(" ", 100_000)
+	message, got := decode()
+	for name, b := range map[string][]byte{
+		"id": unsafe.Slice(unsafe.StringData(got.ID), 1), "init peer id": unsafe.Slice(unsafe.StringData(got.InitPeerID), 1), "script": unsafe.Slice(unsafe.StringData(got.Script), 1),
+		"signature": got.Signature, "data": got.Data,
+	} {
+		if inside(b, message) {
+			t.Errorf("the %s keeps a message of %d bytes", name, len(message))
+		}
+	}
+	p.Data, p.Script = make([]byte, 100_000), ""
+	if message, got = decode(); !inside(got.Data, message) {
+		t.Error("data that is most of the message was copied")
 	}
 }
 
