@@ -170,6 +170,7 @@ func (c *Client) Close() error {
 	if c.dispatch != nil {
 		c.dispatch.Close()
 	}
+	c.services.Close()
 	return err
 }
 

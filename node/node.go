@@ -233,6 +233,7 @@ func (n *Node) shutdown() error {
 		errs = append(errs, n.host.Close())
 	}
 	n.dispatch.Close()
+	n.services.Close()
 	if n.logs != nil {
 		errs = append(errs, n.logs.Close())
 	}

@@ -1,93 +1,132 @@
 package services
 
-import (
-	"context"
-	"errors"
-	"slices"
-	"sync"
-)
+import "sync"
 
-var errQueueFull = errors.New("queue is full")
-
-// A queue gives one instance to one call at a time, first come, first served. It is a mutex
-// whose waiters stand in line, are counted, and may give up.
+// A queue gives one instance to one call at a time, first come, first served. A waiting call is
+// an entry of a list and has no goroutine; the running one has.
 type queue struct {
 	limit int
 
-	mu      sync.Mutex
-	busy    bool
-	waiting []*place
+	mu          sync.Mutex
+	running     *job // nil: idle
+	blocked     bool // running was given up, and nothing can take its place
+	first, last *job
+	waiting     int
 }
 
-// A place is a call's position in the queue; turn is closed when the instance is its own.
-type place struct {
-	turn   chan struct{}
-	behind int // calls ahead of it when it came
-}
-
-// enter takes the next place.
-func (q *queue) enter() (*place, error) {
+// enter takes the next place, or ends the call.
+func (q *queue) enter(j *job) {
+	j.registry.ends.watch(j.ctx, j, &j.watch)
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	p := &place{turn: make(chan struct{})}
-	if !q.busy {
-		q.busy = true
-		close(p.turn)
-		return p, nil
-	}
-	if len(q.waiting) >= q.limit {
-		return nil, errQueueFull
-	}
-	p.behind = len(q.waiting) + 1
-	q.waiting = append(q.waiting, p)
-	return p, nil
-}
-
-// wait returns nil when the instance belongs to the caller, who then must call leave.
-func (q *queue) wait(ctx context.Context, p *place) error {
-	if ctx.Err() == nil {
-		select {
-		case <-p.turn:
-			return nil
-		case <-ctx.Done():
+	switch {
+	case q.blocked:
+		q.mu.Unlock()
+		j.finish(Refused, nil, j.errStuck())
+	case q.running == nil:
+		q.running = j
+		q.mu.Unlock()
+		go q.work(j)
+	case j.ctx.Err() != nil:
+		j.behind = q.waiting + 1
+		q.mu.Unlock()
+		j.finishBusy()
+	case q.waiting >= q.limit:
+		q.mu.Unlock()
+		j.finish(Refused, nil, Errorf("Service '%s' is overloaded: %d calls are waiting, function '%s' is refused",
+			Cut(j.call.Service), q.limit, Cut(j.call.Function)))
+	default:
+		q.push(j)
+		q.mu.Unlock()
+		if j.ctx.Err() != nil && q.remove(j) { // it ended before the call was in the list
+			j.finishBusy()
 		}
 	}
-	q.giveUp(p)
-	return ctx.Err()
 }
 
-// giveUp drops a place; a turn that was granted meanwhile goes to the next.
-func (q *queue) giveUp(p *place) {
+// work runs a call and those that wait behind it.
+func (q *queue) work(j *job) {
+	for ; j != nil; j = q.leave(j) {
+		j.run()
+	}
+}
+
+// leave ends the turn of a call and returns the one whose turn it is. A call that was given up
+// has lost its turn before.
+func (q *queue) leave(j *job) *job {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if i := slices.Index(q.waiting, p); i >= 0 {
-		q.waiting = slices.Delete(q.waiting, i, i+1)
-		return
+	if q.running != j {
+		return nil
 	}
-	q.next()
+	q.blocked = false
+	q.running = q.first
+	if q.running != nil {
+		q.unlink(q.running)
+	}
+	return q.running
 }
 
-// leave ends the caller's turn.
-func (q *queue) leave() {
+// remove takes a waiting call out and reports whether it was waiting.
+func (q *queue) remove(j *job) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.next()
+	if !j.waiting {
+		return false
+	}
+	q.unlink(j)
+	return true
 }
 
-// next passes the instance on; q.mu is held.
-func (q *queue) next() {
-	if len(q.waiting) == 0 {
-		q.busy = false
-		return
+// block refuses calls as long as j is running, and returns those that were waiting.
+func (q *queue) block(j *job) []*job {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.running != j {
+		return nil
 	}
-	p := q.waiting[0]
-	q.waiting = slices.Delete(q.waiting, 0, 1)
-	close(p.turn)
+	q.blocked = true
+	return q.drain()
+}
+
+// drain takes all waiting calls out; q.mu is held.
+func (q *queue) drain() (all []*job) {
+	for q.first != nil {
+		all = append(all, q.first)
+		q.unlink(q.first)
+	}
+	return all
+}
+
+func (q *queue) push(j *job) {
+	q.waiting++
+	j.waiting, j.behind = true, q.waiting
+	j.prev = q.last
+	if q.last != nil {
+		q.last.next = j
+	} else {
+		q.first = j
+	}
+	q.last = j
+}
+
+func (q *queue) unlink(j *job) {
+	if j.prev != nil {
+		j.prev.next = j.next
+	} else {
+		q.first = j.next
+	}
+	if j.next != nil {
+		j.next.prev = j.prev
+	} else {
+		q.last = j.prev
+	}
+	j.prev, j.next, j.waiting = nil, nil, false
+	q.waiting--
 }
 
 // length is the number of waiting calls.
 func (q *queue) length() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.waiting)
+	return q.waiting
 }

@@ -42,7 +42,7 @@ type Config struct {
 
 	QueueLimit int // calls waiting for one instance; 0 is 1024
 
-	// Observe is told about each finished call, by the goroutine that made it.
+	// Observe is told about each finished call, by the goroutine that answers it.
 	Observe func(Observation)
 	// Keep, if set, makes a change outlive the process. It is called before the change is seen by
 	// anybody, one change at a time in their order; its error is the caller's, and nothing changes.
@@ -65,6 +65,14 @@ type Registry struct {
 
 	mu     sync.RWMutex
 	scopes map[string]*scope
+
+	clock  clock
+	ends   ends
+	pauses atomic.Int64 // of After
+	closed atomic.Bool
+
+	stuckMu    sync.Mutex
+	stuckCalls map[*job]StuckCall
 }
 
 type scope struct {
@@ -80,6 +88,7 @@ type instance struct {
 	queue     *queue          // nil: concurrent
 	counters  counters
 	alias     atomic.Value // string: the first of its aliases, for observations
+	stuck     atomic.Int32 // calls that were given up and still run
 }
 
 // Info describes a registered service.
@@ -438,6 +447,7 @@ func (s *instance) snapshot() Stats {
 	defer s.counters.mu.Unlock()
 	stats := s.counters.stats
 	stats.Scope, stats.ID, stats.Kind = s.info.Scope, s.info.ID, s.info.Kind
+	stats.Stuck = int(s.stuck.Load())
 	if s.queue != nil {
 		stats.Queue = s.queue.length()
 	}

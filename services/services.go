@@ -6,7 +6,7 @@
 //
 //	r := services.New(services.Config{Host: hostPeerID})
 //	r.Register("greeter", services.HandlerFunc(greet), services.In(hostPeerID))
-//	result := r.Invoke(ctx, call)
+//	r.Start(ctx, call, func(result services.Result) { ... })
 //
 // # Which service answers
 //
@@ -22,22 +22,32 @@
 // # Order and parallelism
 //
 // One instance does one job at a time, in the order of arrival; scripts may rely on it.
-// Different services run in parallel. [Registry.Enqueue] takes the place in the queue at once,
-// so that a caller can fix the order before it starts goroutines; [Registry.Invoke] does both.
-// Services without state are registered as [Concurrent] and are not queued.
+// Different services run in parallel. [Registry.Start] takes the place in the queue before it
+// returns, so that a caller can fix the order, and answers later through a function. Services
+// without state are registered as [Concurrent] and are not queued.
+//
+// A call has a goroutine only while its handler runs. One that waits for its turn is an entry of
+// a list; a [Starter] answers at once, or waits in [Registry.After], which has one timer for all.
 //
 // # Deadlines
 //
 // The caller's context carries what is left of the particle's life. A waiting call leaves the
-// queue when it ends; a running one is told through its context. Invoke returns only after the
-// handler has returned, so the registry needs no goroutine and leaks none; a handler that
-// ignores its context holds its instance and its caller.
+// queue when it ends; a running one is told through its context. A handler that has not returned
+// [Grace] later is given up: its call is answered with an error, it is listed in [Registry.Stuck]
+// until it returns, and the service goes on without it if it is a [Renewer]. If it is not, or has
+// too many of these, its calls are refused until one returns.
 //
 // # Errors
 //
 // A handler's error becomes return code 1 and the JSON string of its text. An [Error] chooses
 // another code or a JSON body. A panic is an error of that one call: it is logged with its
-// stack and counted.
+// stack and counted. Texts of callers are cut ([Cut]) before they get into errors, logs and
+// counters.
+//
+// # Memory
+//
+// A handler whose result or working memory may be larger than its arguments asks [Call.Grow]
+// before it allocates.
 package services
 
 import (
@@ -63,9 +73,27 @@ type Call struct {
 	// element for a canonicalised stream.
 	Tetraplets [][]value.Tetraplet
 
+	// Memory is the account of the particle; nil: there is none.
+	Memory Memory
+
 	// Closure answers what no service does. It serves programs that embed a peer and bind
 	// functions to a particle of their own; calls to it are not queued.
 	Closure Handler
+}
+
+// Memory is an account that handlers ask before they allocate.
+type Memory interface {
+	// Grow takes n bytes more, or returns an error that names the limit and takes none. A
+	// negative n gives back and never fails.
+	Grow(n int64) error
+}
+
+// Grow asks for memory; see [Memory].
+func (c *Call) Grow(n int64) error {
+	if c.Memory == nil {
+		return nil
+	}
+	return c.Memory.Grow(n)
 }
 
 // A Result is what the interpreter is told: RetCode 0 and a JSON value, or another code and

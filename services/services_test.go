@@ -285,20 +285,6 @@ func TestDeadlines(t *testing.T) {
 	})
 }
 
-// A handler that ignores its context is waited for, and its answer counts.
-func TestStubbornHandler(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRegistry(Config{})
-		h := HandlerFunc(func(context.Context, *Call) (value.Value, error) { time.Sleep(time.Minute); return value.True, nil })
-		register(t, r, "s", h, In("host"))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if got := r.Invoke(ctx, callTo("host", "s", "f")); got != (Result{0, "true"}) {
-			t.Errorf("got %v", got)
-		}
-	})
-}
-
 func TestFullQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry(Config{QueueLimit: 2})

@@ -16,7 +16,8 @@ const (
 	Panicked Outcome = "panicked" // the handler panicked
 	Stopped  Outcome = "stopped"  // the context ended while the handler ran
 	Expired  Outcome = "expired"  // the context ended while the call waited for its turn
-	Refused  Outcome = "refused"  // the queue was full
+	GivenUp  Outcome = "givenUp"  // the handler did not return when the context had ended
+	Refused  Outcome = "refused"  // the queue was full, or the service is stuck
 	NotFound Outcome = "notFound" // no such service
 )
 
@@ -27,7 +28,7 @@ type Observation struct {
 	Kind    Kind
 	Alias   string // its first, if it has any
 	Outcome Outcome
-	Reason  string        // error text of a call that is not Done
+	Reason  string        // error text of a call that is not Done, cut to 1000 bytes
 	Wait    time.Duration // for the instance
 	Time    time.Duration // in the handler
 }
@@ -37,9 +38,11 @@ type Stats struct {
 	Scope, ID string
 	Kind      Kind
 	Calls     uint64 // calls that reached the handler
-	Failures  uint64 // of these: Failed, Panicked, Stopped
+	Failures  uint64 // of these: Failed, Panicked, Stopped, GivenUp
 	Panics    uint64
 	Stopped   uint64
+	GivenUp   uint64
+	Stuck     int    // of the given up, those that still run
 	Expired   uint64 // never reached the handler
 	Refused   uint64 // never reached the handler
 	Queue     int    // calls waiting now
@@ -58,8 +61,8 @@ type FunctionStats struct {
 }
 
 // Times and Timestamps keep the last 5 calls. UnknownFunction gathers the calls of functions
-// that the service does not list or, without a list, those after the first maxFunctions names:
-// callers choose names, so their number needs a bound.
+// that the service does not list or, without a list, long names and those after the first
+// maxFunctions: callers choose names, so their number and length need bounds.
 const (
 	seriesLength    = 5
 	maxFunctions    = 256
@@ -90,6 +93,8 @@ func (c *counters) record(o Observation, known bool) {
 		s.Panics++
 	case Stopped:
 		s.Stopped++
+	case GivenUp:
+		s.GivenUp++
 	}
 	s.Calls++
 	s.CallTime += o.Time
@@ -102,7 +107,7 @@ func (c *counters) record(o Observation, known bool) {
 
 func (c *counters) function(name string, known bool) *FunctionStats {
 	f := c.functions[name]
-	if f == nil && (!known || len(c.functions) >= maxFunctions) {
+	if f == nil && (!known || len(name) > maxShown || len(c.functions) >= maxFunctions) {
 		name = UnknownFunction
 		f = c.functions[name]
 	}

@@ -8,9 +8,10 @@
 //
 // # A call
 //
-// Arguments are checked first, then the permission, then the function runs. Built-in functions
-// run in parallel; what they need of the node they ask through the small interfaces of
-// [Config]. A capability that is not configured is refused by name.
+// The permission is checked first, then the arguments, then the function runs: a stranger has
+// nothing read of what he may not call. Built-in functions run in parallel, at once on the
+// goroutine of the caller unless they block; what they need of the node they ask through the small
+// interfaces of [Config]. A capability that is not configured is refused by name.
 //
 // # Values
 //
@@ -27,6 +28,7 @@ package builtin
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -95,12 +97,15 @@ type Function struct {
 	Exact   bool   // surplus arguments are an error
 	Result  string
 	Guarded bool     // needs [services.Registry.Guard]
+	Blocks  bool     // may wait for a disk or the network: runs on a goroutine of its own
 	Doc     string   // one sentence
 	Errors  []string // texts, apart from those about missing and mistyped arguments
 
 	params  []param
 	lenient bool // runs also with bad arguments, which it reports by itself
 	run     func(*host, context.Context, *call) (value.Value, error)
+	// start stands in for run where the function waits for time.
+	start func(h *host, ctx context.Context, c *call, done func(value.Value, error))
 }
 
 // unit is the result of functions without one.
@@ -146,15 +151,15 @@ func Register(r *services.Registry, c Config) error {
 		c.Now = time.Now
 	}
 	h := &host{Config: c, registry: r}
-	byService := map[string]service{}
+	byService := map[string]map[string]Function{}
 	for _, f := range Table() {
 		if byService[f.Service] == nil {
-			byService[f.Service] = service{}
+			byService[f.Service] = map[string]Function{}
 		}
 		byService[f.Service][f.Name] = f
 	}
 	for id, fns := range byService {
-		err := r.Register(id, fns.handler(h), services.Concurrent(), services.Functions(fns.names()...))
+		err := r.Register(id, &service{h, fns}, services.Concurrent())
 		if err != nil {
 			return err
 		}
@@ -162,31 +167,63 @@ func Register(r *services.Registry, c Config) error {
 	return nil
 }
 
-// A service is the functions of one service id by name.
-type service map[string]Function
-
-func (s service) names() []string {
-	var names []string
-	for name := range s {
-		names = append(names, name)
-	}
-	return names
+// A service is the functions of one service id by name. It is a [services.Inliner]: but for
+// those that block, functions are answered by the goroutine that starts the call.
+type service struct {
+	host      *host
+	functions map[string]Function
 }
 
-func (s service) handler(h *host) services.Handler {
-	return services.HandlerFunc(func(ctx context.Context, c *services.Call) (value.Value, error) {
-		f := s[c.Function]
-		args, err := f.check(c.Args)
-		if err != nil && !f.lenient {
-			return value.Value{}, err
+// Functions are the names of the functions.
+func (s *service) Functions() []string { return slices.Collect(maps.Keys(s.functions)) }
+
+// Inline reports whether a function is answered at once.
+func (s *service) Inline(function string) bool {
+	f := s.functions[function]
+	return !f.Blocks && f.start == nil
+}
+
+// Start answers calls that need no goroutine.
+func (s *service) Start(ctx context.Context, c *services.Call, done func(value.Value, error)) bool {
+	f := s.functions[c.Function]
+	switch {
+	case f.Blocks:
+		return false
+	case f.start == nil:
+		done(s.Call(ctx, c))
+		return true
+	}
+	checked, err := s.check(&f, c)
+	if err != nil {
+		done(value.Value{}, err)
+	} else {
+		f.start(s.host, ctx, checked, done)
+	}
+	return true
+}
+
+// Call answers a call.
+func (s *service) Call(ctx context.Context, c *services.Call) (value.Value, error) {
+	f := s.functions[c.Function]
+	checked, err := s.check(&f, c)
+	if err != nil {
+		return value.Value{}, err
+	}
+	return f.run(s.host, ctx, checked)
+}
+
+// check looks at the permission and the arguments.
+func (s *service) check(f *Function, c *services.Call) (*call, error) {
+	if f.Guarded {
+		if err := s.host.registry.Guard(c); err != nil {
+			return nil, err
 		}
-		if f.Guarded {
-			if err := h.registry.Guard(c); err != nil {
-				return value.Value{}, err
-			}
-		}
-		return f.run(h, ctx, &call{Call: c, args: args, invalid: err})
-	})
+	}
+	args, err := f.check(c.Args)
+	if err != nil && !f.lenient {
+		return nil, err
+	}
+	return &call{Call: c, args: args, invalid: err}, nil
 }
 
 // plain is an error with exactly this text.

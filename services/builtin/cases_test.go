@@ -77,7 +77,8 @@ var cases = []testCase{
 	{fn: "peer.connect", args: `["` + client + `",[["a"],["b"]]]`, err: "Error: Option's array must contain at most 1 element, 'addresses' was of 2 elements"},
 	{fn: "peer.connect", args: `["xx"]`, err: badPeer},
 	{fn: "peer.connect", args: `["` + client + `"]`, from: client, err: guardText},
-	{fn: "peer.connect", args: `[]`, from: client, err: missing("peer_id")}, // arguments come before the guard
+	{fn: "peer.connect", args: `[]`, from: client, err: guardText}, // the guard comes before the arguments
+	{fn: "peer.connect", args: `[]`, err: missing("peer_id")},
 	{fn: "peer.get_contact", args: `["` + manager + `"]`, result: okContact + manager + `"}`},
 	{fn: "peer.get_contact", args: `["` + client + `"]`, result: `""`},
 	{fn: "peer.get_contact", args: `["xx"]`, err: badPeer},

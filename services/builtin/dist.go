@@ -29,7 +29,7 @@ var distFunctions = []Function{
 		run:    distAddModule,
 	},
 	{
-		Service: "dist", Name: "add_module_from_vault", Args: "module_path: string, config: object", Result: "string", Guarded: true,
+		Service: "dist", Name: "add_module_from_vault", Args: "module_path: string, config: object", Result: "string", Guarded: true, Blocks: true,
 		Doc:    "Adds a wasm module from the particle's vault.",
 		Errors: []string{catFailed, badConfig, noModules},
 		run: func(h *host, _ context.Context, c *call) (value.Value, error) {
@@ -40,7 +40,7 @@ var distFunctions = []Function{
 		},
 	},
 	{
-		Service: "dist", Name: "add_module_bytes_from_vault", Args: "module_name: string, module_path: string", Result: "string", Guarded: true,
+		Service: "dist", Name: "add_module_bytes_from_vault", Args: "module_name: string, module_path: string", Result: "string", Guarded: true, Blocks: true,
 		Doc:    "Adds a wasm module from the particle's vault under a name.",
 		Errors: []string{catFailed, noModules},
 		run: func(h *host, _ context.Context, c *call) (value.Value, error) {
@@ -62,7 +62,7 @@ var distFunctions = []Function{
 		run:    distMakeModuleConfig,
 	},
 	{
-		Service: "dist", Name: "load_module_config", Args: "config_path: string", Result: "ModuleConfig",
+		Service: "dist", Name: "load_module_config", Args: "config_path: string", Result: "ModuleConfig", Blocks: true,
 		Doc:    "Reads the configuration of a module from a JSON file in the particle's vault.",
 		Errors: []string{catFailed, "Error: Error parsing module config from vault \"<path>\": <why>"},
 		run:    distLoadModuleConfig,
@@ -81,7 +81,7 @@ var distFunctions = []Function{
 		run:    distMakeBlueprint,
 	},
 	{
-		Service: "dist", Name: "load_blueprint", Args: "blueprint_path: string", Result: "string",
+		Service: "dist", Name: "load_blueprint", Args: "blueprint_path: string", Result: "string", Blocks: true,
 		Doc:    "Reads a blueprint (DAG-JSON) from the particle's vault.",
 		Errors: []string{catFailed, "Error parsing blueprint from vault \"<path>\": <why>"},
 		run:    distLoadBlueprint,

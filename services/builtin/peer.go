@@ -34,8 +34,8 @@ var peerFunctions = []Function{
 	},
 	{
 		Service: "peer", Name: "timeout", Args: "duration_ms: millis, message: ?string", Result: "string",
-		Doc: "Waits, then gives the message. Ends with the particle.",
-		run: peerTimeout,
+		Doc:   "Waits, then gives the message. Ends with the particle.",
+		start: peerTimeout,
 	},
 	{
 		Service: "peer", Name: "is_connected", Args: "peer_id: string", Result: "bool",
@@ -44,7 +44,7 @@ var peerFunctions = []Function{
 		run:    peerIsConnected,
 	},
 	{
-		Service: "peer", Name: "connect", Args: "peer_id: string, addresses: ?[]string", Result: "bool", Guarded: true,
+		Service: "peer", Name: "connect", Args: "peer_id: string, addresses: ?[]string", Result: "bool", Guarded: true, Blocks: true,
 		Doc:    "Connects to a peer and tells whether this succeeded.",
 		Errors: []string{badPeerID, "Error: <why the connection failed>"},
 		run:    peerConnect,
@@ -72,19 +72,16 @@ func peerIdentify(h *host, _ context.Context, _ *call) (value.Value, error) {
 	), nil
 }
 
-func peerTimeout(_ *host, ctx context.Context, c *call) (value.Value, error) {
+// peerTimeout is answered by the clock of the registry: 100 particles with 10,000 of these calls
+// each had 582,700 goroutines.
+func peerTimeout(h *host, ctx context.Context, c *call, done func(value.Value, error)) {
 	ms, _ := millis(c.value(0))
-	timer := time.NewTimer(time.Duration(min(ms, math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return value.Value{}, ctx.Err()
-	case <-timer.C:
-	}
+	d := time.Duration(min(ms, math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond
+	message := unit
 	if c.given(1) {
-		return c.value(1), nil
+		message = c.value(1)
 	}
-	return unit, nil
+	h.registry.After(ctx, d, func(err error) { done(message, err) })
 }
 
 // peerID reads a parameter that must be a peer id: base58 of a multihash.

@@ -28,7 +28,7 @@ var srvFunctions = []Function{
 		},
 	},
 	{
-		Service: "srv", Name: "remove", Args: "service_id_or_alias: string", Guarded: true,
+		Service: "srv", Name: "remove", Args: "service_id_or_alias: string", Guarded: true, Blocks: true,
 		Doc: "Removes a service. Only for the scope's own peer, the service's owner, and management peers.",
 		Errors: []string{
 			serviceNotFound,
@@ -60,7 +60,7 @@ var srvFunctions = []Function{
 		},
 	},
 	{
-		Service: "srv", Name: "add_alias", Args: "alias: string, service_id: string", Guarded: true,
+		Service: "srv", Name: "add_alias", Args: "alias: string, service_id: string", Guarded: true, Blocks: true,
 		Doc: "Gives a service another name; a name in use moves. On the host for management peers and the host, " +
 			"on a worker for management peers and the worker.",
 		Errors: []string{

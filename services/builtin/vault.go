@@ -15,13 +15,13 @@ const catFailed = "Error reading vault file `<path>`"
 
 var vaultFunctions = []Function{
 	{
-		Service: "vault", Name: "put", Args: "data: string", Result: "string",
+		Service: "vault", Name: "put", Args: "data: string", Result: "string", Blocks: true,
 		Doc:    "Writes a file into the particle's vault and gives its path.",
 		Errors: []string{"Error: <why the file cannot be written>"},
 		run:    vaultPut,
 	},
 	{
-		Service: "vault", Name: "cat", Args: "path: string", Result: "string",
+		Service: "vault", Name: "cat", Args: "path: string", Result: "string", Blocks: true,
 		Doc:    "Reads a text file of the particle's own vault, by its full path or its path in the vault.",
 		Errors: []string{catFailed},
 		run: func(h *host, _ context.Context, c *call) (value.Value, error) {
