@@ -28,7 +28,7 @@ func BenchmarkFanOutClient(b *testing.B) {
 				for i := range steps {
 					step(b, s, steps[i])
 				}
-				s.Data()
+				encoded(b, s)
 			}
 		})
 	}

@@ -304,26 +304,26 @@ func (m *machine) file() {
 	if len(list) == 0 {
 		return
 	}
-	values := data.ValueCIDs(len(list), func(i int) value.Value { return list[i].val })
+	values := data.ValueCIDs(len(list), func(i int) value.Value { return list[i].val }, m.count)
 	made := 0
 	for i, a := range list {
 		if a.res == nil {
 			m.trace.Result[a.at].CID = values[i]
 			continue
 		}
-		m.st.putValue(values[i], a.val)
+		m.st.known.Values.Put(values[i], a.val)
 		list[made], values[made] = a, values[i]
 		made++
 	}
 	list, values = list[:made], values[:made]
-	args := data.ArgumentsCIDs(made, func(i int) []string { return list[i].res.args })
+	args := data.ArgumentsCIDs(made, func(i int) []string { return list[i].res.args }, m.count)
 	results := make([]data.ServiceResult, made)
 	for i, a := range list {
 		a.res.argHash = args[i]
 		results[i] = data.ServiceResult{Value: values[i], ArgumentHash: args[i], Tetraplet: m.st.addTetraplet(a.res.tet)}
 	}
 	m.st.known.ServiceResults.Reserve(made)
-	for i, cid := range data.ServiceResultCIDs(results) {
+	for i, cid := range data.ServiceResultCIDs(results, m.count) {
 		a := &list[i]
 		m.st.known.ServiceResults.Put(cid, results[i])
 		a.res.prov.CID, m.trace.Result[a.at].CID = cid, cid

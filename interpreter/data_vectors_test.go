@@ -70,7 +70,7 @@ func (v *dataVector) input(t *testing.T) Input {
 		Params: Params{
 			InitPeerID: p.InitPeerID, CurrentPeerID: p.CurrentPeerID, ParticleID: p.ParticleID,
 			Timestamp: p.Timestamp, TTL: p.TTL,
-			Limits: Limits{p.AirLimit, p.ParticleLimit, p.ResultLimit, p.HardLimits, 0},
+			Limits: Limits{AirSize: p.AirLimit, ParticleSize: p.ParticleLimit, CallResultSize: p.ResultLimit, Hard: p.HardLimits},
 		},
 	}
 }

@@ -1,8 +1,10 @@
 package interpreter
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -33,6 +35,7 @@ const (
 	CodeMapKey           = 10012
 	CodeTrace            = 20000
 	CodeGeneration       = 20001
+	CodeNoFold           = 20003 // a next outside of the fold of its iterator
 	CodeIteratorShadow   = 20004
 	CodeIteratorTwice    = 20005
 	CodeResultKind       = 20006
@@ -60,6 +63,21 @@ type fault struct {
 	waits    bool             // a variable has no value yet: most instructions wait
 	variable string           // which
 	triplet  *value.Tetraplet // of the call that failed, once it was known
+	cause    error            // of a run that was stopped
+}
+
+// Unwrap is what stopped a run.
+func (f *fault) Unwrap() error { return f.cause }
+
+// asFault makes a fault of an error of this package, of data, or of the counter.
+func asFault(err error) *fault {
+	code, text := codeOf(err)
+	f := &fault{code: code, text: text}
+	var stop *meter.Stop
+	if errors.As(err, &stop) {
+		f.cause = stop.Err
+	}
+	return f
 }
 
 func (f *fault) Error() string { return f.message() }

@@ -72,7 +72,7 @@ func (m *machine) dropDeeper() {
 func (m *machine) enterNext(n *node) (*node, *fault) {
 	p := m.folds[n.iter]
 	if p == nil {
-		return nil, m.failed(n, faultf(20003, "fold state not found for this iterable '%s'", m.p.scalars[n.iter]))
+		return nil, m.failed(n, faultf(CodeNoFold, "fold state not found for this iterable '%s'", m.p.scalars[n.iter]))
 	}
 	if p.stream != nil {
 		m.trace.IterationEnd(p.stream.fold)

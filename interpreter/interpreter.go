@@ -39,6 +39,7 @@ import (
 
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/meter"
 )
 
 // Params are what a run knows besides its data.
@@ -51,6 +52,10 @@ type Params struct {
 	Key           ed25519.PrivateKey
 	Limits        Limits
 	Scripts       *Scripts // where resolved scripts are kept; nil resolves anew
+
+	// Meter is asked while Open, Step, Run and Data go on; nil lets them. When it returns an error, what goes on ends with that
+	// error and changes nothing. Bytes that a call took are given back at its end: for those that stay see MemSize.
+	Meter meter.Meter
 }
 
 // Limits bound the sizes of inputs in bytes; 0 means no limit. A size that is exceeded sets a
@@ -62,6 +67,20 @@ type Limits struct {
 	// Steps is how many instructions a run may execute; nested folds multiply. A run that goes on is stopped,
 	// as by its context, with code 29000.
 	Steps int
+
+	// Data bounds what this peer may know of the particle, in bytes of data; 0 means DefaultData. A run that goes beyond ends with
+	// code 29001.
+	Data int
+}
+
+// DefaultData is the bound of the data of a particle. Hosts bound what arrives to 64 MiB.
+const DefaultData = 256 << 20
+
+func (l *Limits) data() int {
+	if l.Data == 0 {
+		return DefaultData
+	}
+	return min(l.Data, 1<<30) // the pointers of an archive reach 2 GiB
 }
 
 // CallResult is the answer of a local service. Result is JSON text when
@@ -82,6 +101,10 @@ type Outcome struct {
 	Again        []string
 	CallRequests []CallRequest
 	Refused      []Refusal // arrivals of a Step that were not merged
+
+	// Stopped is why a run ended before its end, with code 29000: the error of the meter, the cause of the context, or ErrSteps.
+	// What was merged before stays, all else is as it was, results included.
+	Stopped error
 
 	AirSizeLimitExceeded        bool
 	ParticleSizeLimitExceeded   bool

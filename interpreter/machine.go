@@ -1,7 +1,7 @@
 package interpreter
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/trace"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
@@ -20,9 +21,9 @@ import (
 // The walk is a loop over frames instead of a recursion: scripts nest as deep as they
 // like (a fold nests once for every element).
 type machine struct {
-	st  *State
-	p   *program
-	ctx context.Context
+	st    *State
+	p     *program
+	count *meter.Counter
 
 	top      *frame
 	spare    *frame // frames to use again
@@ -80,13 +81,16 @@ type wait struct {
 	peer     string
 }
 
-// stepsPerCheck is how many instructions run between two looks at the context.
+// stepsPerCheck is how many instructions run between two looks at the limit of steps.
 const stepsPerCheck = 1024
 
 // run executes the script from n on. It returns the error that no xor caught, or one
 // that ended the run.
 func (m *machine) run(n *node) *fault {
 	for {
+		if m.count.Work(1) != nil {
+			return stopFault(m.count.Err())
+		}
 		if m.steps++; m.steps%stepsPerCheck == 0 {
 			if f := m.stopped(); f != nil {
 				return f
@@ -106,16 +110,22 @@ func (m *machine) run(n *node) *fault {
 	}
 }
 
+// ErrSteps is why a run stopped that executed more instructions than it may.
+var ErrSteps = errors.New("the run executed more instructions than the limit allows")
+
 // stopped looks whether the run may go on.
 func (m *machine) stopped() *fault {
-	most := m.st.params.Limits.Steps
-	switch {
-	case m.ctx.Err() != nil:
-		return faultf(CodeStopped, "execution was stopped: %v", context.Cause(m.ctx))
-	case most > 0 && m.steps >= most:
-		return faultf(CodeStopped, "execution was stopped after %d instructions, the limit is %d", m.steps, most)
+	if most := m.st.params.Limits.Steps; most > 0 && m.steps >= most {
+		f := faultf(CodeStopped, "execution was stopped after %d instructions, the limit is %d", m.steps, most)
+		f.cause = ErrSteps
+		return f
 	}
 	return nil
+}
+
+// stopFault ends a run with the error of its counter.
+func stopFault(err error) *fault {
+	return &fault{code: CodeStopped, text: err.Error(), cause: errors.Unwrap(err)}
 }
 
 // enter begins an instruction. It returns the part to run first, or nil when the
@@ -391,10 +401,10 @@ func (m *machine) traceFault(n *node, err error) *fault {
 }
 
 // begin prepares a run over what the state knows and one arrival. It takes results over.
-func (m *machine) begin(ctx context.Context, current *arrival, results map[uint32]CallResult) {
+func (m *machine) begin(current *arrival, results map[uint32]CallResult) {
 	s := m.st
 	m.close(s.trace)
-	m.ctx, m.p = ctx, s.p
+	m.p = s.p
 	m.top, m.complete, m.steps = nil, true, 0
 	m.blocking, m.changes, m.unsteady, m.suspended = 0, 0, false, nil
 	m.scopes.reset()

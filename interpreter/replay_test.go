@@ -48,7 +48,11 @@ func (e *retainedEngine) step(t testing.TB, peer string, in Input, results map[u
 		}
 	}
 	out := s.Step(context.Background(), [][]byte{in.Current}, results)
-	got := append([]byte{}, s.Data()...)
+	b, err := s.Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := append([]byte{}, b...)
 	e.states[key], e.data[key] = s, string(got)
 	return out, got
 }

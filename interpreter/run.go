@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/meter"
 )
 
 // Input is what the cold form takes: a run with all of its inputs as bytes.
@@ -27,15 +28,17 @@ func Run(ctx context.Context, in Input) (Outcome, []byte) {
 	if err := p.Limits.check(&out, in.Script, in.Current); err != nil {
 		return refused(out, in, err)
 	}
-	s, a, err := in.decode(&p)
+	count := newCounter(&p, ctx)
+	defer count.End()
+	s, a, err := in.decode(&p, count)
 	if s != nil {
 		defer s.release()
 	}
 	if err != nil {
 		return refused(out, in, err)
 	}
-	if s.p, err = p.Scripts.program(in.Script); err != nil {
-		return refused(out, in, &data.Error{Code: CodeParse, Message: err.Error()})
+	if s.p, err = p.program(in.Script, count); err != nil {
+		return refused(out, in, err)
 	}
 	results, err := data.DecodeCallResults(in.CallResults)
 	if err == nil {
@@ -49,17 +52,21 @@ func Run(ctx context.Context, in Input) (Outcome, []byte) {
 			return refused(out, in, err)
 		}
 	}
-	if f := s.run(ctx, a, results.ByID, &out); f != nil {
+	if f := s.run(a, results.ByID, &out); f != nil {
 		return refused(out, in, f)
 	}
 	if n := len(results.Strays); n > 0 && (out.RetCode == 0 || out.RetCode == CodeUnusedResults) {
 		out.fail(unusedResults(s.m.results, results.Strays))
 	}
-	return out, s.Data()
+	b, err := s.data()
+	if err != nil {
+		return refused(Outcome{}, in, err)
+	}
+	return out, b
 }
 
 func refused(out Outcome, in Input, err error) (Outcome, []byte) {
-	out.RetCode, out.ErrorMessage = codeOf(err)
+	out.fail(err)
 	return out, in.Previous
 }
 
@@ -73,11 +80,15 @@ func codeOf(err error) (int64, string) {
 	if errors.As(err, &d) {
 		return int64(d.Code), d.Error()
 	}
+	var stop *meter.Stop
+	if errors.As(err, &stop) {
+		return CodeStopped, stop.Error()
+	}
 	return CodeData, err.Error()
 }
 
 // decode reads and verifies both data.
-func (in *Input) decode(p *Params) (*State, *arrival, error) {
+func (in *Input) decode(p *Params, count *meter.Counter) (*State, *arrival, error) {
 	previous, err := data.Open(in.Previous)
 	if err != nil {
 		return nil, nil, err
@@ -89,11 +100,11 @@ func (in *Input) decode(p *Params) (*State, *arrival, error) {
 	if err := current.CheckVersion(); err != nil {
 		return nil, nil, err
 	}
-	known, trace, err := previous.DecodeStates()
+	known, trace, err := previous.DecodeStates(count)
 	if err != nil {
 		return nil, nil, err
 	}
-	s := newState(known, trace, in.Previous, *p, workspaces.Get().(*workspace))
+	s := newState(known, trace, in.Previous, *p, count, workspaces.Get().(*workspace))
 	a, err := s.decode(in.Current)
 	if err != nil {
 		return s, nil, err

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/aquanode/aquanode/interpreter/air"
+	"github.com/aquanode/aquanode/interpreter/meter"
 )
 
 // Scripts keeps resolved scripts by their text, since a script arrives many times
@@ -23,9 +24,12 @@ func NewScripts(max int) *Scripts {
 }
 
 // program returns the resolved form of a script. A nil cache resolves anew.
-func (s *Scripts) program(text string) (*program, error) {
+func (s *Scripts) program(text string, count *meter.Counter) (*program, error) {
 	if p := s.lookup(text); p != nil {
 		return p, nil
+	}
+	if err := count.Work(len(text) / 4); err != nil { // a byte takes 12 ns
+		return nil, err
 	}
 	script, err := air.Parse(text)
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 
 // arrival is verified data from another peer.
 type arrival struct {
-	size    int // bytes
 	data    *data.Data
 	trace   data.States
 	signers *data.Signers
@@ -31,7 +30,7 @@ func (s *State) decode(b []byte) (*arrival, error) {
 	if err := e.CheckVersion(); err != nil {
 		return nil, err
 	}
-	d, trace, err := e.DecodeStates()
+	d, trace, err := e.DecodeStates(s.count)
 	if err != nil {
 		return nil, err
 	}
@@ -39,14 +38,14 @@ func (s *State) decode(b []byte) (*arrival, error) {
 	if s.retained {
 		known = s.known
 	}
-	if err := data.VerifyStores(d, known); err != nil {
+	if err := data.VerifyStores(d, known, s.count); err != nil {
 		return nil, err
 	}
-	signers, err := data.SignersOfStates(d, trace)
+	signers, err := data.SignersOfStates(d, trace, s.count)
 	if err != nil {
 		return nil, err
 	}
-	return &arrival{len(b), d, trace, signers}, signers.Verify(s.params.ParticleID, &s.verified)
+	return &arrival{d, trace, signers}, signers.Verify(s.params.ParticleID, &s.verified, s.count)
 }
 
 // mergeSigners finds, for each peer that signed what arrived, the signature that covers more.
@@ -68,7 +67,7 @@ func (s *State) mergeSigners(a *arrival) (*data.Signers, error) {
 			return nil, err
 		}
 	}
-	return data.MergeSigners(known, a.signers)
+	return data.MergeSigners(known, a.signers, s.count)
 }
 
 // checkKnown looks once at the data that the state was opened with: each peer with results in its trace must have a
@@ -79,7 +78,7 @@ func (s *State) checkKnown() error {
 	}
 	d := *s.known
 	d.Trace = s.bare()
-	if _, err := data.SignersOf(&d); err != nil {
+	if _, err := data.SignersOf(&d, s.count); err != nil {
 		return err
 	}
 	s.unsure = false
@@ -93,6 +92,9 @@ func (s *State) checkKnown() error {
 // attribute gives the results in the trace to those of the signers that made them.
 func (s *State) attribute(signers *data.Signers) error {
 	for i := range s.trace {
+		if err := s.count.Work(1); err != nil {
+			return err
+		}
 		e := &s.trace[i]
 		peer, err := s.madeBy(e)
 		if err != nil {
@@ -147,9 +149,18 @@ func (s *State) sign() data.Signature {
 	return signer.Signature
 }
 
-// Data is all that this peer knows, encoded: what it keeps and what it sends.
-func (s *State) Data() []byte {
+// Data is all that this peer knows, encoded: what it keeps and what it sends. It fails with the error of the meter.
+func (s *State) Data() ([]byte, error) {
+	s.count.Begin(nil)
+	defer s.count.End()
+	return s.data()
+}
+
+func (s *State) data() ([]byte, error) {
 	if s.stale {
+		if err := s.count.Work(len(s.trace)); err != nil {
+			return nil, err
+		}
 		s.m.close(s.trace)
 		d := *s.known
 		d.Version, d.InterpreterVersion = data.Version, data.InterpreterVersion
@@ -157,7 +168,11 @@ func (s *State) Data() []byte {
 		d.LastCallID = s.lastCallID
 		own := s.putSignature(data.Signature{PublicKey: data.PublicKeyOf(s.params.Key)})
 		d.Signatures = s.known.Signatures
-		s.bytes, s.stale = data.EncodeSigning(&d, func() { d.Signatures[own] = s.sign() }, len(s.own)), false
+		b, err := data.EncodeSigning(&d, func() { d.Signatures[own] = s.sign() }, len(s.own), s.count)
+		if err != nil {
+			return nil, err
+		}
+		s.bytes, s.stale = b, false
 	}
-	return s.bytes
+	return s.bytes, nil
 }

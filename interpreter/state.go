@@ -2,11 +2,12 @@ package interpreter
 
 import (
 	"context"
+	"errors"
 	"maps"
-	"slices"
 	"strconv"
 
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/trace"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
@@ -28,7 +29,7 @@ type State struct {
 	verified   data.Verified  // signatures that were good
 	signed     map[string]int // places in known.Signatures by public key; nil until the first run
 	lastCallID uint32
-	held       int                          // bytes of data, roughly
+	count      *meter.Counter
 	tetraplets map[value.Tetraplet]data.CID // of those stored here
 	epoch      int32                        // counts roll-backs: what items remember is void after one
 
@@ -47,32 +48,58 @@ type State struct {
 }
 
 // Open makes the retained form of a particle at a peer that kept prev of it (no bytes if nothing).
-// It fails with an *Error.
+// It fails with an *Error, or with that of the meter.
 func Open(script string, prev []byte, params Params) (*State, error) {
+	count := newCounter(&params, nil)
+	defer count.End()
 	e, err := data.Open(prev)
 	if err != nil {
 		return nil, err
 	}
-	known, trace, err := e.DecodeStates()
+	known, trace, err := e.DecodeStates(count)
 	if err != nil {
 		return nil, err
 	}
-	p, err := params.Scripts.program(script)
+	p, err := params.program(script, count)
 	if err != nil {
-		return nil, &data.Error{Code: CodeParse, Message: err.Error()}
+		return nil, err
 	}
-	s := newState(known, trace, prev, params, new(workspace))
+	s := newState(known, trace, prev, params, count, new(workspace))
+	if count.Err() != nil {
+		return nil, count.Err()
+	}
 	s.p, s.retained = p, true
 	return s, nil
 }
 
-func newState(known *data.Data, trace data.States, bytes []byte, params Params, w *workspace) *State {
+func newCounter(p *Params, ctx context.Context) *meter.Counter {
+	count := meter.NewCounter(p.Meter)
+	count.Begin(ctx)
+	return &count
+}
+
+// program finds or makes the resolved form of a script.
+func (p *Params) program(script string, count *meter.Counter) (*program, error) {
+	if err := count.Bytes(len(script)); err != nil {
+		return nil, err
+	}
+	program, err := p.Scripts.program(script, count)
+	switch {
+	case count.Err() != nil:
+		return nil, count.Err()
+	case err != nil:
+		return nil, &data.Error{Code: CodeParse, Message: err.Error()}
+	}
+	return program, nil
+}
+
+func newState(known *data.Data, trace data.States, bytes []byte, params Params, count *meter.Counter, w *workspace) *State {
 	s := &State{
 		workspace:     w,
 		params:        params,
 		known:         known,
 		bytes:         bytes,
-		held:          len(bytes),
+		count:         count,
 		lastCallID:    known.LastCallID,
 		tetraplets:    map[value.Tetraplet]data.CID{},
 		initTetraplet: &value.Tetraplet{PeerPK: params.InitPeerID},
@@ -80,8 +107,8 @@ func newState(known *data.Data, trace data.States, bytes []byte, params Params, 
 	s.initPeer = s.born(value.String(params.InitPeerID))
 	s.timestamp = s.born(value.Uint(params.Timestamp))
 	s.ttl = s.born(value.Uint(uint64(params.TTL)))
-	s.m.st = s
-	s.load(trace)
+	s.m.st, s.m.count = s, count
+	s.load(trace, count)
 	return s
 }
 
@@ -118,24 +145,32 @@ func (s *State) Step(ctx context.Context, arrivals [][]byte, results map[uint32]
 		out.fail(err)
 		return out
 	}
+	s.count.Begin(ctx)
+	defer s.count.End()
 	ran := false
 	for i, b := range arrivals {
-		if err := s.merge(ctx, b, results, &out); err != nil {
+		err := s.merge(b, results, &out)
+		if out.Stopped != nil {
+			return out
+		}
+		if err != nil {
 			out.refuse(i, err)
 			continue
 		}
 		ran, results = true, nil
 	}
 	if !ran && (len(results) > 0 || len(arrivals) == 0) {
-		s.goOn(ctx, results, &out)
+		s.goOn(results, &out)
 	}
 	return out
 }
 
 // merge runs the script over one arrival.
-func (s *State) merge(ctx context.Context, b []byte, results map[uint32]CallResult, out *Outcome) error {
+func (s *State) merge(b []byte, results map[uint32]CallResult, out *Outcome) error {
 	if len(b) == 0 && s.resumable(results) {
-		s.resume(ctx, results, out)
+		if f := s.resume(results, out); f != nil {
+			out.fail(f)
+		}
 		return nil
 	}
 	if err := s.params.Limits.check(out, s.p.source, b); err != nil {
@@ -143,20 +178,33 @@ func (s *State) merge(ctx context.Context, b []byte, results map[uint32]CallResu
 	}
 	a, err := s.decode(b)
 	if err != nil {
+		out.stopped(err)
 		return err
 	}
-	if f := s.run(ctx, a, maps.Clone(results), out); f != nil {
+	if f := s.run(a, maps.Clone(results), out); f != nil {
+		out.stopped(f)
 		return f
 	}
 	return nil
 }
 
 // goOn runs the script with results alone.
-func (s *State) goOn(ctx context.Context, results map[uint32]CallResult, out *Outcome) {
+func (s *State) goOn(results map[uint32]CallResult, out *Outcome) {
+	var f *fault
 	if s.resumable(results) {
-		s.resume(ctx, results, out)
-	} else if f := s.run(ctx, nothing, maps.Clone(results), out); f != nil {
+		f = s.resume(results, out)
+	} else {
+		f = s.run(nothing, maps.Clone(results), out)
+	}
+	if f != nil {
 		out.fail(f)
+	}
+}
+
+// stopped notes the error of a run that was stopped.
+func (o *Outcome) stopped(err error) {
+	if code, _ := codeOf(err); code == CodeStopped {
+		o.fail(err)
 	}
 }
 
@@ -166,42 +214,59 @@ func (o *Outcome) refuse(arrival int, err error) {
 	o.RetCode, o.ErrorMessage = code, text
 }
 
-func (o *Outcome) fail(err error) { o.RetCode, o.ErrorMessage = codeOf(err) }
+func (o *Outcome) fail(err error) {
+	o.RetCode, o.ErrorMessage = codeOf(err)
+	if o.RetCode == CodeStopped {
+		o.Stopped = err
+		if cause := errors.Unwrap(err); cause != nil {
+			o.Stopped = cause
+		}
+	}
+}
 
 // run merges one arrival. A fault means that nothing changed; other errors are in the outcome.
-func (s *State) run(ctx context.Context, a *arrival, results map[uint32]CallResult, out *Outcome) *fault {
+func (s *State) run(a *arrival, results map[uint32]CallResult, out *Outcome) *fault {
 	before := s.mark()
 	signers, err := s.mergeSigners(a)
+	if err == nil {
+		err = s.known.Merge(a.data, s.count)
+	}
 	if err != nil {
-		code, text := codeOf(err)
-		return &fault{code: code, text: text}
+		s.rollBack(before)
+		return asFault(err)
 	}
-	s.known.Merge(a.data)
-	s.held += a.size
 	m := &s.m
-	m.begin(ctx, a, results)
-	f := m.run(m.p.root)
-	if f == nil || f.catchable() {
-		m.file()
-	}
-	if m.suspended == nil && (f == nil || f.catchable()) {
-		if bad := m.numberStreams(m.trace.Result); bad != nil {
-			f = bad
-		}
-	}
-	if f == nil || f.catchable() {
-		if s.held+stateSize*len(m.trace.Result) > mostData {
-			f = faultf(CodeValueSize, "the data of the particle goes over the limit of 1 GiB")
-		}
-	}
+	m.begin(a, results)
+	f := m.end(m.run(m.p.root))
 	if f != nil && !f.catchable() {
-		s.spareOwn = m.own
+		m.suspended, s.spareOwn = nil, m.own
 		s.rollBack(before)
 		return f
 	}
 	s.commit(signers)
 	out.take(m, f)
 	return nil
+}
+
+// end is the end of every run. f is how the script ended; what it returns is how the run does.
+func (m *machine) end(f *fault) *fault {
+	if f != nil && !f.catchable() {
+		return f
+	}
+	m.file()
+	if m.suspended == nil {
+		if bad := m.numberStreams(m.trace.Result); bad != nil {
+			f = bad
+		}
+	}
+	limits := &m.st.params.Limits
+	if m.st.known.Encoded()+stateSize*len(m.trace.Result) > limits.data() {
+		f = faultf(CodeValueSize, "the data of the particle goes over the limit of %d bytes", limits.data())
+	}
+	if m.count.Err() != nil {
+		return stopFault(m.count.Err())
+	}
+	return f
 }
 
 // commit makes the result of a run what this peer knows.
@@ -240,33 +305,36 @@ func (o *Outcome) take(m *machine, f *fault) {
 	o.Again = union(o.Again, m.again)
 }
 
-// union adds to a list what it does not have.
+// union adds to a list what it does not have. It owns the list, but not more, which has nothing twice.
 func union(list, more []string) []string {
+	if len(list) == 0 {
+		return more[:len(more):len(more)]
+	}
+	has := make(map[string]bool, len(list))
+	for _, s := range list {
+		has[s] = true
+	}
 	for _, s := range more {
-		if !slices.Contains(list, s) {
+		if !has[s] {
+			has[s] = true
 			list = append(list, s)
 		}
 	}
 	return list
 }
 
-// mostData bounds the data of a particle. An archive cannot be larger than 2 GiB.
-const (
-	mostData  = 1 << 30
-	stateSize = 24 // bytes in the archive
-)
+const stateSize = 24 // bytes in the archive
 
 type mark struct {
 	stores     data.Mark
 	lastCallID uint32
-	held       int
 }
 
-func (s *State) mark() mark { return mark{s.known.Mark(), s.lastCallID, s.held} }
+func (s *State) mark() mark { return mark{s.known.Mark(), s.lastCallID} }
 
 func (s *State) rollBack(to mark) {
 	s.known.RollBack(to.stores)
-	s.lastCallID, s.held = to.lastCallID, to.held
+	s.lastCallID = to.lastCallID
 	s.epoch++
 	clear(s.tetraplets)
 }
@@ -335,11 +403,6 @@ func (s *State) element(cid data.CID) (*item, *fault) {
 	}, nil
 }
 
-func (s *State) putValue(cid data.CID, v value.Value) {
-	s.held += len(v.Text())
-	s.known.Values.Put(cid, v)
-}
-
 // addTetraplet stores a tetraplet that many things may have.
 func (s *State) addTetraplet(t value.Tetraplet) data.CID {
 	cid, ok := s.tetraplets[t]
@@ -373,8 +436,7 @@ func (s *State) addCanon(items []*item, last *frozenList) (data.CID, *fault) {
 		Tetraplet: s.addTetraplet(value.Tetraplet{PeerPK: s.params.CurrentPeerID}),
 		Elements:  list.cids[:len(list.cids):len(list.cids)],
 	}
-	cid := data.CanonResultCID(r)
-	s.held += 8 * len(r.Elements)
+	cid := data.CanonResultCID(r, s.count)
 	s.known.CanonResults.Put(cid, r)
 	return cid, nil
 }
@@ -406,18 +468,13 @@ func (s *State) addElements(items []*item) ([]data.CID, *fault) {
 		}
 		fresh, values = append(fresh, it), append(values, v)
 	}
+	if err := s.count.Grow(len(items)*wordsOfElement + len(fresh)*sizeOfElement); err != nil {
+		return nil, stopFault(err)
+	}
 	elements := make([]data.CanonElement, len(fresh))
-	data.Beside(len(fresh), func() { // the two have nothing in common
-		for i, cid := range s.addTetraplets(fresh) {
-			elements[i].Tetraplet = cid
-		}
-	}, func() {
-		for i, cid := range s.addValues(values) {
-			elements[i].Value, elements[i].Provenance = cid, fresh[i].provenance()
-		}
-	})
+	s.addParts(elements, fresh, values)
 	s.known.CanonElements.Reserve(len(fresh))
-	for i, cid := range data.CanonElementCIDs(elements) {
+	for i, cid := range data.CanonElementCIDs(elements, s.count) {
 		s.known.CanonElements.Put(cid, elements[i])
 		fresh[i].elementCID, fresh[i].epoch = cid, s.epoch
 	}
@@ -428,12 +485,48 @@ func (s *State) addElements(items []*item) ([]data.CID, *fault) {
 	return cids, nil
 }
 
+// Bytes of a canon element: in lists, and when it is new.
+const (
+	wordsOfElement = 40
+	sizeOfElement  = 400
+)
+
+// addParts stores tetraplets and values of elements, if they are not too many at the same time: the two have nothing in common.
+func (s *State) addParts(elements []data.CanonElement, fresh []*item, values []value.Value) {
+	const most = 1 << 20 // bytes of values hashed without asking the meter, 0.3 ms; a stream has 1023 elements at most
+	size, count := 0, s.count
+	for _, v := range values {
+		size += len(v.Text())
+	}
+	beside := size <= most
+	if beside {
+		_ = count.Work(6*len(fresh) + size/meter.Byte)
+		count = nil
+	}
+	tetraplets := func() {
+		for i, cid := range s.addTetraplets(fresh, count) {
+			elements[i].Tetraplet = cid
+		}
+	}
+	rest := func() {
+		for i, cid := range s.addValues(values, count) {
+			elements[i].Value, elements[i].Provenance = cid, fresh[i].provenance()
+		}
+	}
+	if beside {
+		data.Beside(len(fresh), tetraplets, rest)
+	} else {
+		tetraplets()
+		rest()
+	}
+}
+
 // addValues stores values and returns their ids.
-func (s *State) addValues(values []value.Value) []data.CID {
-	cids := data.ValueCIDs(len(values), func(i int) value.Value { return values[i] })
+func (s *State) addValues(values []value.Value, count *meter.Counter) []data.CID {
+	cids := data.ValueCIDs(len(values), func(i int) value.Value { return values[i] }, count)
 	s.known.Values.Reserve(len(values))
 	for i, v := range values {
-		s.putValue(cids[i], v)
+		s.known.Values.Put(cids[i], v)
 	}
 	return cids
 }
@@ -448,7 +541,7 @@ func (s *State) spell(it *item) {
 }
 
 // addTetraplets stores the tetraplets of items and returns their ids.
-func (s *State) addTetraplets(items []*item) []data.CID {
+func (s *State) addTetraplets(items []*item, count *meter.Counter) []data.CID {
 	cids := make([]data.CID, len(items))
 	alone := make([]value.Tetraplet, 0, len(items)) // elements of arrays; there is hardly another with the same
 	for i, it := range items {
@@ -460,7 +553,7 @@ func (s *State) addTetraplets(items []*item) []data.CID {
 		}
 	}
 	s.known.Tetraplets.Reserve(len(alone))
-	made := data.TetrapletCIDs(alone)
+	made := data.TetrapletCIDs(alone, count)
 	for i, t := range alone {
 		s.known.Tetraplets.Put(made[i], t)
 	}

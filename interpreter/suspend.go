@@ -1,7 +1,6 @@
 package interpreter
 
 import (
-	"context"
 	"maps"
 	"slices"
 
@@ -60,8 +59,8 @@ type savepoint struct {
 	pars   []trace.OpenPar
 }
 
-// resume goes on with a suspended run.
-func (s *State) resume(ctx context.Context, results map[uint32]CallResult, out *Outcome) {
+// resume goes on with a suspended run. A fault means that nothing changed, as in run.
+func (s *State) resume(results map[uint32]CallResult, out *Outcome) *fault {
 	m := &s.m
 	for _, list := range m.streams {
 		for _, st := range list {
@@ -72,7 +71,7 @@ func (s *State) resume(ctx context.Context, results map[uint32]CallResult, out *
 	last := len(s.trace) - 1
 	save := savepoint{stores: s.mark(), states: last + 1, last: s.trace[last], own: len(m.own), pars: m.openPars()}
 
-	m.ctx, m.suspended, m.complete = ctx, nil, c.before
+	m.suspended, m.complete = nil, c.before
 	m.waits = m.waits[:len(m.waits)-1]
 	m.ask()
 	m.results = maps.Clone(results)
@@ -84,25 +83,15 @@ func (s *State) resume(ctx context.Context, results map[uint32]CallResult, out *
 	if n != nil {
 		f = m.run(n)
 	}
-	if f == nil || f.catchable() {
-		m.file()
-	}
-	if m.suspended == nil && (f == nil || f.catchable()) {
-		if bad := m.numberStreams(m.trace.Result); bad != nil {
-			f = bad
-		}
-	}
-	if f == nil && s.held > mostData {
-		f = faultf(CodeValueSize, "the data of the particle goes over the limit of 1 GiB")
-	}
-	if f != nil && !f.catchable() {
+	if f = m.end(f); f != nil && !f.catchable() {
+		m.suspended = nil
 		s.undo(save)
-		out.fail(f)
-		return
+		return f
 	}
 	s.trace, s.own = m.trace.Result, m.own
 	s.bytes, s.stale = nil, true
 	out.take(m, f)
+	return nil
 }
 
 // undo takes back a resumed run that failed. The way to the call is lost; the next run starts anew.

@@ -4,7 +4,17 @@ import (
 	"bytes"
 	"slices"
 	"testing"
+
+	"github.com/aquanode/aquanode/interpreter"
 )
+
+func encoded(tb testing.TB, s *interpreter.State) []byte {
+	b, err := s.Data()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
 
 // TestArrivalsAreNotKept writes over what arrived once a step has ended: a state that lives on must not have views of it, whether it
 // knew something before or nothing.
@@ -24,7 +34,7 @@ func TestArrivalsAreNotKept(t *testing.T) {
 					clear(r.CurrData)
 				}
 			}
-			return s.Data()
+			return encoded(t, s)
 		}
 		if !bytes.Equal(play(true), play(false)) {
 			t.Errorf("%s: the data changed with what had arrived", name)

@@ -3,8 +3,10 @@ package interpreter
 import (
 	"slices"
 	"sync"
+	"unsafe"
 
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/trace"
 )
 
@@ -22,7 +24,10 @@ type workspace struct {
 var workspaces = sync.Pool{New: func() any { return new(workspace) }}
 
 // load takes the trace of decoded data.
-func (w *workspace) load(states data.States) {
+func (w *workspace) load(states data.States, count *meter.Counter) {
+	if count.Grow(states.Len()*sizeOfState) != nil || count.Work(states.Len()) != nil {
+		return
+	}
 	w.trace = slices.Grow(w.trace[:0], states.Len())
 	for i := range states.Len() {
 		w.trace = append(w.trace, trace.Entry{State: states.At(i)})
@@ -58,3 +63,6 @@ func (m *machine) release() {
 		m.spare, m.frames = nil, 0
 	}
 }
+
+// sizeOfState is the bytes of a state in a trace with what is remembered about it: an entry, and that of the trace to be written over.
+const sizeOfState = 2 * int(unsafe.Sizeof(trace.Entry{}))

@@ -18,10 +18,11 @@ type rule struct {
 }
 
 var rules = []rule{
+	{"interpreter/meter", nil},
 	{"interpreter/value", nil},
-	{"interpreter/air", nil},
-	{"interpreter/data", []string{"interpreter/value"}},
-	{"interpreter/trace", []string{"interpreter/data", "interpreter/value"}},
+	{"interpreter/air", []string{"interpreter/meter"}},
+	{"interpreter/data", []string{"interpreter/value", "interpreter/meter"}},
+	{"interpreter/trace", []string{"interpreter/data", "interpreter/value", "interpreter/meter"}},
 	{"interpreter/", nil},
 	{"aqua/", []string{"interpreter/air"}},
 	{"particle/", nil},

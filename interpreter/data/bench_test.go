@@ -38,7 +38,7 @@ func BenchmarkCheckArchive(b *testing.B) {
 	b.SetBytes(int64(len(e.archive)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := checkArchive(e.archive); err != nil {
+		if _, err := checkArchive(e.archive, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -59,7 +59,7 @@ func BenchmarkVerifyStores(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := VerifyStores(d, known); err != nil {
+				if err := VerifyStores(d, known, nil); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -72,13 +72,13 @@ func BenchmarkMerge(b *testing.B) {
 	b.Run("known", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			d.Merge(d)
+			d.Merge(d, nil)
 		}
 	})
 	b.Run("fresh", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			(&Data{}).Merge(d)
+			(&Data{}).Merge(d, nil)
 		}
 	})
 }
@@ -116,7 +116,7 @@ func BenchmarkSigners(b *testing.B) {
 	d := thousand()
 	b.Run("of 1000 results", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := SignersOf(d); err != nil {
+			if _, err := SignersOf(d, nil); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -129,15 +129,15 @@ func BenchmarkSigners(b *testing.B) {
 	var known Verified
 	b.Run("verify 1000", func(b *testing.B) {
 		for b.Loop() {
-			if err := signersOf(b, many).Verify("p", nil); err != nil {
+			if err := signersOf(b, many).Verify("p", nil, nil); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
-	signersOf(b, many).Verify("p", &known)
+	signersOf(b, many).Verify("p", &known, nil)
 	b.Run("verify 1000 known", func(b *testing.B) {
 		for b.Loop() {
-			if err := signersOf(b, many).Verify("p", &known); err != nil {
+			if err := signersOf(b, many).Verify("p", &known, nil); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"unicode/utf8"
+
+	"github.com/aquanode/aquanode/interpreter/meter"
 )
 
 // checkArchive says whether b is an archive that readArchive can read and the reference would accept. It
@@ -22,7 +24,7 @@ import (
 // could stand for megabytes otherwise, once for each reader of the text.
 //
 // On the way it collects the offsets of the states that somebody may have to sign.
-func checkArchive(b []byte) (results []int, err error) {
+func checkArchive(b []byte, count *meter.Counter) (results []int, err error) {
 	root := len(b) - rootSize
 	if root < 0 {
 		return nil, fmt.Errorf("an archive of %d bytes has no room for its root", len(b))
@@ -31,7 +33,10 @@ func checkArchive(b []byte) (results []int, err error) {
 		return nil, fmt.Errorf("the root at %d is not aligned", root)
 	}
 	states := min(int64(binary.BigEndian.Uint32(b[root+4:]))*stateSize, int64(root))
-	c := checker{b: b, hi: root, visits: newVisits(len(b) - int(states)), latestPeer: -1}
+	if err := count.Grow(len(b) / 48 * visitSize); err != nil {
+		return nil, err
+	}
+	c := checker{b: b, hi: root, visits: newVisits(len(b) - int(states)), latestPeer: -1, count: count}
 	c.trace(root)
 	c.vec(root+12, entrySize, c.entry(sharedValue, fatSize, c.text))
 	c.vec(root+20, entrySize, c.entry(sharedTetraplet, tetrapletSize, c.tetraplet))
@@ -54,6 +59,14 @@ type checker struct {
 
 	latestPeer int // the peer visited last
 	results    []int
+	count      *meter.Counter
+}
+
+// work counts the bytes of something visited.
+func (c *checker) work(n int) {
+	if err := c.count.Bytes(n); err != nil && c.err == nil {
+		c.err = err
+	}
 }
 
 func (c *checker) fail(at int, format string, args ...any) {
@@ -98,6 +111,7 @@ func (c *checker) within(target, size int, content func()) {
 func (c *checker) vec(at, size int, element func(at int)) {
 	c.list(at, size, func(i, end int) {
 		for ; i < end && c.err == nil; i += size {
+			c.work(size)
 			element(i)
 		}
 	})
@@ -123,6 +137,7 @@ func (c *checker) run(at, target int, size uint32, isText bool) bool {
 	if !c.owns(at, target, int(size)) {
 		return false
 	}
+	c.work(int(size))
 	if isText && !utf8.Valid(c.b[target:target+int(size)]) {
 		c.fail(at, "the text at %d is not UTF-8", target)
 		return false
@@ -224,6 +239,7 @@ func (c *checker) peerName(at int) {
 func (c *checker) trace(at int) {
 	c.list(at, stateSize, func(i, end int) {
 		for ; i < end && c.err == nil; i += stateSize {
+			c.work(stateSize)
 			b := c.b[i:][:stateSize]
 			sent := b[0] == tagCall && b[4] == tagSent && b[8] < 2
 			if b[0] == tagPar || sent && i+12+int(int32(binary.BigEndian.Uint32(b[12:]))) == c.latestPeer {
@@ -326,6 +342,8 @@ type visit struct {
 	kind   shared
 	size   uint32
 }
+
+const visitSize = 16 // bytes of a visit
 
 // visits is the set of shared targets visited so far, a hash table by offset that is probed linearly.
 type visits struct {

@@ -43,7 +43,7 @@ func TestPatchedArchives(t *testing.T) {
 	}
 	refused, beyond := 0, 0
 	for i, vec := range readVectors[patchVector](t, "archives_odd") {
-		_, err := checkArchive(vec.apply(t, archives[vec.Blob]))
+		_, err := checkArchive(vec.apply(t, archives[vec.Blob]), nil)
 		if err != nil {
 			refused++
 		}

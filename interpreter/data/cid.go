@@ -10,6 +10,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"github.com/aquanode/aquanode/interpreter/data/internal/lanes"
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -112,6 +113,28 @@ func ArgumentsCID(args []string) CID {
 	return finishCID(h)
 }
 
+// longText is from how many bytes on a text is hashed in pieces, 0.25 ms each.
+const longText = 1 << 20
+
+// longCID is the content id of a long text.
+func longCID(text []byte, count *meter.Counter) CID {
+	sum := longSum(text, count)
+	return cidOfSum(&sum)
+}
+
+// longSum hashes a long text. When count stops it, the sum means nothing.
+func longSum(text []byte, count *meter.Counter) (sum digest) {
+	h := newHasher()
+	for len(text) > 0 && count.Bytes(min(len(text), longText)) == nil {
+		n := min(len(text), longText)
+		h.Write(text[:n])
+		text = text[n:]
+	}
+	h.Sum(sum[:0])
+	hashers.Put(h)
+	return sum
+}
+
 // shortList is up to how many bytes the text of a list is put together to be hashed.
 const shortList = 512
 
@@ -152,10 +175,10 @@ func CanonElementCID(e CanonElement) CID {
 }
 
 // CanonResultCID is the content id of a canonicalised stream.
-func CanonResultCID(r CanonResult) CID {
+func CanonResultCID(r CanonResult, count *meter.Counter) CID {
 	var buf [flushSize]byte
 	h := newHasher()
-	r.writeJSON(h, buf[:0])
+	r.writeJSON(h, buf[:0], count)
 	return finishCID(h)
 }
 
@@ -189,11 +212,15 @@ var originNames = [...]string{Literal: "literal", FromService: "service_result",
 // flushSize is how much of the text of a canon result is put together before it is hashed.
 const flushSize = 1024
 
-// writeJSON writes the text in pieces, since it can be long. It returns buf for the next.
-func (r CanonResult) writeJSON(w io.Writer, buf []byte) []byte {
+// writeJSON writes the text in pieces, since it can be long: each element counts, and it stops when count does. It returns
+// buf for the next.
+func (r CanonResult) writeJSON(w io.Writer, buf []byte, count *meter.Counter) []byte {
 	buf = append(buf[:0], `{"tetraplet":`...)
 	buf = append(r.Tetraplet.appendJSON(buf), `,"values":[`...)
 	for i, e := range r.Elements {
+		if count.Bytes(len(e)) != nil {
+			return buf
+		}
 		if i > 0 {
 			buf = append(buf, ',')
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -22,7 +23,7 @@ func Decode(b []byte) (*Data, error) {
 // Decode reads what is in the envelope. The strings of the result are views of the bytes it was
 // opened from.
 func (e Envelope) Decode() (*Data, error) {
-	d, trace, err := e.DecodeStates()
+	d, trace, err := e.DecodeStates(nil)
 	if err == nil && trace.Len() > 0 {
 		d.Trace = make([]State, trace.Len())
 		for i := range d.Trace {
@@ -32,16 +33,22 @@ func (e Envelope) Decode() (*Data, error) {
 	return d, err
 }
 
-// DecodeStates is Decode with the trace apart, and not yet read.
-func (e Envelope) DecodeStates() (*Data, States, error) {
+// DecodeStates is Decode with the trace apart, and not yet read. It stops when count does.
+func (e Envelope) DecodeStates(count *meter.Counter) (*Data, States, error) {
 	if e.Version == "" {
 		return &Data{}, States{}, nil
 	}
-	results, err := checkArchive(e.archive)
+	results, err := checkArchive(e.archive, count)
+	if count.Err() != nil {
+		return nil, States{}, count.Err()
+	}
 	if err != nil {
 		return nil, States{}, archiveError(err)
 	}
-	d := reader{b: e.archive}.data()
+	d := reader{b: e.archive, count: count}.data()
+	if count.Err() != nil {
+		return nil, States{}, count.Err()
+	}
 	if err := checkSharing(d, len(e.archive)); err != nil {
 		return nil, States{}, archiveError(err)
 	}
@@ -121,6 +128,7 @@ type reader struct {
 	// canons are the canon results read so far by offset, so that entries that share one share its
 	// list as well (see checkSharing).
 	canons map[int]CanonResult
+	count  *meter.Counter // of what is read into stores
 }
 
 func (r reader) u32(at int) uint32 { return binary.BigEndian.Uint32(r.b[at:]) }
@@ -163,6 +171,9 @@ func readVec[T any](r reader, at, size int, read func(r reader, at int) T) []T {
 	if n == 0 {
 		return nil
 	}
+	if r.count.Bytes(n*size) != nil || r.count.Grow(n*int(unsafe.Sizeof(*new(T)))) != nil {
+		return nil
+	}
 	list := make([]T, n)
 	for i := range list {
 		list[i] = read(r, first+i*size)
@@ -173,8 +184,14 @@ func readVec[T any](r reader, at, size int, read func(r reader, at int) T) []T {
 // readStore reads the entries of a store; of equal keys the last one stays.
 func readStore[V any](r reader, at int, s *Store[V], read func(r reader, at int) V) {
 	first, n := r.rel(at), int(r.u32(at+4))
+	if r.count.Grow(n*storeSize[V]()) != nil {
+		return
+	}
 	s.Reserve(n)
 	for i := range n {
+		if r.count.Work(entryWork) != nil {
+			return
+		}
 		e := first + i*entrySize
 		s.Put(r.cid(e), read(r, r.rel(e+8)))
 	}

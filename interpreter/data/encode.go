@@ -7,16 +7,24 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
 // Encode writes data, always under this package's own versions. Equal data give equal bytes; stores are written in
 // their order, and equal ids, and equal peers in the trace, once.
-func Encode(d *Data) []byte { return EncodeSigning(d, func() {}, 0) }
+func Encode(d *Data) []byte {
+	b, _ := EncodeSigning(d, func() {}, 0, nil) // without a counter nothing stops it
+	return b
+}
 
 // EncodeSigning is Encode for data that lacks a signature under n ids. sign puts it into d.Signatures; while it
-// does, all the rest is written. It has returned when EncodeSigning does.
-func EncodeSigning(d *Data, sign func(), n int) []byte {
+// does, all the rest is written. It has returned when EncodeSigning does. When count stops it, there are no bytes.
+func EncodeSigning(d *Data, sign func(), n int, count *meter.Counter) ([]byte, error) {
+	size := sizeHint(d)
+	if count.Work(meter.Signature+4*n) != nil || count.Grow(size) != nil {
+		return nil, count.Err()
+	}
 	const many = 200 // ids to sign take some 40 µs to sort and hash, a goroutine 5
 	signed := func() {}
 	if n < many {
@@ -29,11 +37,15 @@ func EncodeSigning(d *Data, sign func(), n int) []byte {
 	const binHead = 5 // at most
 	w := writers.Get().(*writer)
 	w.base = len(envelopeHead) + binHead
-	w.b = make([]byte, w.base, w.base+sizeHint(d))
+	w.b = make([]byte, w.base, w.base+size)
+	w.count = count
 	w.data(d, signed)
 	b := seal(w.b, w.base)
 	w.release()
-	return b
+	if count.Err() != nil {
+		return nil, count.Err()
+	}
+	return b, nil
 }
 
 // seal puts the envelope before the archive at b[base:].
@@ -71,8 +83,9 @@ func sizeHint(d *Data) int {
 // writer writes an archive, children first. Offsets are from the start of the archive, which
 // is at b[base].
 type writer struct {
-	b    []byte
-	base int
+	b     []byte
+	base  int
+	count *meter.Counter
 
 	texts offsets        // the shared texts written so far
 	peers map[string]int // and the shared strings
@@ -99,7 +112,7 @@ func (w *writer) release() {
 	if w.texts.count > mostPooled || len(w.traced.ids) > mostPooled {
 		return
 	}
-	w.b, w.before, w.parts = nil, nil, w.parts[:0]
+	w.b, w.count, w.before, w.parts = nil, nil, nil, w.parts[:0]
 	w.texts.reset()
 	clear(w.peers)
 	for _, p := range []*places{&w.traced, &w.values, &w.tetraplets, &w.elements, &w.source, &w.keys} {
@@ -220,6 +233,7 @@ func putString(b []byte, at int, s string, text int) {
 
 // run writes bytes and returns where.
 func (w *writer) run(s string) int {
+	_ = w.count.Work(len(s) / meter.Byte)
 	at := w.pos()
 	w.b = append(w.b, s...)
 	return at
@@ -272,6 +286,10 @@ func (w *writer) sharePeer(peer string) int {
 func (w *writer) list(n, size int, part func(i int) int, record func(i, part int, b []byte, at int)) vec {
 	mine := len(w.parts)
 	for i := range n {
+		if w.count.Work(2) != nil {
+			w.parts = w.parts[:mine]
+			return vec{}
+		}
 		at := part(i)
 		w.parts = append(w.parts, at)
 	}
@@ -445,6 +463,7 @@ func (w *writer) canonElement(e *CanonElement) int {
 func (w *writer) canonResult(c *CanonResult) int {
 	tet := w.shareCID(c.Tetraplet, &w.tetraplets)
 	places := w.elementPlaces(c.Elements)
+	_ = w.count.Work(len(places) / 8)
 	elements, at := w.record(len(places) * fatSize)
 	for i, place := range places {
 		putFat(elements[i*fatSize:], at+i*fatSize, place, len(c.Elements[i]))
@@ -462,6 +481,7 @@ func (w *writer) elementPlaces(list []CID) []int {
 		w.placed = w.placed[:0]
 	}
 	for _, c := range list[min(len(w.placed), len(list)):] {
+		_ = w.count.Work(1)
 		w.placed = append(w.placed, w.shareCID(c, &w.elements))
 	}
 	if len(list) >= len(w.before) || len(w.placed) == len(list) {

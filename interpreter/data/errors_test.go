@@ -40,25 +40,25 @@ func admit(prevBytes, currentBytes []byte, particleID string) error {
 	if err != nil {
 		return err
 	}
-	if err := VerifyStores(c, nil); err != nil {
+	if err := VerifyStores(c, nil, nil); err != nil {
 		return err
 	}
 	return admitSigners(p, c, particleID)
 }
 
 func admitSigners(prev, current *Data, particleID string) error {
-	ours, err := SignersOf(prev)
+	ours, err := SignersOf(prev, nil)
 	if err != nil {
 		return err
 	}
-	theirs, err := SignersOf(current)
+	theirs, err := SignersOf(current, nil)
 	if err != nil {
 		return err
 	}
-	if err := theirs.Verify(particleID, nil); err != nil {
+	if err := theirs.Verify(particleID, nil, nil); err != nil {
 		return err
 	}
-	_, err = MergeSigners(ours, theirs)
+	_, err = MergeSigners(ours, theirs, nil)
 	return err
 }
 

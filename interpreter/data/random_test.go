@@ -156,7 +156,7 @@ func TestMergeIsUnion(t *testing.T) {
 			}
 		}
 		before := view(theirs)
-		ours.Merge(theirs)
+		ours.Merge(theirs, nil)
 		if diff := cmp.Diff(want, view(ours)); diff != "" {
 			t.Fatalf("(-want +got):\n%s", diff)
 		}
@@ -234,9 +234,9 @@ func FuzzDecode(f *testing.F) {
 }
 
 func checkDecoded(t *testing.T, d *Data) {
-	VerifyStores(d, nil)
-	if s, err := SignersOf(d); err == nil {
-		s.Verify("p", nil)
+	VerifyStores(d, nil, nil)
+	if s, err := SignersOf(d, nil); err == nil {
+		s.Verify("p", nil, nil)
 	}
 	written := Encode(d)
 	again, err := Decode(written)

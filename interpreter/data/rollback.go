@@ -1,5 +1,7 @@
 package data
 
+import "unsafe"
+
 // Mark is how far the stores were filled at some time.
 type Mark struct{ values, tetraplets, elements, canons, results int }
 
@@ -17,28 +19,38 @@ func (d *Data) RollBack(to Mark) {
 	d.ServiceResults.truncate(to.results)
 }
 
-// truncate keeps the first n entries. It builds the index anew: an open hash table cannot take single
-// entries out, and only runs that fail come here.
+// truncate keeps the first n entries. Those put in last are taken out of the index first, so nothing was probed
+// past one that goes.
 func (s *Store[V]) truncate(n int) {
-	if n >= len(s.keys) {
-		return
+	for i := len(s.keys) - 1; i >= n; i-- {
+		s.index[s.slot(s.keys[i])] = 0
+		s.texts -= behind(&s.values[i])
 	}
 	clear(s.keys[n:])
 	clear(s.values[n:])
-	s.keys, s.values, s.index = s.keys[:n], s.values[:n], nil
-	s.Reserve(0)
+	s.keys, s.values = s.keys[:n], s.values[:n]
 }
 
-// Size is about how many bytes the stores hold.
+// Size is about how many bytes the stores hold in memory.
 func (d *Data) Size() int {
-	const perEntry = 2*cidLen + 64 // the key, an id in the entry, slices and index
-	n := d.Tetraplets.Len() + d.CanonElements.Len() + d.CanonResults.Len() + d.ServiceResults.Len()
-	size := perEntry * (n + d.Values.Len())
-	for _, v := range d.Values.values {
-		size += len(v.Text())
-	}
-	for _, r := range d.CanonResults.values {
-		size += 16 * len(r.Elements)
-	}
-	return size + 120*len(d.Signatures)
+	return heldBy(&d.Values) + heldBy(&d.Tetraplets) + heldBy(&d.CanonElements) + heldBy(&d.CanonResults) +
+		heldBy(&d.ServiceResults) + 160*len(d.Signatures)
+}
+
+// heldBy is the memory of a store, with its keys and the ids in its values where they are not keys of others.
+func heldBy[V any](s *Store[V]) int {
+	const key = 64 // an id, as it is allocated
+	return s.texts + len(s.keys)*key + cap(s.keys)*int(unsafe.Sizeof(CID(""))) +
+		cap(s.values)*int(unsafe.Sizeof(*new(V))) + 4*len(s.index)
+}
+
+// Encoded is about how many bytes the stores and signatures take in an archive.
+func (d *Data) Encoded() int {
+	const key = entrySize + cidLen
+	return d.Values.texts + d.Values.Len()*(key+fatSize) +
+		d.Tetraplets.texts + d.Tetraplets.Len()*(key+tetrapletSize) +
+		d.CanonElements.Len()*(key+canonElementSize) +
+		d.CanonResults.texts/2 + d.CanonResults.Len()*(key+canonResultSize) +
+		d.ServiceResults.Len()*(key+serviceResultSize+cidLen) +
+		len(d.Signatures)*(signatureSize+33+65)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/mr-tron/base58"
 
 	"github.com/aquanode/aquanode/internal/sign"
+	"github.com/aquanode/aquanode/interpreter/meter"
 )
 
 // formatEd25519 is the format byte of keys and signatures; formatSecp256k1 the only other one that signatures may
@@ -53,18 +54,24 @@ func PublicKeyOf(key ed25519.PrivateKey) string {
 
 // SignersOf finds out who should have signed what: it gives each result in the trace to the peer that its tetraplet
 // names. It fails if a key is malformed or a peer with results has none.
-func SignersOf(d *Data) (*Signers, error) {
-	s, err := signersOfKeys(d)
+func SignersOf(d *Data, count *meter.Counter) (*Signers, error) {
+	s, err := signersOfKeys(d, count)
 	for i := 0; i < len(d.Trace) && err == nil; i++ {
+		if err = count.Work(1); err != nil {
+			break
+		}
 		err = s.attribute(d, &d.Trace[i])
 	}
 	return s, err
 }
 
 // SignersOfStates is SignersOf for a trace that is not in the data.
-func SignersOfStates(d *Data, trace States) (*Signers, error) {
-	s, err := signersOfKeys(d)
+func SignersOfStates(d *Data, trace States, count *meter.Counter) (*Signers, error) {
+	s, err := signersOfKeys(d, count)
 	for i := 0; i < len(trace.results) && err == nil; i++ {
+		if err = count.Work(entryWork); err != nil {
+			break
+		}
 		state := reader{b: trace.archive}.state(trace.results[i])
 		err = s.attribute(d, &state)
 	}
@@ -72,9 +79,12 @@ func SignersOfStates(d *Data, trace States) (*Signers, error) {
 }
 
 // signersOfKeys are the signers of data before anything is given to them.
-func signersOfKeys(d *Data) (*Signers, error) {
+func signersOfKeys(d *Data, count *meter.Counter) (*Signers, error) {
 	s := &Signers{byPeer: make(map[string]int, len(d.Signatures))}
 	for _, sig := range d.Signatures {
+		if err := count.Work(keyWork); err != nil {
+			return nil, err
+		}
 		peer, err := peerOf(sig.PublicKey)
 		if err != nil {
 			return nil, err
@@ -83,6 +93,9 @@ func signersOfKeys(d *Data) (*Signers, error) {
 	}
 	return s, nil
 }
+
+// keyWork is the work of making a peer id of a key, in units.
+const keyWork = 20
 
 // peerOf is the peer id of an encoded public key.
 func peerOf(key string) (string, error) {
@@ -221,13 +234,16 @@ func keyOf(s Signer) (k verifiedKey, ok bool) {
 
 // Verify checks the signatures of data from another peer. Those that known remembers are not checked again, and known
 // remembers the others if all are good; it may be nil.
-func (s *Signers) Verify(particleID string, known *Verified) error {
+func (s *Signers) Verify(particleID string, known *Verified, count *meter.Counter) error {
 	if known == nil {
 		known = &Verified{}
 	}
 	var fresh []int
 	var keys []verifiedKey
 	for i, signer := range s.list {
+		if err := count.Work(1 + signer.Made.Len()); err != nil {
+			return err
+		}
 		k, ok := keyOf(signer)
 		if !ok {
 			return signer.mismatch()
@@ -237,13 +253,37 @@ func (s *Signers) Verify(particleID string, known *Verified) error {
 			keys = append(keys, k)
 		}
 	}
-	if i := firstBad(len(fresh), func(i int) bool { return s.list[fresh[i]].verify(particleID) }); i >= 0 {
-		return s.list[fresh[i]].mismatch()
+	for len(fresh) > 0 {
+		n := s.together(fresh)
+		if i := firstBad(n, func(i int) bool { return s.list[fresh[i]].verify(particleID) }); i >= 0 {
+			return s.list[fresh[i]].mismatch()
+		}
+		work := n * meter.Signature
+		for _, i := range fresh[:n] {
+			work += 4 * s.list[i].Made.Len()
+		}
+		if err := count.Work(work); err != nil {
+			return err
+		}
+		fresh = fresh[n:]
 	}
 	for _, k := range keys {
 		known.add(k)
 	}
 	return nil
+}
+
+// togetherMost is how many signatures, or ids under them in hundreds, are verified before the meter is asked again: 3 ms.
+const togetherMost = 64
+
+// together is how many of the signers are verified at once.
+func (s *Signers) together(signers []int) int {
+	n, size := 0, 0
+	for n < len(signers) && (n == 0 || size < togetherMost) {
+		size += 1 + s.list[signers[n]].Made.Len()/100
+		n++
+	}
+	return n
 }
 
 func (s *Signer) verify(particleID string) bool {
@@ -304,13 +344,20 @@ func firstBadOf(start, n, step int, good func(i int) bool) int {
 
 // MergeSigners takes for each peer the signature under more results. The results under the other one must be
 // among them, or the peer has said different things to different sides. What is taken from current is copied.
-func MergeSigners(prev, current *Signers) (*Signers, error) {
+func MergeSigners(prev, current *Signers, count *meter.Counter) (*Signers, error) {
 	merged := &Signers{byPeer: make(map[string]int, len(prev.list))}
 	for _, signer := range prev.list {
 		merged.Put(signer)
 	}
 	for _, theirs := range current.list {
 		ours, ok := merged.Get(theirs.Peer)
+		work := 1 + theirs.Made.Len()
+		if ok {
+			work += ours.Made.Len()
+		}
+		if err := count.Work(work); err != nil {
+			return nil, err
+		}
 		if ok && ours.Made.Len() >= theirs.Made.Len() {
 			if !ours.Made.Includes(theirs.Made) {
 				return nil, inconsistent(ours.Peer, ours.Made, theirs.Made)

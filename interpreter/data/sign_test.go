@@ -57,14 +57,14 @@ func TestBlobSignatures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := SignersOf(d)
+		s, err := SignersOf(d, nil)
 		if err != nil {
 			t.Fatalf("%s: %v", vec.Name, err)
 		}
-		if err := s.Verify(vec.ParticleID, nil); (err == nil) != vec.SignaturesValid {
+		if err := s.Verify(vec.ParticleID, nil, nil); (err == nil) != vec.SignaturesValid {
 			t.Errorf("%s: %v, want valid: %v", vec.Name, err, vec.SignaturesValid)
 		}
-		if s.Len() > 0 && s.Verify("another particle", nil) == nil {
+		if s.Len() > 0 && s.Verify("another particle", nil, nil) == nil {
 			t.Errorf("%s: valid in another particle", vec.Name)
 		}
 	}
@@ -111,7 +111,7 @@ func addCall(d *Data, peer string, v value.Value) State {
 
 func signersOf(t testing.TB, d *Data) *Signers {
 	t.Helper()
-	s, err := SignersOf(d)
+	s, err := SignersOf(d, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,19 +122,19 @@ func TestVerifySkipsWhatIsKnown(t *testing.T) {
 	const particle = "p"
 	d := signed(particle, map[string]int{"A": 2, "B": 3})
 	var known Verified
-	if err := signersOf(t, d).Verify(particle, &known); err != nil {
+	if err := signersOf(t, d).Verify(particle, &known, nil); err != nil {
 		t.Fatal(err)
 	}
 	if known.Len() != 2 {
 		t.Errorf("%d signatures known, want 2", known.Len())
 	}
 	// Known signatures are not looked at again, so that even the wrong particle passes.
-	if err := signersOf(t, d).Verify("other", &known); err != nil {
+	if err := signersOf(t, d).Verify("other", &known, nil); err != nil {
 		t.Errorf("known signatures were verified again: %v", err)
 	}
 	// Known is the signature under exactly these results.
 	d.Trace = d.Trace[1:]
-	if err := signersOf(t, d).Verify(particle, &known); codeOf(err) != CodeSignature {
+	if err := signersOf(t, d).Verify(particle, &known, nil); codeOf(err) != CodeSignature {
 		t.Errorf("a known signature under other results: %v", err)
 	}
 }
@@ -145,7 +145,7 @@ func TestVerifyManyFindsTheFirst(t *testing.T) {
 		calls[fmt.Sprintf("peer%02d", i)] = 1
 	}
 	d := signed("p", calls)
-	if err := signersOf(t, d).Verify("p", nil); err != nil {
+	if err := signersOf(t, d).Verify("p", nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, bad := range [][]int{{0}, {39}, {12, 25}, {25, 11, 38}} {
@@ -157,7 +157,7 @@ func TestVerifyManyFindsTheFirst(t *testing.T) {
 			broken.Signatures[i].Signature = string(sig)
 		}
 		s := signersOf(t, &broken)
-		err := s.Verify("p", nil)
+		err := s.Verify("p", nil, nil)
 		first, _ := peerOf(d.Signatures[slices.Min(bad)].PublicKey)
 		if err == nil || !strings.Contains(err.Error(), first) {
 			t.Errorf("broken %v: %v, want the first, %s", bad, err, first)
@@ -180,7 +180,7 @@ func TestMergeSigners(t *testing.T) {
 		{"current larger", calls{"A": 1, "B": 5}, calls{"A": 3}, calls{"A": 3, "B": 5}},
 		{"previous larger", calls{"A": 4}, calls{"A": 3, "B": 0}, calls{"A": 4, "B": 0}},
 	} {
-		got, err := MergeSigners(of(test.prev), of(test.current))
+		got, err := MergeSigners(of(test.prev), of(test.current), nil)
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
@@ -208,7 +208,7 @@ func TestMergeRefusesTwoStories(t *testing.T) {
 	}
 	two.Signatures, more.Signatures = one.Signatures, one.Signatures
 	for _, pair := range [][2]*Data{{one, two}, {two, one}, {one, more}, {more, one}} {
-		_, err := MergeSigners(signersOf(t, pair[0]), signersOf(t, pair[1]))
+		_, err := MergeSigners(signersOf(t, pair[0]), signersOf(t, pair[1]), nil)
 		if codeOf(err) != CodeSignature || !strings.HasPrefix(err.Error(), "inconsistent CID multisets on merge for peer") {
 			t.Errorf("%v", err)
 		}

@@ -5,7 +5,9 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"unsafe"
 
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -18,6 +20,7 @@ type Store[V any] struct {
 	// Four bytes an entry and no copies of keys make it three times as fast to
 	// build as a Go map, and decoding builds five of them each time.
 	index []uint32
+	texts int // bytes behind the values: texts, and ids in the lists of canons
 }
 
 // storeSeed makes the places of entries in indexes unknown to whoever chooses the keys.
@@ -64,7 +67,9 @@ func (s *Store[V]) Held(cid CID) CID {
 func (s *Store[V]) Put(cid CID, v V) {
 	s.Reserve(1)
 	slot := s.slot(cid)
+	s.texts += behind(&v)
 	if i := s.index[slot]; i > 0 {
+		s.texts -= behind(&s.values[i-1])
 		s.values[i-1] = v
 		return
 	}
@@ -75,7 +80,7 @@ func (s *Store[V]) Put(cid CID, v V) {
 
 // Clone copies the store; the copies do not see each other's changes.
 func (s *Store[V]) Clone() Store[V] {
-	return Store[V]{slices.Clone(s.keys), slices.Clone(s.values), slices.Clone(s.index)}
+	return Store[V]{slices.Clone(s.keys), slices.Clone(s.values), slices.Clone(s.index), s.texts}
 }
 
 func (s *Store[V]) find(cid CID) int {
@@ -117,22 +122,54 @@ func (s *Store[V]) Reserve(n int) {
 
 // Merge takes over the entries of the stores of current. Where both have a different entry for a
 // content id, that of current stays, as data from others is verified and our own is not.
-// What is taken over is copied; ids that are keys here already are not copied again.
-func (d *Data) Merge(current *Data) {
-	mergeStore(&d.Values, &current.Values, sameText, cloneValue)
-	mergeStore(&d.Tetraplets, &current.Tetraplets, same, cloneTetraplet)
-	mergeStore(&d.ServiceResults, &current.ServiceResults, same, d.ownServiceResult)
-	mergeStore(&d.CanonElements, &current.CanonElements, same, d.ownCanonElement)
-	mergeStore(&d.CanonResults, &current.CanonResults, sameCanon, d.ownCanonResult)
+// What is taken over is copied; ids that are keys here already are not copied again. When count stops it, the stores
+// have a part of the entries.
+func (d *Data) Merge(current *Data, count *meter.Counter) error {
+	mergeStore(count, &d.Values, &current.Values, sameText, cloneValue)
+	mergeStore(count, &d.Tetraplets, &current.Tetraplets, same, cloneTetraplet)
+	mergeStore(count, &d.ServiceResults, &current.ServiceResults, same, d.ownServiceResult)
+	mergeStore(count, &d.CanonElements, &current.CanonElements, same, d.ownCanonElement)
+	mergeStore(count, &d.CanonResults, &current.CanonResults, sameCanon, func(r CanonResult) CanonResult {
+		_ = count.Work(len(r.Elements))
+		return d.ownCanonResult(r)
+	})
+	return count.Err()
 }
 
-func mergeStore[V any](dst, src *Store[V], same func(a, b V) bool, clone func(V) V) {
+// behind is how many bytes a value of a store refers to: texts, or the list of a canon.
+func behind[V any](v *V) int {
+	switch v := any(v).(type) {
+	case *value.Value:
+		return len(v.Text())
+	case *value.Tetraplet:
+		return len(v.PeerPK) + len(v.ServiceID) + len(v.FunctionName) + len(v.Lens)
+	case *CanonResult:
+		return int(unsafe.Sizeof(CID(""))) * len(v.Elements)
+	}
+	return 0
+}
+
+// entryWork is the work of finding or putting an entry of a store, in units.
+const entryWork = 2
+
+// storeSize is the bytes of an entry in memory without its texts.
+func storeSize[V any]() int { return int(unsafe.Sizeof(CID(""))+unsafe.Sizeof(*new(V))) + 8 }
+
+func mergeStore[V any](count *meter.Counter, dst, src *Store[V], same func(a, b V) bool, clone func(V) V) {
 	for i, key := range src.keys {
+		n := behind(&src.values[i])
+		if count.Work(entryWork+n/meter.Byte) != nil {
+			return
+		}
 		held := dst.find(key)
 		switch {
 		case held < 0:
+			if count.Grow(n+len(key)+storeSize[V]()) != nil {
+				return
+			}
 			dst.Put(key.clone(), clone(src.values[i]))
 		case !same(dst.values[held], src.values[i]):
+			dst.texts += n - behind(&dst.values[held])
 			dst.values[held] = clone(src.values[i])
 		}
 	}

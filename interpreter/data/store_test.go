@@ -16,11 +16,11 @@ func TestMergeCopies(t *testing.T) {
 			t.Fatal(err)
 		}
 		ours := &Data{}
-		ours.Merge(theirs)
+		ours.Merge(theirs, nil)
 		for i := range theirs.Trace {
 			ours.Trace = append(ours.Trace, theirs.Trace[i].Clone())
 		}
-		merged, err := MergeSigners(&Signers{}, signersOf(t, theirs))
+		merged, err := MergeSigners(&Signers{}, signersOf(t, theirs), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +39,7 @@ func TestMergePrefersCurrent(t *testing.T) {
 	var ours, theirs Data
 	ours.ServiceResults.Put("r", ServiceResult{Value: "wrong"})
 	theirs.ServiceResults.Put("r", ServiceResult{Value: "right"})
-	ours.Merge(&theirs)
+	ours.Merge(&theirs, nil)
 	if r, _ := ours.ServiceResults.Get("r"); r.Value != "right" || ours.ServiceResults.Len() != 1 {
 		t.Errorf("%+v", r)
 	}

@@ -250,7 +250,7 @@ func (vec cidVector) compute(t testing.TB) CID {
 		for _, arg := range v.Elements() {
 			texts = append(texts, arg.Text())
 		}
-		if cid := ArgumentsCID(texts); ArgumentsCIDs(3, func(int) []string { return texts })[2] == cid {
+		if cid := ArgumentsCID(texts); ArgumentsCIDs(3, func(int) []string { return texts }, nil)[2] == cid {
 			return cid
 		}
 		return "one alone and among others differ"
@@ -270,7 +270,7 @@ func (vec cidVector) compute(t testing.TB) CID {
 			s, _ := e.AsString()
 			c.Elements = append(c.Elements, CID(s))
 		}
-		return CanonResultCID(c)
+		return CanonResultCID(c, nil)
 	}
 	t.Fatalf("unknown kind %q", vec.Kind)
 	return ""

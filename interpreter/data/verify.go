@@ -8,6 +8,7 @@ import (
 
 	"github.com/zeebo/blake3"
 
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -23,11 +24,11 @@ const (
 // VerifyStores checks data from another peer: that each entry of its stores hashes to its content id, and that what
 // entries refer to is in the stores. Entries that known holds too are taken as verified; it may
 // be nil. Ids of the trace are checked where they are used.
-func VerifyStores(d, known *Data) error {
+func VerifyStores(d, known *Data, count *meter.Counter) error {
 	if known == nil {
 		known = &Data{}
 	}
-	v := verifier{data: d}
+	v := verifier{data: d, count: count}
 	verifyStore(&v, typeValue, &d.Values, &known.Values, sameText, rawText)
 	verifyStore(&v, typeTetraplet, &d.Tetraplets, &known.Tetraplets, same, (*value.Tetraplet).AppendJSON)
 	verifyStore(&v, typeCanonElement, &d.CanonElements, &known.CanonElements, same, (*CanonElement).appendJSON)
@@ -35,13 +36,17 @@ func VerifyStores(d, known *Data) error {
 	v.canonReferences()
 	verifyStore(&v, typeServiceResult, &d.ServiceResults, &known.ServiceResults, same, (*ServiceResult).appendJSON)
 	v.serviceReferences()
+	if count.Err() != nil {
+		return count.Err()
+	}
 	return v.err
 }
 
 // verifier keeps the first error.
 type verifier struct {
-	data *Data
-	err  error
+	data  *Data
+	err   error
+	count *meter.Counter
 }
 
 func rawText(v *value.Value, _ []byte) []byte { return bytesOf(v.Text()) }
@@ -64,14 +69,27 @@ func verifyStore[V any](v *verifier, typeName string, s, known *Store[V], same f
 		b.n = 0
 	}
 	for i, key := range s.keys {
+		if v.count.Work(entryWork) != nil {
+			break
+		}
 		if held := known.find(key); held >= 0 && same(known.values[held], s.values[i]) {
 			continue
 		}
 		if b.n == benchSize {
 			check()
 		}
+		t := text(&s.values[i], b.space())
+		if len(t) > longText {
+			if v.err == nil && longCID(t, v.count) != s.keys[i] && v.count.Err() == nil {
+				v.err = verifyUnusual(s.keys[i], typeName, func(hash io.Writer) { hash.Write(t) })
+			}
+			continue
+		}
+		if v.count.Bytes(len(t)) != nil {
+			break
+		}
 		at[b.n] = i
-		b.add(text(&s.values[i], b.space()))
+		b.add(t)
 	}
 	check()
 	b.release()
@@ -82,13 +100,16 @@ func (v *verifier) canonResults(known *Data) {
 	var buf []byte
 	for i, key := range v.data.CanonResults.keys {
 		r := v.data.CanonResults.values[i]
+		if v.count.Work(entryWork) != nil {
+			return
+		}
 		if held, ok := known.CanonResults.Get(key); v.err != nil || ok && sameCanon(held, r) {
 			continue
 		}
 		h := newHasher()
-		buf = r.writeJSON(h, buf)
-		if finishCID(h) != key {
-			v.err = verifyUnusual(key, typeCanonResult, func(hash io.Writer) { r.writeJSON(hash, nil) })
+		buf = r.writeJSON(h, buf, v.count)
+		if finishCID(h) != key && v.count.Err() == nil {
+			v.err = verifyUnusual(key, typeCanonResult, func(hash io.Writer) { r.writeJSON(hash, nil, v.count) })
 		}
 	}
 }
@@ -122,12 +143,18 @@ func (v *verifier) refers(found bool, c CID, from, to string) {
 func (v *verifier) canonReferences() {
 	d := v.data
 	for _, r := range d.CanonResults.values {
+		if v.count.Work(len(r.Elements)) != nil {
+			return
+		}
 		for _, e := range r.Elements {
 			v.refers(d.CanonElements.Has(e), e, typeCanonResult, typeCanonElement)
 		}
 		v.refers(d.Tetraplets.Has(r.Tetraplet), r.Tetraplet, typeCanonResult, typeTetraplet)
 	}
 	for _, e := range d.CanonElements.values {
+		if v.count.Work(entryWork) != nil {
+			return
+		}
 		v.refers(d.Tetraplets.Has(e.Tetraplet), e.Tetraplet, typeCanonElement, typeTetraplet)
 		v.refers(d.Values.Has(e.Value), e.Value, typeCanonElement, typeValue)
 		switch source := e.Provenance.CID; e.Provenance.Origin {
@@ -142,6 +169,9 @@ func (v *verifier) canonReferences() {
 func (v *verifier) serviceReferences() {
 	d := v.data
 	for _, r := range d.ServiceResults.values {
+		if v.count.Work(entryWork) != nil {
+			return
+		}
 		v.refers(d.Tetraplets.Has(r.Tetraplet), r.Tetraplet, typeServiceResult, typeTetraplet)
 		v.refers(d.Values.Has(r.Value), r.Value, typeServiceResult, typeValue)
 	}

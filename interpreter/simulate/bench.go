@@ -140,7 +140,9 @@ func (r *Request) retained(ctx context.Context, s *interpreter.State) (func() in
 	return func() int64 {
 		out := s.Step(ctx, arrivals, results)
 		if len(out.NextPeers) > 0 {
-			s.Data()
+			if _, err := s.Data(); err != nil {
+				return interpreter.CodeStopped
+			}
 		}
 		return out.RetCode
 	}, nil

@@ -15,7 +15,7 @@ func WriteData(w io.Writer, d *data.Data) error {
 	t.line(0, "interpreter %s, data %s, %d states, last call id %d", orNone(d.InterpreterVersion), orNone(d.Version), len(d.Trace), d.LastCallID)
 	t.line(0, "stores: %d values, %d tetraplets, %d service results, %d canon results, %d canon elements",
 		d.Values.Len(), d.Tetraplets.Len(), d.ServiceResults.Len(), d.CanonResults.Len(), d.CanonElements.Len())
-	signers, err := data.SignersOf(d)
+	signers, err := data.SignersOf(d, nil)
 	if err != nil {
 		t.line(0, "signatures: %v", err)
 	} else {

@@ -227,7 +227,9 @@ func (sim *simulation) interpret(me Peer, r *Request) (out interpreter.Outcome, 
 	}
 	out = s.Step(sim.ctx, arrivals, results)
 	if len(out.NextPeers)+len(out.Again) > 0 || !sim.o.Stats {
-		sent = s.Data()
+		if sent, err = s.Data(); err != nil {
+			return out, nil, err
+		}
 		sim.prev[me.Name] = sent
 	}
 	return out, sent, nil

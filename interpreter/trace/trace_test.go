@@ -23,7 +23,7 @@ func arrived(t *testing.T, states ...data.State) data.States {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, trace, err := e.DecodeStates()
+	_, trace, err := e.DecodeStates(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -225,7 +225,10 @@ func (a *actor) step(in input) (out interpreter.Outcome, data []byte) {
 	}
 	out = a.machine.Step(a.ctx, in.arrivals, in.results)
 	if len(out.NextPeers)+len(out.Again) > 0 {
-		data = a.machine.Data()
+		var err error
+		if data, err = a.machine.Data(); err != nil {
+			return interpreter.Outcome{RetCode: interpreter.CodeStopped, ErrorMessage: err.Error(), Stopped: err}, nil
+		}
 	}
 	return out, data
 }

@@ -48,7 +48,7 @@ import (
 // in tests.
 type Machine interface {
 	Step(ctx context.Context, arrivals [][]byte, results map[uint32]interpreter.CallResult) interpreter.Outcome
-	Data() []byte
+	Data() ([]byte, error)
 	MemSize() int
 	Waiting() []interpreter.Wait
 }

@@ -60,7 +60,7 @@ func (m *plan) Step(_ context.Context, arrivals [][]byte, results map[uint32]int
 	return m.step(in)
 }
 
-func (m *plan) Data() []byte                { return []byte("data of " + strings.Join(m.seen, ", ")) }
+func (m *plan) Data() ([]byte, error)       { return []byte("data of " + strings.Join(m.seen, ", ")), nil }
 func (m *plan) MemSize() int                { return 1000 }
 func (m *plan) Waiting() []interpreter.Wait { return m.waits }
 

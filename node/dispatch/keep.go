@@ -175,7 +175,10 @@ func (a *actor) checkpoint() {
 	h, m := a.kept, &a.mailbox
 	state := a.prev
 	if a.machine != nil {
-		state = a.machine.Data()
+		var err error
+		if state, err = a.machine.Data(); err != nil {
+			return // the log says it all
+		}
 	}
 	c := checkpoint{Steps: h.steps, Owed: h.owed}
 	for _, id := range slices.Sorted(maps.Keys(h.pending)) {
@@ -309,7 +312,7 @@ func (a *actor) resume() {
 	in, size, err := a.replay()
 	var data []byte
 	if err == nil && len(a.kept.owed) > 0 && a.open() == nil {
-		data = a.machine.Data()
+		data, err = a.machine.Data()
 	}
 	a.d.slots.release()
 	if err != nil {

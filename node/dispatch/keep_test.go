@@ -320,7 +320,9 @@ func TestCheckpoints(t *testing.T) {
 			t.Fatal(err)
 		}
 		state.Step(t.Context(), nil, nil)
-		p.Data = state.Data()
+		if p.Data, err = state.Data(); err != nil {
+			t.Fatal(err)
+		}
 		for range 10 * checkpointBytes / len(p.Data) {
 			l.Deliver("r", p)
 			synctest.Wait()
@@ -514,7 +516,9 @@ func TestEveryCrashWithArrivals(t *testing.T) {
 		out := state.Step(t.Context(), nil, nil)
 		state.Step(t.Context(), nil, map[uint32]interpreter.CallResult{out.CallRequests[0].ID: {Result: `"theirs"`}})
 		q := *p
-		q.Data = state.Data()
+		if q.Data, err = state.Data(); err != nil {
+			t.Fatal(err)
+		}
 		return &q
 	}
 	const want = `"theirs" "ours"`

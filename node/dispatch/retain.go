@@ -68,7 +68,11 @@ func (a *actor) freeze() {
 	if m.running || m.ended || a.machine == nil {
 		return
 	}
-	a.prev, a.waited, a.machine = a.machine.Data(), a.machine.Waiting(), nil
+	data, err := a.machine.Data()
+	if err != nil {
+		return
+	}
+	a.prev, a.waited, a.machine = data, a.machine.Waiting(), nil
 	a.weighState(int64(len(a.prev)))
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/simulate"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
@@ -103,6 +104,7 @@ type Retained struct {
 	// Lazy makes data only where somebody will read it, as a node does. Such an engine needs a
 	// world of its own.
 	Lazy   bool
+	Meter  meter.Meter
 	states map[string]*interpreter.State // by peer id
 	given  map[string]string             // the data given last
 }
@@ -123,6 +125,14 @@ func (e *Retained) Step(ctx context.Context, r *simulate.Request, arrivals [][]b
 	if err != nil {
 		return Cold{e.Scripts}.Step(ctx, r, arrivals) // it cannot be opened: what the cold form says of it
 	}
+	results, err := callResults(r)
+	if err != nil {
+		return nil, err
+	}
+	return e.answer(r, s, s.Step(ctx, arrivals, results))
+}
+
+func callResults(r *simulate.Request) (map[uint32]interpreter.CallResult, error) {
 	results := map[uint32]interpreter.CallResult{}
 	for id, res := range r.CallResults {
 		n, err := strconv.ParseUint(id, 10, 32)
@@ -131,7 +141,11 @@ func (e *Retained) Step(ctx context.Context, r *simulate.Request, arrivals [][]b
 		}
 		results[uint32(n)] = interpreter.CallResult(res)
 	}
-	out := s.Step(ctx, arrivals, results)
+	return results, nil
+}
+
+// answer is what a state says after a step.
+func (e *Retained) answer(r *simulate.Request, s *interpreter.State, out interpreter.Outcome) (*Answer, error) {
 	a := &Answer{Answer: simulate.Answer{
 		RetCode: out.RetCode, ErrorMessage: out.ErrorMessage, NextPeerPks: out.NextPeers,
 		CallRequests: callRequests(out.CallRequests),
@@ -139,7 +153,11 @@ func (e *Retained) Step(ctx context.Context, r *simulate.Request, arrivals [][]b
 	if e.Lazy && !r.Human && len(out.NextPeers) == 0 {
 		return a, nil
 	}
-	a.Data = slices.Clone(s.Data())
+	b, err := s.Data()
+	if err != nil {
+		return nil, err
+	}
+	a.Data = slices.Clone(b)
 	e.given[r.CurrentPeerID] = string(a.Data)
 	return a, nil
 }
@@ -164,6 +182,7 @@ func (e *Retained) state(r *simulate.Request, in interpreter.Input) (*interprete
 		return s, nil
 	}
 	p := in.Params
+	p.Meter = e.Meter
 	p.Key = ed25519.NewKeyFromSeed(r.SecretKey)
 	s, err := interpreter.Open(r.Air, r.PrevData, p)
 	if err == nil {
