@@ -143,11 +143,61 @@ func TestVectors(t *testing.T) {
 func TestGenerated(t *testing.T) {
 	v := load(t, "testdata/generated.json.gz")
 	for _, c := range v.Cases {
-		if problem := c.check(v.Files); problem != "" {
+		problem := c.check(v.Files)
+		if slices.Contains(comesHome, c.File) {
+			c.checkHops(t, v.Files)
+			continue
+		}
+		if problem != "" {
 			t.Errorf("%s: %s\n%s", c.File, problem, v.Files[c.File])
 		}
 	}
 	t.Logf("%d programs", len(v.Cases))
+}
+
+// comesHome are the programs of the generated ones in which a branch of a par comes home that the
+// published compiler leaves elsewhere; see README.md.
+var comesHome = []string{
+	"g1_14.aqua", "g1_26.aqua", "g1_47.aqua", "g2_43.aqua",
+	"g4_20_no-xor.aqua", "g5_2_tracing.aqua", "g5_16_tracing.aqua", "g5_21_tracing.aqua",
+}
+
+// checkHops checks that a case has more hops than the published script, and is equal without hops.
+func (v vector) checkHops(t *testing.T, files map[string]string) {
+	t.Helper()
+	r, err := Compile(Source{v.File, files[v.File]}, v.options(files))
+	if err != nil {
+		t.Errorf("%s: %v", v.File, err)
+		return
+	}
+	more := 0
+	for _, f := range r.Functions {
+		want, wantHops := withoutHops(v.Functions[f.Name].Script)
+		got, gotHops := withoutHops(f.AIR)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s: function %s differs in more than hops (-want +got):\n%s", v.File, f.Name, d)
+		}
+		more += gotHops - wantHops
+	}
+	if more <= 0 {
+		t.Errorf("%s has no hop more than the published script", v.File)
+	}
+}
+
+// withoutHops is the instructions of a script that do something, and the number of hops.
+func withoutHops(script string) (steps []string, hops int) {
+	for _, line := range strings.Split(script, "\n") {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.Contains(line, "$-hop-  #-hopc-"):
+			hops++
+		case line == "" || line == ")" || line == "(seq" || line == "(null)" ||
+			strings.Contains(line, "-hop") || strings.Contains(line, "-via-peer-"):
+		default:
+			steps = append(steps, line)
+		}
+	}
+	return steps, hops
 }
 
 // Every script is one that peers accept.

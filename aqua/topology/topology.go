@@ -13,11 +13,14 @@
 // peer of the innermost on; ap, match and fail happen wherever the particle is.
 package topology
 
+import "sort"
+
 // memo keeps what was computed for a node; the zero value is nothing yet.
 type memo struct {
 	path, begin, end, after *place
 	exit                    exit
 	exitKnown               bool
+	alone, aloneKnown       bool // of a par: see nobodyReturns
 }
 
 // exit is how a node is left.
@@ -31,11 +34,11 @@ const (
 
 // resolver works on one tree.
 type resolver struct {
-	root     *place
-	nodes    []*Node // preorder
-	lastLeaf int     // number of the last node that executes on a peer
-	lastUse  map[binding]int
-	binder   map[*Node]map[string]*Node
+	root    *place
+	nodes   []*Node // preorder
+	leaves  []int   // numbers of the nodes that execute on a peer
+	lastUse map[binding]int
+	binder  map[*Node]map[string]*Node
 }
 
 // binding is a variable: its name and the node that restricts it, nil if none does.
@@ -70,7 +73,7 @@ func (r *resolver) link(n *Node) {
 		n.empty = false
 	}
 	if n.executes() {
-		r.lastLeaf = n.first
+		r.leaves = append(r.leaves, n.first)
 	}
 	n.last = len(r.nodes) - 1
 }
@@ -364,18 +367,53 @@ func (r *resolver) computeExit(n *Node) exit {
 	}
 	switch {
 	case n.parent.isPar():
-		if r.awaited(n) {
+		if r.awaited(n) || r.nobodyReturns(n.parent) {
 			return leaveFull
 		}
 	case n.parent.isXor():
 		if branch := parBranch(n); branch != nil {
 			return r.exit(branch)
 		}
-		if r.lastLeaf > n.parent.last {
+		if i := len(r.leaves) - 1; i >= 0 && r.leaves[i] > n.parent.last {
 			return leaveFull
 		}
 	}
 	return leaveNone
+}
+
+// nobodyReturns reports whether all branches of a par end on other peers, from which the program
+// could not go on: the way back leads over relays, and nothing calls a branch home. The published
+// compiler leaves it so, and the program stops.
+func (r *resolver) nobodyReturns(par *Node) bool {
+	if !par.memo.aloneKnown {
+		par.memo.alone, par.memo.aloneKnown = r.computeAlone(par), true
+	}
+	return par.memo.alone
+}
+
+func (r *resolver) computeAlone(par *Node) bool {
+	if par.Op.(*Par).Detached || !r.goesOn(par) {
+		return false
+	}
+	home := r.path(par)
+	for _, k := range par.Kids {
+		l := r.lastLeaf(k)
+		if l == nil || len(route(r.path(l), home)) == 0 || r.awaited(k) {
+			return false
+		}
+	}
+	return true
+}
+
+// goesOn reports whether something happens on a certain peer after n, before the end of the branch
+// of a par that n is in.
+func (r *resolver) goesOn(n *Node) bool {
+	for ; n.parent != nil && !n.parent.isPar(); n = n.parent {
+		if r.leafAfter(n) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // parBranch is the branch of a par that n is the end of, or nil.
@@ -393,41 +431,38 @@ func parBranch(n *Node) *Node {
 }
 
 // nextLeaf is the first leaf that executes on a peer after n, to its right in
-// the sequences around it.
-func nextLeaf(n *Node) *Node {
+// the sequences around it, or nil.
+func (r *resolver) nextLeaf(n *Node) *Node {
 	for ; n.parent != nil; n = n.parent {
-		if !n.parent.seqLike() {
-			continue
-		}
-		for _, k := range n.parent.Kids[n.index+1:] {
-			if l := firstLeaf(k); l != nil {
-				return l
-			}
-		}
-	}
-	return nil
-}
-
-func firstLeaf(n *Node) *Node {
-	if n.executes() {
-		return n
-	}
-	for _, k := range n.Kids {
-		if l := firstLeaf(k); l != nil {
+		if l := r.leafAfter(n); l != nil {
 			return l
 		}
 	}
 	return nil
 }
 
-func lastLeaf(n *Node) *Node {
-	if n.executes() {
-		return n
+// leafAfter is the first leaf that executes on a peer after n in the sequence that n is a part of.
+func (r *resolver) leafAfter(n *Node) *Node {
+	if !n.parent.seqLike() {
+		return nil
 	}
-	for i := len(n.Kids) - 1; i >= 0; i-- {
-		if l := lastLeaf(n.Kids[i]); l != nil {
-			return l
-		}
+	if i := sort.SearchInts(r.leaves, n.last+1); i < len(r.leaves) && r.leaves[i] <= n.parent.last {
+		return r.nodes[r.leaves[i]]
+	}
+	return nil
+}
+
+// firstLeaf and lastLeaf are the first and the last leaf in n that executes on a peer.
+func (r *resolver) firstLeaf(n *Node) *Node {
+	if i := sort.SearchInts(r.leaves, n.first); i < len(r.leaves) && r.leaves[i] <= n.last {
+		return r.nodes[r.leaves[i]]
+	}
+	return nil
+}
+
+func (r *resolver) lastLeaf(n *Node) *Node {
+	if i := sort.SearchInts(r.leaves, n.last+1) - 1; i >= 0 && r.leaves[i] >= n.first {
+		return r.nodes[r.leaves[i]]
 	}
 	return nil
 }
@@ -535,7 +570,7 @@ func (r *resolver) hopsBefore(n *Node) []Operand {
 		}
 		return hops
 	}
-	if l := firstLeaf(n); l != nil && begin.peer() != before.peer() && !begin.same(r.path(l)) &&
+	if l := r.firstLeaf(n); l != nil && begin.peer() != before.peer() && !begin.same(r.path(l)) &&
 		(begin.atRelay() || begin.relays(r.path(l))) {
 		hops = append(hops, begin.on.Peer)
 	}
@@ -557,7 +592,7 @@ func (r *resolver) hopsBack(n *Node) []Operand {
 	end, after := r.end(n), r.after(n)
 	branchEnd := parBranch(n) != nil
 	var hops []Operand
-	if l := nextLeaf(n); l == nil || r.path(l).same(after) {
+	if l := r.nextLeaf(n); l == nil || r.path(l).same(after) {
 		hops = route(end, after)
 	} else {
 		hops = arrive(end, after.relay())
@@ -566,7 +601,7 @@ func (r *resolver) hopsBack(n *Node) []Operand {
 		return hops
 	}
 	// The peer that waits for the branch must see its results: ping it.
-	if l := lastLeaf(n); l != nil && r.path(l).same(end) {
+	if l := r.lastLeaf(n); l != nil && r.path(l).same(end) {
 		if end.key != after.key {
 			hops = ping(hops, after)
 		}

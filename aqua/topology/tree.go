@@ -15,6 +15,7 @@ type Node struct {
 	last   int // number of the last node below it
 	empty  bool
 	memo   memo
+	spot   spot // of the resolved tree
 }
 
 // Op is what a node does:
