@@ -102,18 +102,22 @@ func (r *particleRun) step(t *testing.T, o outbound) {
 	if out.RetCode != 0 && (out.RetCode < 10000 || out.RetCode >= 20000) {
 		t.Fatalf("%s: %d %s", o.to, out.RetCode, out.ErrorMessage)
 	}
-	r.spread(o.to, out.NextPeers, s)
+	r.spread(t, o.to, out.NextPeers, s)
 	for i := range out.CallRequests {
 		r.serve(o.to, &out.CallRequests[i])
 	}
 }
 
 // spread sends to the next peers. What nobody can carry is lost.
-func (r *particleRun) spread(from string, next []string, s *interpreter.State) {
+func (r *particleRun) spread(t *testing.T, from string, next []string, s *interpreter.State) {
+	t.Helper()
 	if len(next) == 0 {
 		return
 	}
-	data := s.Data()
+	data, err := s.Data()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if from == clientName {
 		next = []string{r.peers[relayPeer].ID}
 	}
@@ -140,9 +144,9 @@ func (r *particleRun) serve(at string, c *interpreter.CallRequest) {
 	case c.ServiceID == "op" && len(c.Arguments) > 0:
 		result = c.Arguments[0]
 	case c.ServiceID == "math" && c.FunctionName == "add":
-		result = value.Int(number(c.Arguments[0]) + number(c.Arguments[1]))
+		result = value.Int(int64Of(c.Arguments[0]) + int64Of(c.Arguments[1]))
 	case c.ServiceID == "math" && c.FunctionName == "sub":
-		result = value.Int(number(c.Arguments[0]) - number(c.Arguments[1]))
+		result = value.Int(int64Of(c.Arguments[0]) - int64Of(c.Arguments[1]))
 	case c.ServiceID == "here":
 		result = value.String(at)
 	case c.ServiceID == "bad":
@@ -153,7 +157,7 @@ func (r *particleRun) serve(at string, c *interpreter.CallRequest) {
 	}})
 }
 
-func number(v value.Value) int64 {
+func int64Of(v value.Value) int64 {
 	n, _ := v.AsInt64()
 	return n
 }
