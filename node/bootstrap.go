@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/sec"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/aquanode/aquanode/node/identity"
@@ -68,7 +69,26 @@ func (n *Node) learn(addr string) (full string, err error) {
 	if errors.As(err, &other) {
 		return addr + "/p2p/" + other.Actual.String(), nil
 	}
+	if onlySelf(err) {
+		return addr + "/p2p/" + n.id, nil
+	}
 	return "", err
+}
+
+// onlySelf reports whether nothing was dialled since every address is one that this peer listens
+// on: peers that are configured alike have the first of them as bootstrap peer, itself included. A name
+// that stands for several peers may be ours too, but does not say so while others do not answer.
+func onlySelf(err error) bool {
+	var dial *swarm.DialError
+	if !errors.As(err, &dial) || len(dial.DialErrors) == 0 {
+		return false
+	}
+	for _, e := range dial.DialErrors {
+		if !errors.Is(e.Cause, swarm.ErrDialToSelf) {
+			return false
+		}
+	}
+	return true
 }
 
 // reached reports whether there is a connection to a bootstrap peer.

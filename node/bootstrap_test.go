@@ -37,7 +37,7 @@ func TestBootstrapWithoutID(t *testing.T) {
 		if third.Close(); len(second.Peers()) != 0 {
 			t.Errorf("%s: connected to nobody: %v", listen, second.Peers())
 		}
-		first = begin(config.Config{Key: key(1), Listen: []string{addr}, Bootstrap: []string{addr}}) // itself
+		first = begin(config.Config{Key: key(1), Listen: []string{addr}, Bootstrap: []string{addr}, Admin: "127.0.0.1:0"}) // itself
 		for deadline := time.Now().Add(20 * time.Second); len(second.Peers()) == 0; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: no connection", listen)
@@ -48,6 +48,15 @@ func TestBootstrapWithoutID(t *testing.T) {
 		}
 		if status, body := get(t, second.AdminAddr(), "/health"); status != 200 {
 			t.Errorf("%s: health is %d, %s", listen, status, body)
+		}
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			status, body := get(t, first.AdminAddr(), "/health")
+			if status == 200 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: health of the bootstrap peer, which is its own, is %d, %s", listen, status, body)
+			}
 		}
 		second.Close()
 		first.Close()

@@ -48,8 +48,9 @@ import (
 
 var log = logging.Logger("node")
 
-// Version of this program, as peers and users see it.
-const Version = "0.1.0"
+// Version of this program, as peers and users see it. A variable, so that release builds can stamp
+// it: -ldflags "-X github.com/aquanode/aquanode/node.Version=1.2.3".
+var Version = "0.1.0"
 
 // Node is a peer. It is safe for concurrent use.
 type Node struct {

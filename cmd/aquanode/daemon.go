@@ -5,12 +5,14 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/aquanode/aquanode/node"
 	"github.com/aquanode/aquanode/node/config"
+	"github.com/aquanode/aquanode/node/devnet"
 )
 
 var daemonFlags = append(settingFlags(),
@@ -20,6 +22,9 @@ var daemonFlags = append(settingFlags(),
 
 // daemon is a peer that serves until it is told to stop.
 func daemon(c *cli.Context) error {
+	if c.Bool("version") {
+		return printVersion(c)
+	}
 	if c.NArg() > 0 {
 		return hint(usagef("there is no command %q", c.Args().First()), "aquanode --help lists the commands")
 	}
@@ -28,6 +33,11 @@ func daemon(c *cli.Context) error {
 		return err
 	}
 	stopped := stopSignal(c.Context)
+	manager, err := findSupervisor(os.Getenv)
+	if err != nil {
+		return err
+	}
+	defer manager.close()
 	n, err := node.New(cfg)
 	if err != nil {
 		return err
@@ -45,8 +55,21 @@ func daemon(c *cli.Context) error {
 	if addr := n.AdminAddr(); addr != "" {
 		say("admin endpoint at http://%s", addr)
 	}
-	stopped()
+	serve(n, manager, stopped)
 	return n.Close()
+}
+
+// serve returns when the peer is to stop.
+func serve(n *node.Node, manager *supervisor, stopped func()) {
+	manager.tell("READY=1")
+	end := make(chan struct{})
+	var watch sync.WaitGroup
+	// Counting live particles and peers takes the locks of the dispatcher and of the network.
+	watch.Go(func() { manager.watch(func() { n.Live(); n.Peers() }, end) })
+	stopped()
+	close(end)
+	watch.Wait()
+	manager.tell("STOPPING=1")
 }
 
 func daemonConfig(c *cli.Context) (config.Config, error) {
@@ -56,7 +79,9 @@ func daemonConfig(c *cli.Context) (config.Config, error) {
 	}
 	cfg := s.Config()
 	cfg.Described = s.TOML()
-	cfg.Key, err = peerKey(s)
+	if cfg.Key, err = peerKey(s); err == nil && devnet.IsKey(cfg.Key) {
+		say("this key is a development key, which everybody knows: use it for local networks only")
+	}
 	return cfg, err
 }
 

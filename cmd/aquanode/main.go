@@ -7,6 +7,7 @@
 //	aquanode key new|show       key files
 //	aquanode config             how a peer would be configured
 //	aquanode builtins           the functions every peer has
+//	aquanode healthcheck        whether a running peer is healthy
 //
 // Standard output carries results and nothing else; everything said to a person goes to
 // standard error. The exit status is 0 for a result, 1 for a failure, 2 for wrong usage.
@@ -29,6 +30,7 @@ var verbs = []func() *cli.Command{
 	keyCommand,
 	configCommand,
 	builtinsCommand,
+	healthcheckCommand,
 	versionCommand,
 }
 
@@ -50,7 +52,7 @@ func newApp() *cli.App {
 	app := &cli.App{
 		Name:            "aquanode",
 		Usage:           "peers, services and scripts of a particle network",
-		Flags:           daemonFlags,
+		Flags:           append(daemonFlags, versionFlag),
 		Action:          daemon,
 		Suggest:         true,
 		HideVersion:     true,

@@ -1,20 +1,11 @@
 // Package disk puts files on disk for good.
 package disk
 
-import (
-	"errors"
-	"os"
-)
-
 // Sync returns when what was written to files, and the names in directories, outlive a loss of
 // power. A new file needs both: itself and the directory that names it.
 func Sync(paths ...string) error {
 	for _, path := range paths {
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		if err := sync(path); err != nil {
 			return err
 		}
 	}
