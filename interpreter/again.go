@@ -4,177 +4,334 @@ import (
 	"slices"
 
 	"github.com/aquanode/aquanode/interpreter/air"
-	"github.com/aquanode/aquanode/interpreter/data"
 	"github.com/aquanode/aquanode/interpreter/trace"
 )
 
-// A request is sent to its peer once. That peer takes the script on with what it was sent, and when a value that it needs
-// comes later, from the other branch of a par, to another peer, it waits for ever:
+// A request is sent to its peer once. A result that comes to the sender later stays there, and whoever needs it waits
+// for ever:
 //
 //	(seq (par (call "a" .. x) (call "b" .. y)) (seq (call "relay" ..) (call "c" .. [x y])))
 //
-// The relay asks c when x is there, and does not ask twice. So a peer to which a value is new looks at the open requests
-// that it meets. It brings the data again
+// The par is complete with x, so the relay is asked, and then c. When y comes, nobody is asked for anything. So a
+// run names a peer again, in Outcome.Again, for every open request that it comes to, if
 //
-//   - to the peer of a request that has the value as an argument;
-//   - to the peer of a request that it sent itself, if something that follows uses the value before this peer's own next
-//     instruction;
-//   - to the sender of another's request, if something that follows uses the value. The sender then does likewise.
+//  1. a result stands before the request that its sender did not know. "Before" is in an earlier part of a seq around
+//     both. In two branches of a par it counts up to the end of the par: there the run goes on from the result's branch itself;
+//  2. the run does not get past the request, and what follows it needs the result before it is this peer's turn again.
+//     To need is to have to wait for it: an operand is a variable that it set, or a fold walks over a stream that it is
+//     in. A canon takes what is there and waits for nothing.
 //
-// Bringing data twice is harmless, since merging is idempotent; bringing it to everyone who was asked for something
-// would make a fan-out quadratic.
+// The peer named is that of the request if this peer sent it, and otherwise the sender, which then does likewise. A result is
+// new to a request if neither what this peer kept nor what arrived had both: whoever has both first tells. So data that comes
+// twice names nobody, and a fan-out to n peers that is joined on another one names that one n times.
+//
+// The request waits in machine.open while its frames are left, from the inside out. A seq that is left incomplete looks at the
+// parts that the run did not come to; one that goes on forgets the requests in the part before.
 
-// fresh are the results in scalars that this peer learned of in the run.
-type fresh struct {
-	list   []freshScalar
-	left   int        // how much may still be looked at, see sight
-	sender *data.Data // what arrived, nil if this peer knew nothing before
+// news is a set of trace.Source: which inputs of the run knew a result, as the bit 1<<source.
+type news uint8
+
+func newsFrom(s trace.Source) news { return 1 << s }
+
+// unknownTo are the results that a request is without, by which inputs had the request: those that no input had together with it.
+var unknownTo = [...]news{
+	trace.FromPrevious: 1<<trace.FromNone | 1<<trace.FromCurrent,
+	trace.FromCurrent:  1<<trace.FromNone | 1<<trace.FromPrevious,
+	trace.FromBoth:     1 << trace.FromNone,
 }
 
-type freshScalar struct {
-	prov  *data.Provenance
-	depth int32 // of the scope of the scalar
+// openRequest is a request that the run did not get past.
+type openRequest struct {
+	peer   string // to be named
+	wants  news
+	beside bool // the results that it wants are all in left branches of pars whose right branch it is in
+	ended  bool // what follows it comes to this peer or fails: only a xor can lead to more
 }
 
-// sight bounds how many instructions, frames and values are looked at in one run; it takes 100 us. Beyond it nobody is
-// named again.
-const sight = 1 << 13
-
-// sightUp bounds how many enclosing instructions are looked at for one request: every element of a fold is one.
-const sightUp = 256
-
-func (f *fresh) reset() { f.list, f.left, f.sender = f.list[:0], sight, nil }
-
-// learn notes a new result in a scalar.
-func (m *machine) learn(r *result) {
-	m.fresh.list = append(m.fresh.list, freshScalar{&r.prov, m.scopes.depth})
+// again is what a run knows about results and open requests.
+type again struct {
+	before news // of the results before the current instruction, see rule 1
+	beside news // of those in left branches of pars whose right branch runs
+	open   []openRequest
+	peers  []string // to name, without duplicates
+	named  map[string]bool
+	sight  int // how many instructions may still be looked at
 }
 
-// used reports whether a value comes from a new result.
-func (f *fresh) used(it *item) bool {
-	f.left -= len(f.list)
-	return f.left > 0 && slices.ContainsFunc(f.list, func(s freshScalar) bool { return s.prov == it.prov })
+// mostSight bounds how many instructions a run looks at; that takes about 100 us. Beyond it everything is taken to be needed.
+const mostSight = 1 << 13
+
+func (a *again) reset() {
+	*a = again{open: a.open[:0], sight: mostSight}
 }
 
-// beyond reports whether whoever sent what arrived does not know a value.
-func (f *fresh) beyond(it *item) bool {
-	f.left--
-	return f.left > 0 && it.provenance().Origin == data.FromService && !f.sender.ServiceResults.Has(it.prov.CID)
-}
+// learn notes a result that stands at the current instruction.
+func (a *again) learn(from trace.Source) { a.before |= newsFrom(from) }
 
-// remind names peers again for an open request to a peer, if they need what is new to this one; for a request that is new itself,
-// also if they need what its sender did not know.
-func (m *machine) remind(peer string, args []*item, request *trace.Entry, from trace.Source) {
-	news := m.fresh.used
-	switch {
-	case from == trace.FromCurrent && m.fresh.sender != nil:
-		news = func(it *item) bool { return m.fresh.used(it) || m.fresh.beyond(it) }
-	case len(m.fresh.list) == 0 || !m.visible():
-		return
+func (a *again) name(peer string) {
+	if a.named == nil {
+		a.named = map[string]bool{}
 	}
-	if slices.ContainsFunc(args, news) {
-		m.again = append(m.again, peer)
-		return
-	}
-	if request.Peer != m.st.params.CurrentPeerID {
-		peer = request.Peer
-	}
-	if !slices.Contains(m.again, peer) && m.neededAhead(news) {
-		m.again = append(m.again, peer)
+	if !a.named[peer] {
+		a.named[peer] = true
+		a.peers = append(a.peers, peer)
 	}
 }
 
-// visible reports whether a new result can be seen from here: what other elements of a fold learned cannot.
-func (m *machine) visible() bool {
-	m.fresh.left -= len(m.fresh.list)
-	return m.fresh.left > 0 && slices.ContainsFunc(m.fresh.list, func(s freshScalar) bool { return m.scopes.allowed[s.depth] })
-}
-
-// view is what lies ahead in a part of the script.
-type view uint8
-
-const (
-	onward view = iota // nothing of interest: the script goes on elsewhere
-	needs              // a new value is used
-	home               // this peer's turn comes before that
-)
-
-// neededAhead reports whether what follows the current instruction uses a new value before it is this peer's turn again.
-func (m *machine) neededAhead(news func(*item) bool) bool {
-	up := 0
-	for fr := m.top.orAhead(); fr != nil && up < sightUp && m.fresh.left > 0; fr, m.fresh.left = fr.ahead, m.fresh.left-1 {
-		up++
-		switch {
-		case fr.n.op == opXor && fr.index == 0:
-			if m.lookInto(fr.n.kids[1], news) == needs {
-				return true
-			}
-		case fr.n.op == opSeq:
-			for _, kid := range fr.n.kids[fr.index+1:] {
-				if v := m.lookInto(kid, news); v != onward {
-					return v == needs
-				}
-			}
+// remind looks whether an open request to a peer wants a new result.
+func (m *machine) remind(n *node, peer string, request *trace.Entry, from trace.Source) {
+	a := &m.again
+	r := openRequest{peer: request.Peer}
+	if request.Peer == m.st.params.CurrentPeerID {
+		r.peer = peer
+		if from == trace.FromBoth { // that others had both does not help: they told this peer
+			from = trace.FromPrevious
 		}
 	}
-	return false
+	r.wants = unknownTo[from]
+	if (a.before|a.beside)&r.wants == 0 {
+		return
+	}
+	if m.newsIn(n)&r.wants != 0 {
+		a.name(r.peer)
+		return
+	}
+	r.beside = a.before&r.wants == 0
+	a.open = append(a.open, r)
 }
 
-func (m *machine) lookInto(n *node, news func(*item) bool) view {
-	if m.fresh.left--; m.fresh.left < 0 {
-		return home
+// enterBeside begins branches, or generations, that do not come one after the other.
+func (a *again) enterBeside(fr *frame) { fr.before, fr.besides, fr.learned = a.before, a.beside, 0 }
+
+// nextBeside begins another one.
+func (a *again) nextBeside(fr *frame) {
+	fr.learned |= a.before
+	a.beside |= a.before &^ fr.before
+	a.before = fr.before
+}
+
+// leaveBeside ends them: what each learned is before what follows.
+func (a *again) leaveBeside(fr *frame) {
+	a.before |= fr.learned
+	if fr.besides == 0 && a.beside != 0 {
+		a.forget(fr, func(r *openRequest) bool { return r.beside })
+	}
+	a.beside = fr.besides
+}
+
+// forget drops open requests inside a frame.
+func (a *again) forget(fr *frame, drop func(*openRequest) bool) {
+	in := a.inside(fr)
+	kept := in[:0]
+	for _, r := range in {
+		if !drop(&r) {
+			kept = append(kept, r)
+		}
+	}
+	a.open = a.open[:len(a.open)-len(in)+len(kept)]
+}
+
+// inside are the open requests inside a frame. (One that was suspended may have begun with more than there are now.)
+func (a *again) inside(fr *frame) []openRequest { return a.open[min(int(fr.open), len(a.open)):] }
+
+// passed says that the run goes on after a part of a seq.
+func (a *again) passed(fr *frame) { a.open = a.open[:len(a.open)-len(a.inside(fr))] }
+
+// lookAhead names peers for the open requests inside a seq or xor that is left incomplete.
+func (m *machine) lookAhead(fr *frame) {
+	a := &m.again
+	l := lookahead{m: m}
+	for _, r := range a.inside(fr) {
+		if !r.ended || fr.n.op == opXor {
+			l.wanted |= r.wants
+		}
+	}
+	if l.wanted == 0 {
+		return
+	}
+	var way way
+	if fr.n.op == opXor {
+		way = l.look(fr.n.kids[1])
+	} else {
+		way = l.lookAtSeq(fr.n.kids[fr.index+1:])
+	}
+	a.forget(fr, func(r *openRequest) bool {
+		switch {
+		case fr.n.op == opXor && way == onward:
+			r.ended = false
+		case fr.n.op == opSeq && r.ended:
+			return false
+		case fr.n.op == opSeq && way != onward:
+			r.ended = true
+		}
+		if r.wants&l.found == 0 {
+			return false
+		}
+		a.name(r.peer)
+		return true
+	})
+}
+
+// way is how the script goes on after a part of it.
+type way uint8
+
+const (
+	onward way = iota // behind it, if nothing fails
+	ends              // nowhere: it fails, or it is this peer's turn first
+	home              // it is this peer's turn at once
+)
+
+// lookahead looks at a part of the script that the run did not come to.
+type lookahead struct {
+	m       *machine
+	wanted  news
+	found   news  // of the results that are needed there
+	further *pass // whose further elements are looked at: variables have other values for them
+}
+
+func (l *lookahead) lookAtSeq(parts []*node) way {
+	for i, part := range parts {
+		switch w := l.look(part); {
+		case w == home && i > 0:
+			return ends
+		case w != onward:
+			return w
+		}
+	}
+	return onward
+}
+
+func (l *lookahead) look(n *node) way {
+	m := l.m
+	if m.again.sight--; m.again.sight < 0 {
+		l.found = l.wanted
+	}
+	if l.found&l.wanted == l.wanted {
+		return ends
 	}
 	if !n.ready.Load() {
 		m.p.resolve(n)
 	}
 	switch n.op {
-	case opSeq, opNew:
-		for _, kid := range n.kids {
-			if v := m.lookInto(kid, news); v != onward {
-				return v
-			}
-		}
+	case opNever:
+		return ends
+	case opSeq:
+		return l.lookAtSeq(n.kids)
+	case opNew:
+		return l.look(n.kids[0])
 	case opPar:
-		a, b := m.lookInto(n.kids[0], news), m.lookInto(n.kids[1], news)
-		switch {
-		case a == needs || b == needs:
-			return needs
-		case a == home && b == home:
+		return min(l.look(n.kids[0]), l.look(n.kids[1]))
+	case opXor:
+		return l.lookAtXor(n)
+	case opFoldStream:
+		return l.lookAtFoldStream(n)
+	case opNext:
+		return l.lookAtNext(n)
+	case opCall, opCanon:
+		if l.isHome(&n.operands[callPeer]) {
 			return home
 		}
-	case opXor:
-		a := m.lookInto(n.kids[0], news)
-		if a == onward && m.lookInto(n.kids[1], news) == needs {
-			return needs
+	}
+	l.found |= m.newsIn(n)
+	switch n.op {
+	case opFail:
+		return ends
+	case opMatch, opMismatch:
+		return min(l.look(n.kids[0]), ends)
+	case opFold:
+		l.look(n.kids[0])
+		if n.last != nil {
+			l.look(n.last)
 		}
-		return a
-	case opNext:
-		return home // what other elements need they ask for themselves
-	default:
-		return m.lookAt(n, news)
 	}
 	return onward
 }
 
-// lookAt looks at an instruction with operands.
-func (m *machine) lookAt(n *node, news func(*item) bool) view {
-	if n.op == opCall || n.op == opCanon {
-		if peer, f := m.text(&n.operands[callPeer]); f == nil && peer == m.st.params.CurrentPeerID {
-			return home
-		}
+func (l *lookahead) lookAtXor(n *node) way {
+	left := l.look(n.kids[0])
+	if left == home { // and only this peer knows whether that fails
+		return home
 	}
-	for i := range n.operands {
-		o := &n.operands[i]
-		if o.src.Kind != air.Variable || o.src.Var.Kind != air.Scalar {
-			continue
-		}
-		if it, f := m.scalar(o.slot); f == nil && news(it) {
-			return needs
-		}
+	return min(left, l.look(n.kids[1]), ends)
+}
+
+// lookAtFoldStream looks at a fold that waits for values. One value brings it home if its body does.
+func (l *lookahead) lookAtFoldStream(n *node) way {
+	w := l.look(n.kids[0])
+	if s := l.m.streams.at(&n.from); s != nil && (w != home || s.news&^l.wanted == 0) {
+		l.found |= s.news
 	}
-	switch n.op {
-	case opMatch, opMismatch, opFold:
-		return m.lookInto(n.kids[0], news)
+	if n.last != nil {
+		return min(w, l.look(n.last))
+	}
+	return w
+}
+
+// lookAtNext looks at the further elements of a fold.
+func (l *lookahead) lookAtNext(n *node) way {
+	p := l.m.folds[n.iter]
+	if p == nil || l.further != nil { // of a fold that is ahead itself
+		return onward
+	}
+	if p.stream != nil {
+		l.found |= p.stream.stream.news
+	}
+	if p.index+1 < len(p.items) {
+		l.further = p
+		l.look(p.n.kids[0])
+		l.further = nil
+	}
+	if p.n.last != nil {
+		l.look(p.n.last)
 	}
 	return onward
+}
+
+// isHome reports whether a peer is certain to be this one.
+func (l *lookahead) isHome(peer *operand) bool {
+	if l.further != nil && peer.src.Kind == air.Variable {
+		return false
+	}
+	id, f := l.m.text(peer)
+	return f == nil && id == l.m.st.params.CurrentPeerID
+}
+
+// newsIn is what the operands of an instruction come from.
+func (m *machine) newsIn(n *node) (found news) {
+	for i := range n.operands {
+		o := &n.operands[i]
+		if o.src.Kind != air.Variable {
+			continue
+		}
+		found |= newsFrom(m.sourceOf(o))
+		if o.lens == nil {
+			continue
+		}
+		for k := range o.lens.path {
+			if a := &o.lens.path[k]; a.Kind == air.ByScalar {
+				found |= newsFrom(m.scalars.source(&m.scopes, a.slot))
+			}
+		}
+	}
+	return found
+}
+
+// sourceOf is where the result that an operand comes from was met. Literals, and iterators, without which nobody comes to the
+// instructions that use them, are known wherever they are used.
+func (m *machine) sourceOf(o *operand) trace.Source {
+	if o.src.Kind != air.Variable {
+		return trace.FromBoth
+	}
+	switch o.src.Var.Kind {
+	case air.CanonStream:
+		return m.canons.source(&m.scopes, o.slot)
+	case air.CanonMap:
+		return m.maps.source(&m.scopes, o.slot)
+	}
+	return m.scalars.source(&m.scopes, o.slot)
+}
+
+// toName are the peers to name again that are not next peers anyway.
+func (m *machine) toName() []string {
+	return slices.DeleteFunc(m.again.peers, func(peer string) bool { return m.named[peer] })
 }

@@ -226,11 +226,7 @@ func (m *machine) metRequest(c *invocation, e *trace.Entry, from trace.Source) *
 	} else if c.triplet.PeerPK == self {
 		return m.request(c, e)
 	}
-	args := c.args
-	if c.missing {
-		args = nil
-	}
-	m.remind(c.triplet.PeerPK, args, e, from)
+	m.remind(c.n, c.triplet.PeerPK, e, from)
 	m.complete = false
 	m.waits = append(m.waits, wait{n: c.n, peer: c.triplet.PeerPK})
 	m.trace.Append(*e)
@@ -262,11 +258,12 @@ func (m *machine) answered(c *invocation, r CallResult) *fault {
 	}
 	res := m.keep(c, v)
 	if c.n.out.Kind == air.Scalar {
-		m.learn(res)
-		m.scalars.put(&m.scopes, c.n.out.slot, &res.item)
+		m.again.learn(trace.FromNone)
+		m.scalars.put(&m.scopes, c.n.out.slot, &res.item, trace.FromNone)
 		m.trace.Append(trace.Entry{State: data.CallDone(data.Scalar, "", 0), Known: res})
 		return nil
 	}
+	m.again.learn(trace.FromNone)
 	f := m.streams.orMake(&c.n.out).add(streamValue{&res.item, m.trace.Pos()}, trace.FromNone, 0)
 	m.trace.Append(trace.Entry{State: data.CallDone(data.Stream, "", unnumbered), Known: res})
 	return f
@@ -470,11 +467,9 @@ func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *f
 	if f != nil {
 		return f
 	}
+	m.again.learn(from)
 	if scalar {
-		if from == trace.FromCurrent {
-			m.learn(res)
-		}
-		m.scalars.put(&m.scopes, c.n.out.slot, &res.item)
+		m.scalars.put(&m.scopes, c.n.out.slot, &res.item, from)
 	} else {
 		f = m.streams.orMake(&c.n.out).add(streamValue{&res.item, m.trace.Pos()}, from, e.Generation)
 	}

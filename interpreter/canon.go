@@ -22,11 +22,11 @@ func (m *machine) canon(n *node) *fault {
 	self := m.st.params.CurrentPeerID
 	switch {
 	case e != nil && e.Kind == data.CanonExecuted:
-		return m.metCanon(n, e, peer)
+		return m.metCanon(n, e, peer, from)
 	case peer == self:
 		return m.makeCanon(n)
 	case e != nil:
-		m.remind(peer, nil, e, from)
+		m.remind(n, peer, e, from)
 		m.complete = false
 		m.waits = append(m.waits, wait{n: n, peer: peer})
 		m.trace.Append(*e)
@@ -40,7 +40,7 @@ func (m *machine) canon(n *node) *fault {
 	return nil
 }
 
-func (m *machine) metCanon(n *node, e *trace.Entry, peer string) *fault {
+func (m *machine) metCanon(n *node, e *trace.Entry, peer string, from trace.Source) *fault {
 	c, f := m.canonState(e)
 	if f != nil {
 		return f
@@ -49,7 +49,7 @@ func (m *machine) metCanon(n *node, e *trace.Entry, peer string) *fault {
 	if c.tet != want {
 		return faultf(CodeParameters, "canon tetraplet doesn't match expected parameters: expected %s, got %s ", debugTetraplet(&want), debugTetraplet(&c.tet))
 	}
-	if f := m.bindCanon(n, c); f != nil {
+	if f := m.bindCanon(n, c, from); f != nil {
 		return f
 	}
 	m.trace.Append(*e)
@@ -92,7 +92,7 @@ func (m *machine) makeCanon(n *node) *fault {
 		return f
 	}
 	c.prov = data.Provenance{Origin: data.FromCanon, CID: cid}
-	if f = m.bindCanon(n, c); f != nil {
+	if f = m.bindCanon(n, c, trace.FromNone); f != nil {
 		return f
 	}
 	m.trace.Append(trace.Entry{State: data.CanonDone(c.prov.CID), Known: c})
@@ -100,14 +100,15 @@ func (m *machine) makeCanon(n *node) *fault {
 	return nil
 }
 
-func (m *machine) bindCanon(n *node, c *canon) *fault {
+func (m *machine) bindCanon(n *node, c *canon, from trace.Source) *fault {
+	m.again.learn(from)
 	out := &n.out
 	switch out.Kind {
 	case air.CanonStream:
 		if f := m.canSet(m.canons.settable(&m.scopes, out.slot), out); f != nil {
 			return f
 		}
-		m.canons.put(&m.scopes, out.slot, c)
+		m.canons.put(&m.scopes, out.slot, c, from)
 		return nil
 	case air.CanonMap:
 		if f := c.checkPairs(); f != nil {
@@ -116,7 +117,7 @@ func (m *machine) bindCanon(n *node, c *canon) *fault {
 		if f := m.canSet(m.maps.settable(&m.scopes, out.slot), out); f != nil {
 			return f
 		}
-		m.maps.put(&m.scopes, out.slot, c)
+		m.maps.put(&m.scopes, out.slot, c, from)
 		return nil
 	}
 	if f := m.canOutput(out); f != nil {
@@ -126,7 +127,7 @@ func (m *machine) bindCanon(n *node, c *canon) *fault {
 		return faultf(CodeMissingScalar, "can not find JValue to produce scalar from")
 	}
 	it := &item{val: c.items[0].val, tet: &c.tet, prov: &c.prov}
-	m.scalars.put(&m.scopes, out.slot, it)
+	m.scalars.put(&m.scopes, out.slot, it, from)
 	return nil
 }
 
@@ -141,7 +142,7 @@ func (m *machine) ap(n *node) *fault {
 		if f := m.canSet(m.scalars.settable(&m.scopes, n.out.slot), &n.out); f != nil {
 			return f
 		}
-		m.scalars.put(&m.scopes, n.out.slot, it)
+		m.scalars.put(&m.scopes, n.out.slot, it, m.sourceOf(&n.operands[0]))
 		return nil
 	}
 	e, from, err := m.trace.MeetAp()
@@ -188,6 +189,7 @@ func (m *machine) addToStream(out *target, it *item, e *trace.Entry, from trace.
 	} else {
 		m.changes++
 	}
+	m.again.learn(from)
 	f := m.streams.orMake(out).add(streamValue{it, m.trace.Pos()}, from, generation)
 	m.trace.Append(trace.Entry{State: data.ApState(unnumbered)})
 	return f

@@ -149,6 +149,7 @@ func (m *machine) enterFoldStream(n *node) (*node, *fault) {
 	s.folds++
 	fr := m.push(n)
 	m.block(fr, true)
+	m.again.enterBeside(fr)
 	return m.generation(fr, sp)
 }
 
@@ -168,10 +169,12 @@ func (m *machine) generation(fr *frame, sp *streamPass) (*node, *fault) {
 		sp.stream.closeEmptyGeneration()
 		sp.cursor = sp.stream.openGeneration()
 		if len(sp.batch) == 0 {
+			m.again.leaveBeside(fr)
 			m.pop()
 			return m.endFoldStream(sp)
 		}
 	}
+	m.again.nextBeside(fr)
 	p := &pass{n: fr.n, stream: sp, positions: sp.batch[sp.at].values}
 	sp.at++
 	p.items = make([]*item, len(p.positions))

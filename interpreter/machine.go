@@ -44,8 +44,7 @@ type machine struct {
 	requests []CallRequest
 	next     []string // peers, without duplicates
 	named    map[string]bool
-	again    []string // see Outcome.Again
-	fresh    fresh
+	again    again      // see Outcome.Again
 	own      []data.CID // ids of this peer's results met in this run: what it signs
 	answers  []answer   // new results without content ids yet, see file
 	waits    []wait
@@ -63,7 +62,6 @@ type machine struct {
 // frame is an instruction that waits for a part of it to end.
 type frame struct {
 	up    *frame
-	ahead *frame // the nearest enclosing seq or xor: others have nothing that follows
 	n     *node
 	index int       // seq: the part that runs; par, xor, next: the phase
 	par   trace.Par // of a par
@@ -72,6 +70,10 @@ type frame struct {
 	done  bool      // par: whether the left branch was complete
 
 	blocks bool // counted in machine.blocking
+
+	// See again.go.
+	open                     int32 // open requests when it began
+	before, besides, learned news
 }
 
 // wait is an instruction that could not go on: for want of a value, or of what a peer has to do.
@@ -224,24 +226,16 @@ func (m *machine) push(n *node) *frame {
 	} else {
 		m.spare = fr.up
 	}
-	*fr = frame{up: m.top, ahead: m.top.orAhead(), n: n}
+	*fr = frame{up: m.top, n: n, open: int32(len(m.again.open))}
 	m.top = fr
 	return fr
-}
-
-// orAhead is the frame itself if something may follow in it, or the nearest one around it.
-func (fr *frame) orAhead() *frame {
-	if fr == nil || fr.n.op == opSeq || fr.n.op == opXor {
-		return fr
-	}
-	return fr.ahead
 }
 
 func (m *machine) pop() {
 	fr := m.top
 	m.block(fr, false)
 	m.top = fr.up
-	fr.up, fr.ahead, fr.pass, fr.err = m.spare, nil, nil, nil
+	fr.up, fr.pass, fr.err = m.spare, nil, nil
 	m.spare = fr
 }
 
@@ -260,9 +254,13 @@ func (m *machine) block(fr *frame, blocks bool) {
 
 func (m *machine) leaveSeq(fr *frame, f *fault) *node {
 	if f != nil || !m.complete {
+		if len(m.again.open) > 0 {
+			m.lookAhead(fr)
+		}
 		m.pop()
 		return nil
 	}
+	m.again.passed(fr)
 	fr.index++
 	sub := fr.n.kids[fr.index]
 	if fr.index == len(fr.n.kids)-1 {
@@ -277,6 +275,7 @@ func (m *machine) enterPar(n *node) (*node, *fault) {
 		return nil, m.traceFault(n, err)
 	}
 	m.block(fr, true)
+	m.again.enterBeside(fr)
 	return m.branch(n, 0), nil
 }
 
@@ -295,8 +294,10 @@ func (m *machine) leavePar(fr *frame, f *fault) (*node, *fault) {
 		m.trace.ParLeftEnd(&fr.par)
 		fr.index, fr.err, fr.done = 1, f, m.complete
 		m.block(fr, fr.done)
+		m.again.nextBeside(fr)
 		return m.branch(fr.n, 1), nil
 	}
+	m.again.leaveBeside(fr)
 	m.trace.ParRightEnd(&fr.par)
 	m.complete = m.complete || fr.done
 	if f != nil && fr.err == nil || f == nil {
@@ -310,6 +311,9 @@ func (m *machine) leavePar(fr *frame, f *fault) (*node, *fault) {
 func (m *machine) leaveXor(fr *frame, f *fault) (*node, *fault) {
 	if fr.index == 0 {
 		if f == nil {
+			if !m.complete && len(m.again.open) > 0 {
+				m.lookAhead(fr)
+			}
 			m.pop()
 			return nil, nil
 		}
@@ -421,9 +425,6 @@ func (m *machine) begin(current *arrival, results map[uint32]CallResult) {
 	m.own, m.waits = s.spareOwn[:0], m.waits[:0]
 
 	m.arrived = current.trace.Len() > 0
-	if len(s.trace) > 0 {
-		m.fresh.sender = current.data
-	}
 	m.trace.Reset(s.trace, current.trace, s.spare)
 }
 

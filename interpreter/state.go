@@ -302,7 +302,7 @@ func (o *Outcome) take(m *machine, f *fault) {
 	}
 	o.CallRequests = append(o.CallRequests, m.requests...)
 	o.NextPeers = union(o.NextPeers, m.next)
-	o.Again = union(o.Again, m.again)
+	o.Again = union(o.Again, m.toName())
 }
 
 // union adds to a list what it does not have. It owns the list, but not more, which has nothing twice.

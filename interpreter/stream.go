@@ -26,6 +26,7 @@ type stream struct {
 	current  generations
 	fresh    generations // made in this run; indexes are dense
 	count    int
+	news     news       // of its values
 	folds    int        // that ran over values of it
 	settled  bool       // previous is numbered without gaps, see settle
 	frozen   frozenList // of the latest canon
@@ -93,6 +94,7 @@ func (s *stream) closeEmptyGeneration() {
 }
 
 func (s *stream) add(v streamValue, from trace.Source, index uint32) *fault {
+	s.news |= newsFrom(from)
 	switch from {
 	case trace.FromPrevious, trace.FromBoth:
 		s.previous.add(index, v)

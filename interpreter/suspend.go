@@ -37,8 +37,8 @@ func (m *machine) pending(c *invocation, e trace.Entry) {
 
 // ask empties what a run asks for.
 func (m *machine) ask() {
-	m.requests, m.next, m.named, m.again = nil, nil, nil, nil
-	m.fresh.reset()
+	m.requests, m.next, m.named = nil, nil, nil
+	m.again.reset()
 }
 
 // resumable reports whether the results are just the one that the suspended run waits for.

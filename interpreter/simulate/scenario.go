@@ -67,8 +67,8 @@ type Scenario struct {
 	Timestamp  uint64            `json:"timestamp"`
 	TTL        uint32            `json:"ttl"`
 	ParticleID string            `json:"particleId"`
-	Start      map[string][]byte `json:"start"` // data that peers have from before
-
+	Start      map[string][]byte `json:"start"`  // data that peers have from before
+	Behind     map[string]string `json:"behind"` // peers that exchange messages with one other only, by name
 }
 
 // Text is a text, or a list of its lines.
@@ -85,8 +85,9 @@ func (t *Text) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*string)(t))
 }
 
-// Order says which pending event is next: "fifo" (default), "lifo", "random:SEED", or the labels of the
-// events one after the other.
+// Order says which pending event is next: "fifo" (default), "lifo", "random:SEED", the earliest in a virtual time in which
+// messages and results take random times, most of them short and some long ("time:SEED"), or the labels of the events one
+// after the other.
 type Order struct {
 	Kind   string
 	Seed   uint32
@@ -104,9 +105,9 @@ func (o *Order) UnmarshalJSON(b []byte) error {
 	}
 	kind, seed, _ := strings.Cut(text, ":")
 	switch kind {
-	case "", "fifo", "lifo", "random":
+	case "", "fifo", "lifo", "random", "time":
 	default:
-		return fmt.Errorf(`order %q is none of "fifo", "lifo", "random:SEED" and a list of events`, text)
+		return fmt.Errorf(`order %q is none of "fifo", "lifo", "random:SEED", "time:SEED" and a list of events`, text)
 	}
 	o.Kind, o.Seed = kind, 1
 	if seed != "" {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/interpreter/value"
 )
 
 // Options choose how a scenario is run.
@@ -19,15 +20,24 @@ type Options struct {
 	Raw   bool   // keep the requests of steps only, nothing decoded
 	Only  string // with Raw, those of this peer
 	Again bool   // bring the data also to peers that are named again, as peers of this project do
+	Twice int    // so many of 100 messages come twice
 }
 
 // Outcome is a simulated particle.
 type Outcome struct {
 	Steps   []StepRecord
 	Stats   Stats
-	Lost    []string // ids of peers that are not in the scenario
+	Lost    []string // ids of peers that are not in the scenario, or not to be reached
 	Pending []string // labels of events that did not happen
 	Names   map[string]string
+	Again   int // how often peers were named again
+	Calls   []Called
+}
+
+// Called is a call that a service got.
+type Called struct {
+	Peer, Service, Function string // Peer is a name
+	Args                    []value.Value
 }
 
 // StepRecord is one run of the interpreter.
@@ -53,6 +63,7 @@ type event struct {
 	to      string
 	data    []byte
 	results map[string]Result
+	at      float64 // in the virtual time
 }
 
 type simulation struct {
@@ -67,6 +78,7 @@ type simulation struct {
 	scripts *interpreter.Scripts
 	pending []event
 	random  uint32
+	now     float64
 	out     *Outcome
 }
 
@@ -161,6 +173,13 @@ func (sim *simulation) pick() (event, bool, error) {
 		i = len(sim.pending) - 1
 	case o.Kind == "random":
 		i = int(sim.roll() * float64(len(sim.pending)))
+	case o.Kind == "time":
+		for k := range sim.pending {
+			if sim.pending[k].at < sim.pending[i].at {
+				i = k
+			}
+		}
+		sim.now = sim.pending[i].at
 	}
 	ev := sim.pending[i]
 	sim.pending = slices.Delete(sim.pending, i, i+1)
@@ -176,6 +195,18 @@ func (sim *simulation) roll() float64 {
 	sim.random ^= sim.random >> 17
 	sim.random ^= sim.random << 5
 	return float64(sim.random) / 4294967296
+}
+
+// await adds an event. In the virtual time one of four takes up to 100 times as long as the others.
+func (sim *simulation) await(ev event) {
+	if sim.s.Order.Kind == "time" {
+		took := sim.roll()
+		if sim.roll() < 0.25 {
+			took *= 100
+		}
+		ev.at = sim.now + took
+	}
+	sim.pending = append(sim.pending, ev)
 }
 
 func (sim *simulation) step(ev event) error {
@@ -260,15 +291,25 @@ func (sim *simulation) spread(me Peer, out *interpreter.Outcome, sent []byte) {
 	if sim.o.Again {
 		next = append(next, out.Again...)
 	}
+	sim.out.Again += len(out.Again)
 	slices.SortFunc(next, func(a, b string) int { return strings.Compare(sim.nameOf(a), sim.nameOf(b)) })
 	for _, id := range next {
 		name, ok := sim.out.Names[id]
-		if !ok {
+		if !ok || !sim.reaches(me.Name, name) {
 			sim.out.Lost = append(sim.out.Lost, id)
 			continue
 		}
-		sim.pending = append(sim.pending, event{label: name + "<" + me.Name, to: name, data: sent})
+		ev := event{label: name + "<" + me.Name, to: name, data: sent}
+		sim.await(ev)
+		if sim.o.Twice > 0 && sim.roll()*100 < float64(sim.o.Twice) {
+			sim.await(ev)
+		}
 	}
+}
+
+func (sim *simulation) reaches(from, to string) bool {
+	allows := func(a, b string) bool { only, ok := sim.s.Behind[a]; return !ok || only == b || a == b }
+	return allows(from, to) && allows(to, from)
 }
 
 func (sim *simulation) nameOf(id string) string {
@@ -283,18 +324,21 @@ func (sim *simulation) serve(me Peer, out *interpreter.Outcome) {
 	results := map[string]Result{}
 	for i := range out.CallRequests {
 		q := &out.CallRequests[i]
+		if !sim.o.Stats {
+			sim.out.Calls = append(sim.out.Calls, Called{me.Name, q.ServiceID, q.FunctionName, q.Arguments})
+		}
 		res, ok := sim.s.answer(&Call{Peer: me, Service: q.ServiceID, Function: q.FunctionName, Args: q.Arguments, request: q})
 		if !ok {
 			continue
 		}
 		id := strconv.FormatUint(uint64(q.ID), 10)
 		if sim.s.Batch != nil && !*sim.s.Batch {
-			sim.pending = append(sim.pending, event{label: me.Name + "!" + id, to: me.Name, results: map[string]Result{id: res}})
+			sim.await(event{label: me.Name + "!" + id, to: me.Name, results: map[string]Result{id: res}})
 			continue
 		}
 		results[id] = res
 	}
 	if len(results) > 0 {
-		sim.pending = append(sim.pending, event{label: me.Name + "!", to: me.Name, results: results})
+		sim.await(event{label: me.Name + "!", to: me.Name, results: results})
 	}
 }

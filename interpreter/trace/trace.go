@@ -34,14 +34,14 @@ type Entry struct {
 // Foreign is what is known of a state from the current trace: its strings are views of what arrived.
 type Foreign struct{}
 
-// Source tells where a merged state came from.
+// Source tells which inputs a merged state was found in.
 type Source uint8
 
 const (
 	FromNone     Source = iota // no state: the instruction is met for the first time
-	FromPrevious               // also when both sides have it
-	FromCurrent
-	FromBoth
+	FromPrevious               // also when the current trace has less: a request
+	FromCurrent                // also when the previous trace has less
+	FromBoth                   // then it is the previous one
 )
 
 // Handler merges one previous and one current trace. The zero Handler is ready
@@ -93,6 +93,8 @@ func (h *Handler) MeetCall() (*Entry, Source, error) {
 	switch {
 	case err != nil, m.pk == data.None && m.ck == data.None:
 		return nil, FromNone, err
+	case m.pk == data.CallRequestSent && m.ck == data.CallRequestSent:
+		return h.took(m, FromBoth)
 	case m.ck == data.None, m.ck == data.CallRequestSent && m.pk != data.None:
 		return h.took(m, FromPrevious)
 	case m.pk == data.None, m.pk == data.CallRequestSent:
@@ -104,8 +106,6 @@ func (h *Handler) MeetCall() (*Entry, Source, error) {
 		return nil, FromNone, fmt.Errorf("previous and current call results are incompatible: %s %s", debugCallResult(p), debugCallResult(c))
 	case p.CID != c.CID || p.Output != c.Output:
 		return nil, FromNone, fmt.Errorf("values in call results are not equal: %s != %s", debugValueRef(p), debugValueRef(c))
-	case p.Kind == data.CallFailed:
-		return h.took(m, FromPrevious)
 	}
 	return h.took(m, FromBoth)
 }
@@ -167,6 +167,8 @@ func (h *Handler) MeetCanon() (*Entry, Source, error) {
 	case m.ck == data.CanonExecuted && h.prev.at(m.p).CID != h.cur.at(m.c).CID:
 		return nil, FromNone, fmt.Errorf("canon results %s %s points to incompatible execution states",
 			DebugState(&h.prev.at(m.p).State), DebugState(&h.cur.at(m.c).State))
+	case m.pk == m.ck:
+		return h.prev.at(m.p), FromBoth, nil
 	}
 	return h.prev.at(m.p), FromPrevious, nil
 }

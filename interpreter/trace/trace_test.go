@@ -42,9 +42,9 @@ func TestMeetCall(t *testing.T) {
 		err       string
 	}{
 		{none, none, FromNone, ""},
-		{sent, none, FromPrevious, ""}, {none, sent, FromCurrent, ""}, {sent, other, FromPrevious, ""},
+		{sent, none, FromPrevious, ""}, {none, sent, FromCurrent, ""}, {sent, other, FromBoth, ""},
 		{done, none, FromPrevious, ""}, {none, done, FromCurrent, ""}, {done, sent, FromPrevious, ""}, {other, done, FromCurrent, ""},
-		{done, same, FromBoth, ""}, {failed, failed, FromPrevious, ""}, {sent, failed, FromCurrent, ""}, {failed, sent, FromPrevious, ""},
+		{done, same, FromBoth, ""}, {failed, failed, FromBoth, ""}, {sent, failed, FromCurrent, ""}, {failed, sent, FromPrevious, ""},
 		{done, another, FromNone, "values in call results"}, {done, scalar, FromNone, "values in call results"},
 		{done, failed, FromNone, "previous and current call results"}, {failed, worse, FromNone, "previous and current call results"},
 		{data.ApState(0), none, FromNone, "state from previous `Ap"}, {none, data.CanonDone("c"), FromNone, "state from current `Canon"},
