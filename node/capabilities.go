@@ -3,11 +3,13 @@ package node
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 
 	"github.com/aquanode/aquanode/internal/sign"
 	"github.com/aquanode/aquanode/interpreter/data"
 	"github.com/aquanode/aquanode/node/dispatch"
+	"github.com/aquanode/aquanode/node/journal"
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/services/builtin"
 	"github.com/aquanode/aquanode/services/vault"
@@ -51,10 +53,14 @@ func (c connector) IsConnected(peer string) bool {
 }
 
 func (c connector) Connect(ctx context.Context, peer string, addrs []string) (bool, error) {
-	if err := c.host.Connect(ctx, peer, addrs); err != nil {
-		return false, err
+	err := c.host.Connect(ctx, peer, addrs)
+	switch {
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case errors.Is(err, journal.DialFailed), errors.Is(err, journal.NotConnected):
+		return false, nil
 	}
-	return true, nil
+	return err == nil, err
 }
 
 func (c connector) Addresses(peer string) ([]string, bool) { return c.host.Contact(peer) }

@@ -22,7 +22,9 @@ type waiter struct{ r *Registry }
 
 func (w *waiter) Inline(function string) bool { return function == "now" }
 
-func (w *waiter) Call(context.Context, *Call) (value.Value, error) { return value.String("called"), nil }
+func (w *waiter) Call(context.Context, *Call) (value.Value, error) {
+	return value.String("called"), nil
+}
 
 func (w *waiter) Start(ctx context.Context, c *Call, done func(value.Value, error)) bool {
 	switch c.Function {

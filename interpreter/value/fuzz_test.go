@@ -3,6 +3,7 @@ package value
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -76,6 +77,9 @@ func checkLooks(t *testing.T, v Value) {
 		if n, ok := v.Len(); !ok || n != len(elements) || Array(elements) != v {
 			t.Fatalf("%s has %d elements %v", v, n, elements)
 		}
+		if !slices.Equal(slices.Collect(v.All()), elements) {
+			t.Fatalf("%s: all elements are %v", v, slices.Collect(v.All()))
+		}
 		for i, e := range elements {
 			if at, ok := v.Index(i); !ok || at != e {
 				t.Fatalf("%s: element %d is %s or %s", v, i, e, at)
@@ -84,7 +88,7 @@ func checkLooks(t *testing.T, v Value) {
 		}
 	case KindObject:
 		fields := v.Fields()
-		if Object(fields) != v {
+		if Object(fields) != v || Merge(v, v) != v || Merge(EmptyObject, v) != v || Merge(v, EmptyObject) != v {
 			t.Fatalf("%s has %v", v, fields)
 		}
 		for _, f := range fields {
@@ -116,6 +120,32 @@ func anyGo(depth int) *rapid.Generator[any] {
 			rapid.MapOfN(rapid.String(), anyGo(depth-1), 0, 4).AsAny())
 	}
 	return rapid.OneOf(leaves...)
+}
+
+// TestMerge: the members of both, of equal keys that of the second.
+func TestMerge(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		objects := rapid.MapOfN(rapid.StringOfN(rapid.RuneFrom([]rune("a\"\\\n#é")), 0, 3, -1), anyGo(1), 0, 6)
+		a, err := FromGo(objects.Draw(t, "a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := FromGo(objects.Draw(t, "b"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := Merge(a, b), Object(append(a.Fields(), b.Fields()...)); got != want {
+			t.Fatalf("%s and %s: want %s, got %s", a, b, want, got)
+		}
+	})
+	for _, v := range []Value{Null, EmptyArray, String("{}"), Raw("{"), Int(1)} {
+		if got := Merge(v, EmptyObject); got != Null {
+			t.Errorf("%s merges to %s", v, got)
+		}
+	}
+	if got := Merge(Raw(` { "a" : 1 } `), Raw(`{}`)); got.Text() != `{"a":1}` {
+		t.Errorf("raw objects merge to %s", got)
+	}
 }
 
 // TestGoSurvives: what Go values become is canonical and becomes the same Go values.

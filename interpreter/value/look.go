@@ -1,6 +1,7 @@
 package value
 
 import (
+	"iter"
 	"strconv"
 	"strings"
 )
@@ -112,6 +113,83 @@ func (v Value) Elements() []Value {
 		i = nextElement(text, end)
 	}
 	return elements
+}
+
+// All visits the elements of an array, one at a time: a list of them takes 24 bytes for each, 12
+// times the text of an array of digits. There is nothing to visit in anything else.
+func (v Value) All() iter.Seq[Value] {
+	return func(yield func(Value) bool) {
+		text, ok := v.canon()
+		if !ok || text[0] != '[' {
+			return
+		}
+		for i := firstElement(text); i > 0; {
+			end := skip(text, i)
+			if !yield(of(text[i:end])) {
+				return
+			}
+			i = nextElement(text, end)
+		}
+	}
+}
+
+// Merge is the object with the members of two objects; where both have one, that of b. It is
+// null if one of them is not an object.
+func Merge(a, b Value) Value {
+	at, aok := a.canon()
+	bt, bok := b.canon()
+	if !aok || !bok || at[0] != '{' || bt[0] != '{' {
+		return Null
+	}
+	out := make([]byte, 0, len(at)+len(bt))
+	from, with := firstMember(at), firstMember(bt)
+	for from.at > 0 || with.at > 0 {
+		next, order := from, from.compare(with)
+		if order >= 0 {
+			next = with
+		}
+		out = append(append(out, "{,"[min(len(out), 1)]), next.text[next.at:next.end]...)
+		if order <= 0 {
+			from = from.next()
+		}
+		if order >= 0 {
+			with = with.next()
+		}
+	}
+	if len(out) == 0 {
+		return EmptyObject
+	}
+	return of(owned(append(out, '}')))
+}
+
+// A cursor stands at a member of the text of an object, text[at:end]; behind the last at is -1.
+type cursor struct {
+	text    string
+	at, end int
+	key     string
+}
+
+func firstMember(text string) cursor { return memberAt(text, firstElement(text)) }
+
+func (c cursor) next() cursor { return memberAt(c.text, nextElement(c.text, c.end)) }
+
+func memberAt(text string, at int) cursor {
+	if at < 0 {
+		return cursor{text: text, at: -1}
+	}
+	colon := skipString(text, at)
+	return cursor{text, at, skip(text, colon+1), unquote(text[at+1 : colon-1])}
+}
+
+// compare orders cursors by their keys; those behind the last come last.
+func (c cursor) compare(d cursor) int {
+	switch {
+	case c.at < 0:
+		return 1
+	case d.at < 0:
+		return -1
+	}
+	return strings.Compare(c.key, d.key)
 }
 
 // Fields splits an object, in the order of keys; it is nil for anything else.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/aquanode/aquanode/interpreter/value"
+	"github.com/aquanode/aquanode/services"
 )
 
 // A param is one parameter of a row.
@@ -61,8 +62,13 @@ var scalars = map[string]scalar{
 	"keyed": {"(String, Value)", func(v value.Value) bool { n, ok := v.Len(); return ok && n == 2 }},
 	// Two strings, a key and its value.
 	"pair": {"(String, String)", func(v value.Value) bool {
-		kv := v.Elements()
-		return len(kv) == 2 && kv[0].Kind() == value.KindString && kv[1].Kind() == value.KindString
+		n := 0
+		for e := range v.All() {
+			if n++; n > 2 || e.Kind() != value.KindString {
+				return false
+			}
+		}
+		return n == 2
 	}},
 }
 
@@ -99,7 +105,7 @@ func typeHas(typ string, v value.Value) bool {
 	if v.Kind() != value.KindArray {
 		return false
 	}
-	for _, e := range v.Elements() {
+	for e := range v.All() {
 		if !typeHas(elem, e) {
 			return false
 		}
@@ -185,7 +191,7 @@ func (p param) mistyped(v value.Value) error {
 	if p.optional {
 		name = "Option<" + name + ">"
 	}
-	return typed("Error deserializing field '%s': expected %s, got %s", p.name, name, v.Text())
+	return typed("Error deserializing field '%s': expected %s, got %s", p.name, name, services.Cut(v.Text()))
 }
 
 func (p param) crowded(n int) error {
@@ -218,15 +224,25 @@ func (c *call) float(i int) float64 {
 	return f
 }
 
-func (c *call) strs(i int) []string { return stringsOf(c.args[i].value) }
+// strs is a list of at most maxCount strings.
+func (c *call) strs(i int) ([]string, error) {
+	if n, _ := c.args[i].value.Len(); n > maxCount {
+		return nil, typed("Error deserializing field '%s': %d elements are more than %d", c.function.params[i].name, n, maxCount)
+	}
+	return stringsOf(c.args[i].value), nil
+}
 
-func (c *call) bytes(i int) []byte {
-	var b []byte
-	for _, e := range c.args[i].value.Elements() {
+func (c *call) bytes(i int) ([]byte, error) {
+	n, _ := c.args[i].value.Len()
+	if err := c.grow(n); err != nil {
+		return nil, err
+	}
+	b := make([]byte, 0, n)
+	for e := range c.args[i].value.All() {
 		n, _ := e.AsInt64()
 		b = append(b, byte(n))
 	}
-	return b
+	return b, nil
 }
 
 // maxCount is the longest list that a caller may ask for. Lists are allocated by their count, so
@@ -244,7 +260,7 @@ func (c *call) count(i, otherwise int) int {
 
 func stringsOf(array value.Value) []string {
 	var list []string
-	for _, e := range array.Elements() {
+	for e := range array.All() {
 		s, _ := e.AsString()
 		list = append(list, s)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/aquanode/aquanode/interpreter/value"
+	"github.com/aquanode/aquanode/services"
 )
 
 var arrayFunctions = []Function{
@@ -17,31 +18,44 @@ var arrayFunctions = []Function{
 		Service: "array", Name: "dedup", Args: "x: []string", Exact: true, Result: "[]string",
 		Doc: "Drops strings that came before.",
 		run: func(_ *host, _ context.Context, c *call) (value.Value, error) {
-			return selected(c.strs(0), func(string) bool { return true }), nil
+			return c.selected(func(string) bool { return true }, c.value(0))
 		},
 	},
 	{
 		Service: "array", Name: "intersect", Args: "x: []string, y: []string", Exact: true, Result: "[]string",
 		Doc: "Lists the strings that are in both, in the order of x.",
 		run: func(_ *host, _ context.Context, c *call) (value.Value, error) {
-			y := setOf(c.strs(1))
-			return selected(c.strs(0), func(s string) bool { return y[s] }), nil
+			y, err := c.setOf(c.value(1))
+			if err != nil {
+				return value.Value{}, err
+			}
+			return c.selected(y.contains, c.value(0))
 		},
 	},
 	{
 		Service: "array", Name: "diff", Args: "x: []string, y: []string", Exact: true, Result: "[]string",
 		Doc: "Lists the strings of x that are not in y.",
 		run: func(_ *host, _ context.Context, c *call) (value.Value, error) {
-			y := setOf(c.strs(1))
-			return selected(c.strs(0), func(s string) bool { return !y[s] }), nil
+			y, err := c.setOf(c.value(1))
+			if err != nil {
+				return value.Value{}, err
+			}
+			return c.selected(func(s string) bool { return !y.contains(s) }, c.value(0))
 		},
 	},
 	{
 		Service: "array", Name: "sdiff", Args: "x: []string, y: []string", Exact: true, Result: "[]string",
 		Doc: "Lists the strings that are in one of both only.",
 		run: func(_ *host, _ context.Context, c *call) (value.Value, error) {
-			x, y := setOf(c.strs(0)), setOf(c.strs(1))
-			return selected(append(c.strs(0), c.strs(1)...), func(s string) bool { return x[s] != y[s] }), nil
+			x, err := c.setOf(c.value(0))
+			if err != nil {
+				return value.Value{}, err
+			}
+			y, err := c.setOf(c.value(1))
+			if err != nil {
+				return value.Value{}, err
+			}
+			return c.selected(func(s string) bool { return x.contains(s) != y.contains(s) }, c.value(0), c.value(1))
 		},
 	},
 	{
@@ -66,7 +80,7 @@ var arrayFunctions = []Function{
 
 func arraySum(_ *host, _ context.Context, c *call) (value.Value, error) {
 	var sum int64
-	for _, e := range c.value(0).Elements() {
+	for e := range c.value(0).All() {
 		n, _ := e.AsInt64()
 		var err error
 		if sum, err = addInts(sum, n); err != nil {
@@ -74,27 +88,6 @@ func arraySum(_ *host, _ context.Context, c *call) (value.Value, error) {
 		}
 	}
 	return value.Int(sum), nil
-}
-
-func setOf(list []string) map[string]bool {
-	set := make(map[string]bool, len(list))
-	for _, s := range list {
-		set[s] = true
-	}
-	return set
-}
-
-// selected keeps the wanted strings, each where it stands first.
-func selected(list []string, want func(string) bool) value.Value {
-	seen := make(map[string]bool, len(list))
-	var kept []string
-	for _, s := range list {
-		if !seen[s] && want(s) {
-			kept = append(kept, s)
-		}
-		seen[s] = true
-	}
-	return strs(kept)
 }
 
 // arraySlice answers for an empty array before it looks at anything else, as the reference
@@ -108,20 +101,35 @@ func arraySlice(_ *host, _ context.Context, c *call) (value.Value, error) {
 	}
 	array, startArg, endArg := c.Args[0], c.Args[1], c.Args[2]
 	if array.Kind() != value.KindArray {
-		return value.Value{}, plain("first argument must be an array, was %s", array)
+		return value.Value{}, plain("first argument must be an array, was %s", services.Cut(array.Text()))
 	}
 	start, ok := startArg.AsUint64()
 	if !ok {
-		return value.Value{}, plain("second argument (start index) must be an unsigned integer, was %s", startArg)
+		return value.Value{}, plain("second argument (start index) must be an unsigned integer, was %s", services.Cut(startArg.Text()))
 	}
 	end, ok := endArg.AsUint64()
 	if !ok {
-		return value.Value{}, plain("third argument (end index) must be an unsigned integer, was %s", endArg)
+		return value.Value{}, plain("third argument (end index) must be an unsigned integer, was %s", services.Cut(endArg.Text()))
 	}
-	elements := array.Elements()
-	if start > end || end > uint64(len(elements)) {
-		return value.Value{}, plain("slice indexes out of bounds. start index: %d, end index: %d, array length: %d",
-			start, end, len(elements))
+	from, to, n := 1, 1, uint64(0) // where the elements are in the text
+	at := 1
+	for e := range array.All() {
+		if n == start {
+			from = at
+		}
+		at += len(e.Text()) + len(",")
+		if n++; n == end {
+			to = at - len(",")
+		}
 	}
-	return value.Array(elements[start:end]), nil
+	switch {
+	case start > end || end > n:
+		return value.Value{}, plain("slice indexes out of bounds. start index: %d, end index: %d, array length: %d", start, end, n)
+	case start == end:
+		return value.EmptyArray, nil
+	}
+	if err := c.growResult(to - from + 2); err != nil {
+		return value.Value{}, err
+	}
+	return value.Parse("[" + array.Text()[from:to] + "]")
 }

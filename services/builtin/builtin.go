@@ -22,7 +22,12 @@
 //
 // Texts are those of the reference peer, because clients match on them. They come in two
 // forms there: plain, and with "Error: " before the text and a debug dump on further lines.
-// The prefix is kept, the dump is not.
+// The prefix is kept, the dump is not. Values and names in them are cut to 200 bytes.
+//
+// # Memory
+//
+// A function whose result or working memory may be larger than its arguments asks call.grow
+// before it allocates. Arrays are walked ([value.Value.All]) and not taken apart.
 package builtin
 
 import (
@@ -30,7 +35,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	logging "github.com/ipfs/go-log/v2"
@@ -65,8 +69,8 @@ type Identity struct {
 // A Connector knows and makes connections.
 type Connector interface {
 	IsConnected(peerID string) bool
-	// Connect dials a peer, at the given addresses if there are any, and tells whether it is
-	// connected then.
+	// Connect dials a peer, at the given addresses if there are any, and reports whether it is
+	// connected then. A peer that cannot be reached is no error; a bad address is.
 	Connect(ctx context.Context, peerID string, addresses []string) (bool, error)
 	// Addresses of a peer in the connection pool; ok is false for other peers.
 	Addresses(peerID string) (addresses []string, ok bool)
@@ -101,7 +105,9 @@ type Function struct {
 	Doc     string   // one sentence
 	Errors  []string // texts, apart from those about missing and mistyped arguments
 
-	params  []param
+	params []param
+	// allow stands in for the guard where somebody else may call the function.
+	allow   func(*host, *services.Call) error
 	lenient bool // runs also with bad arguments, which it reports by itself
 	run     func(*host, context.Context, *call) (value.Value, error)
 	// start stands in for run where the function waits for time.
@@ -120,8 +126,10 @@ type host struct {
 // A call is a call whose arguments were checked.
 type call struct {
 	*services.Call
-	args    []argument // one for each parameter of the row
-	invalid error      // what is wrong with them, for rows that are lenient
+	function *Function
+	grown    int64      // memory that was asked for
+	args     []argument // one for each parameter of the row
+	invalid  error      // what is wrong with them, for rows that are lenient
 }
 
 // Table lists all functions, service by service in the order of the documentation.
@@ -209,21 +217,35 @@ func (s *service) Call(ctx context.Context, c *services.Call) (value.Value, erro
 	if err != nil {
 		return value.Value{}, err
 	}
+	defer checked.release()
 	return f.run(s.host, ctx, checked)
+}
+
+func (h *host) mayCall(f *Function, c *services.Call) error {
+	switch {
+	case f.allow != nil:
+		return f.allow(h, c)
+	case f.Guarded:
+		return h.registry.Guard(c)
+	}
+	return nil
 }
 
 // check looks at the permission and the arguments.
 func (s *service) check(f *Function, c *services.Call) (*call, error) {
-	if f.Guarded {
-		if err := s.host.registry.Guard(c); err != nil {
-			return nil, err
-		}
+	if err := s.host.mayCall(f, c); err != nil {
+		return nil, err
+	}
+	if args := canonical(c.Args); len(args) > 0 && &args[0] != &c.Args[0] {
+		read := *c
+		read.Args = args
+		c = &read
 	}
 	args, err := f.check(c.Args)
 	if err != nil && !f.lenient {
 		return nil, err
 	}
-	return &call{Call: c, args: args, invalid: err}, nil
+	return &call{Call: c, function: f, args: args, invalid: err}, nil
 }
 
 // plain is an error with exactly this text.
@@ -244,23 +266,6 @@ func strs(list []string) value.Value {
 		vs[i] = value.String(s)
 	}
 	return value.Array(vs)
-}
-
-// byteArray makes an array of numbers. It writes the text, since a value for each byte takes
-// 40 times the memory.
-func byteArray(b []byte) value.Value {
-	text := []byte{'['}
-	for i, x := range b {
-		if i > 0 {
-			text = append(text, ',')
-		}
-		text = strconv.AppendUint(text, uint64(x), 10)
-	}
-	v, err := value.Parse(string(append(text, ']')))
-	if err != nil {
-		panic("byte array is not JSON: " + err.Error())
-	}
-	return v
 }
 
 // object makes an object of keys and values in turn.

@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
@@ -18,6 +19,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mr-tron/base58"
+	"pgregory.net/rapid"
 
 	"github.com/aquanode/aquanode/interpreter/value"
 	"github.com/aquanode/aquanode/particle"
@@ -441,6 +444,26 @@ func TestBarePeer(t *testing.T) {
 	} {
 		p.check(t, tc)
 	}
+}
+
+// Base58 is what the library makes of it.
+func TestBase58(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := append(make([]byte, rapid.IntRange(0, 3).Draw(t, "zeros")), rapid.SliceOfN(rapid.Byte(), 0, 100).Draw(t, "bytes")...)
+		text := base58Encode(b)
+		if want := base58.Encode(b); text != want {
+			t.Fatalf("%x is %s, not %s", b, want, text)
+		}
+		if again, err := base58Decode(text); err != nil || !bytes.Equal(again, b) {
+			t.Fatalf("%s is %x, %v", text, again, err)
+		}
+		any := rapid.StringN(1, 10, 20).Draw(t, "text")
+		got, err := base58Decode(any)
+		want, werr := base58.Decode(any)
+		if (err == nil) != (werr == nil) || !bytes.Equal(got, want) {
+			t.Fatalf("%q is %x, %v, not %x, %v", any, got, err, want, werr)
+		}
+	})
 }
 
 func TestDocs(t *testing.T) {

@@ -27,6 +27,8 @@ var files = map[string]string{
 
 const noArg = "Error: Field '%s' is missing from args to call_service"
 
+var manyStrings = "[" + strings.Repeat(`"1",`, 1024) + `"1"]`
+
 func missing(name string) string { return strings.Replace(noArg, "%s", name, 1) }
 
 func mistyped(name, typ, got string) string {
@@ -73,6 +75,7 @@ var cases = []testCase{
 	{fn: "peer.connect", args: `["` + client + `",["/ip4/1.1.1.1/tcp/1"]]`, result: `true`},
 	{fn: "peer.connect", args: `["` + client + `",[["/ip4/1.1.1.1/tcp/1","/ip4/1.1.1.2/tcp/1"]]]`, result: `true`},
 	{fn: "peer.connect", args: `["` + client + `",["bad"]]`, err: "Error: bad address"},
+	{fn: "peer.connect", args: `["` + client + `",` + manyStrings + `]`, err: "Error: Error deserializing field 'addresses': 1025 elements are more than 1024"},
 	{fn: "peer.connect", args: `["` + client + `",[1]]`, err: mistyped("addresses", "Option<Vec<String>>", `[1]`)},
 	{fn: "peer.connect", args: `["` + client + `",[["a"],["b"]]]`, err: "Error: Option's array must contain at most 1 element, 'addresses' was of 2 elements"},
 	{fn: "peer.connect", args: `["xx"]`, err: badPeer},
@@ -110,6 +113,7 @@ var cases = []testCase{
 	{fn: "kad.merge", args: `["ZiCa",[],[]]`, result: `[]`},
 	{fn: "kad.merge", args: `["ZiCa",["0"],[]]`, err: "Error: decode base58 failed: ..."},
 	{fn: "kad.merge", args: `["0",[],[]]`, err: "Error: decode base58 failed: ..."},
+	{fn: "kad.merge", args: `["ZiCa",[],` + manyStrings + `]`, err: "Error: Error deserializing field 'right': 1025 elements are more than 1024"},
 	{fn: "kad.merge", args: `["ZiCa",[]]`, err: missing("right")},
 
 	// srv
@@ -156,6 +160,8 @@ var cases = []testCase{
 		"' cannot call function 'add_alias': only management peer id can add top-level aliases"},
 	{fn: "srv.add_alias", args: `["worker-spell","worked"]`, scope: worker, from: worker, particle: "spell_clock_1",
 		err: "Error: Cannot add alias 'worker-spell' because it is reserved"},
+	{fn: "srv.add_alias", args: `["` + strings.Repeat("a", 257) + `","greeter"]`,
+		err: "Error: Cannot add alias '" + strings.Repeat("a", 200) + "... (257 bytes)' because it is longer than 256 bytes"},
 	{fn: "srv.add_alias", args: `["a"]`, err: missing("service_id")},
 	{fn: "srv.info", args: `["hi"]`, result: greeter + client + `","service_type":"service","worker_id":"` + hostID + `"}`},
 	{fn: "srv.info", args: `["worked"]`, err: "Error: Service with id 'worked' not found on Host"},
@@ -401,6 +407,7 @@ var cases = []testCase{
 	{fn: "sig.sign", args: `[]`, result: `{"error":["Error: Field 'data' is missing from args to call_service"],"signature":[],"success":false}`},
 	{fn: "sig.sign", args: `[[1]]`, scope: worker, from: worker, tetraplets: from("registry", "get_record_bytes", ""),
 		result: `{"error":["no key of peer ` + worker + `"],"signature":[],"success":false}`},
+	{fn: "sig.sign", args: `[]`, from: client, err: "peer '" + client + "' is not allowed to sign data on '" + hostID + "'"},
 	{fn: "sig.sign", args: `[[1]]`, from: client, err: "peer '" + client + "' is not allowed to sign data on '" + hostID + "'"},
 	{fn: "sig.sign", args: `[[1]]`, scope: worker, from: manager, err: "peer '" + manager + "' is not allowed to sign data on '" + worker + "'"},
 	{fn: "sig.sign", args: `[[1]]`, err: "expected tetraplet for a scalar argument, got tetraplet for an array: []"},

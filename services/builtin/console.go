@@ -7,6 +7,7 @@ import (
 	logging "github.com/ipfs/go-log/v2"
 
 	"github.com/aquanode/aquanode/interpreter/value"
+	"github.com/aquanode/aquanode/services"
 )
 
 var console = logging.Logger("run-console")
@@ -23,14 +24,25 @@ var consoleFunctions = []Function{
 const maxLogged = 500
 
 func consolePrint(_ *host, _ context.Context, c *call) (value.Value, error) {
-	text := value.Array(c.Args).Text()
 	logAt := console.Debugw
-	if strings.Contains(text, "decider") {
-		logAt = console.Infow
+	var words []string
+	room := maxLogged
+	for _, a := range c.Args {
+		text := a.Text()
+		if strings.Contains(text, "decider") {
+			logAt = console.Infow
+		}
+		if room > 0 {
+			words = append(words, text[:min(len(text), room)])
+			room -= len(text) + len(",")
+		}
 	}
-	if len(text) > maxLogged {
-		text = strings.ToValidUTF8(text[:maxLogged], "") + "..."
+	line := "[" + strings.Join(words, ",")
+	if room < 0 {
+		line = strings.ToValidUTF8(line, "") + "..."
+	} else {
+		line += "]"
 	}
-	logAt(text, "particle", c.ParticleID)
+	logAt(line, "particle", services.Cut(c.ParticleID))
 	return unit, nil
 }

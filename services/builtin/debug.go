@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"context"
+	"strings"
 
 	"github.com/aquanode/aquanode/interpreter/value"
 )
@@ -15,13 +16,28 @@ var debugFunctions = []Function{
 }
 
 func debugStringify(_ *host, _ context.Context, c *call) (value.Value, error) {
-	shown := value.Array(c.Args)
 	switch len(c.Args) {
 	case 0:
-		shown = value.String("<empty argument list>")
+		return c.stringify(value.String("<empty argument list>"))
 	case 1:
-		shown = c.Args[0]
+		return c.stringify(c.Args[0])
 	}
-	shown, err := shown.Canonical()
-	return value.String(shown.Text()), err
+	if err := c.growResult(textSize(c.Args)); err != nil {
+		return value.Value{}, err
+	}
+	return c.stringify(value.Array(c.Args))
+}
+
+// stringify makes a string of a value's text. Its quotes and backslashes get a backslash each.
+func (c *call) stringify(v value.Value) (value.Value, error) {
+	v, err := v.Canonical()
+	if err != nil {
+		return value.Value{}, err
+	}
+	text := v.Text()
+	size := 2 + len(text) + strings.Count(text, `"`) + strings.Count(text, `\`)
+	if err := c.growResult(size); err != nil {
+		return value.Value{}, err
+	}
+	return written(value.AppendQuoted(make([]byte, 0, size), text))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/aquanode/aquanode/interpreter/value"
+	"github.com/aquanode/aquanode/services"
 )
 
 // noModules is what this peer answers to all that would store a wasm module or a blueprint.
@@ -33,6 +34,9 @@ var distFunctions = []Function{
 		Doc:    "Adds a wasm module from the particle's vault.",
 		Errors: []string{catFailed, badConfig, noModules},
 		run: func(h *host, _ context.Context, c *call) (value.Value, error) {
+			if err := c.grow(jsonGrowth * len(c.value(1).Text())); err != nil {
+				return value.Value{}, err
+			}
 			if _, err := readConfig("config", c.value(1)); err != nil {
 				return value.Value{}, err
 			}
@@ -71,6 +75,9 @@ var distFunctions = []Function{
 		Service: "dist", Name: "default_module_config", Args: "module_name: string", Result: "ModuleConfig",
 		Doc: "Makes the configuration of a module with nothing but its name.",
 		run: func(_ *host, _ context.Context, c *call) (value.Value, error) {
+			if err := c.grow(configGrowth * len(c.value(0).Text())); err != nil {
+				return value.Value{}, err
+			}
 			return moduleConfig{Name: c.str(0)}.value()
 		},
 	},
@@ -96,7 +103,7 @@ var distFunctions = []Function{
 		Doc:    "Tells the functions of a wasm module.",
 		Errors: []string{"Module '<hash>' wasn't found"},
 		run: func(_ *host, _ context.Context, c *call) (value.Value, error) {
-			return value.Value{}, plain("Module '%s' wasn't found", c.str(0))
+			return value.Value{}, plain("Module '%s' wasn't found", services.Cut(c.str(0)))
 		},
 	},
 	{
@@ -117,6 +124,9 @@ var distFunctions = []Function{
 func emptyList(*host, context.Context, *call) (value.Value, error) { return value.EmptyArray, nil }
 
 func distAddModule(_ *host, _ context.Context, c *call) (value.Value, error) {
+	if err := c.grow(2*len(c.value(0).Text()) + jsonGrowth*len(c.value(1).Text())); err != nil {
+		return value.Value{}, err
+	}
 	if _, err := readConfig("config", c.value(1)); err != nil {
 		return value.Value{}, err
 	}
@@ -131,18 +141,21 @@ func (h *host) addFromVault(c *call, path string) (value.Value, error) {
 		return value.Value{}, disabled(c, "vault")
 	}
 	if _, err := h.Vault.Read(VaultOf(h.Keys, c.Call), path); err != nil {
-		return value.Value{}, plain("Error reading vault file `%s`", path)
+		return value.Value{}, plain("Error reading vault file `%s`", services.Cut(path))
 	}
 	return value.Value{}, plain(noModules)
 }
 
 func distAddBlueprint(_ *host, _ context.Context, c *call) (value.Value, error) {
+	if err := c.grow(jsonGrowth * len(c.value(0).Text())); err != nil {
+		return value.Value{}, err
+	}
 	b, err := readBlueprint(c.str(0))
 	if err != nil {
 		return value.Value{}, plain("Error deserializing blueprint from IPLD: %v", err)
 	}
 	if len(b.dependencies) == 0 {
-		return value.Value{}, typed("Blueprint '%s' has empty list of dependencies", b.name)
+		return value.Value{}, typed("Blueprint '%s' has empty list of dependencies", services.Cut(b.name))
 	}
 	return value.Value{}, plain(noModules)
 }
@@ -165,6 +178,9 @@ type wasiConfig struct {
 }
 
 const badConfig = "Error: Error deserializing field 'config': <why>"
+
+// configGrowth is the memory of making a configuration, in lengths of the arguments.
+const configGrowth = 32
 
 func (m moduleConfig) value() (value.Value, error) {
 	b, err := json.Marshal(m)
@@ -190,33 +206,47 @@ func parseConfig(text string) (m moduleConfig, err error) {
 }
 
 func distMakeModuleConfig(_ *host, _ context.Context, c *call) (value.Value, error) {
-	m := moduleConfig{
-		Name:            c.str(0),
-		WASI:            &wasiConfig{Envs: c.pairs(5), MappedDirs: c.pairs(6)},
-		MountedBinaries: c.pairs(7),
+	envs, err := c.pairs(5)
+	if err != nil {
+		return value.Value{}, err
+	}
+	dirs, err := c.pairs(6)
+	if err != nil {
+		return value.Value{}, err
+	}
+	binaries, err := c.pairs(7)
+	if err != nil {
+		return value.Value{}, err
+	}
+	fields := []any{
+		"name", c.value(0), "load_from", value.Null, "file_name", value.Null,
+		"wasi", object("envs", envs, "mapped_dirs", dirs),
 	}
 	if c.given(3) {
-		enabled := c.bool(3)
-		m.LoggerEnabled = &enabled
+		fields = append(fields, "logger_enabled", c.value(3))
+	}
+	if binaries.Kind() == value.KindObject && binaries != value.EmptyObject {
+		fields = append(fields, "mounted_binaries", binaries)
 	}
 	if c.given(8) {
-		mask := int32(c.int(8))
-		m.LoggingMask = &mask
+		fields = append(fields, "logging_mask", c.value(8))
 	}
-	return m.value()
+	size := 0
+	for _, a := range c.Args {
+		size += len(a.Text())
+	}
+	if err := c.growResult(3 * size); err != nil { // the text is put together twice
+		return value.Value{}, err
+	}
+	return object(fields...), nil
 }
 
-// pairs is an optional map, given as an array of [key, value]; of equal keys the last one stays.
-func (c *call) pairs(i int) map[string]string {
+// pairs is an optional object, given as an array of [key, value]; of equal keys the last one stays.
+func (c *call) pairs(i int) (value.Value, error) {
 	if !c.given(i) {
-		return nil
+		return value.Null, nil
 	}
-	m := map[string]string{}
-	for _, p := range c.value(i).Elements() {
-		kv := stringsOf(p)
-		m[kv[0]] = kv[1]
-	}
-	return m
+	return c.putPairs(value.EmptyObject, c.value(i))
 }
 
 func distLoadModuleConfig(h *host, _ context.Context, c *call) (value.Value, error) {
@@ -224,9 +254,12 @@ func distLoadModuleConfig(h *host, _ context.Context, c *call) (value.Value, err
 	if err != nil {
 		return value.Value{}, err
 	}
+	if err := c.grow(configGrowth * len(text)); err != nil {
+		return value.Value{}, err
+	}
 	m, err := parseConfig(text)
 	if err != nil {
-		return value.Value{}, typed("Error parsing module config from vault %q: %v", c.str(0), err)
+		return value.Value{}, typed("Error parsing module config from vault %q: %v", services.Cut(c.str(0)), err)
 	}
 	return m.value()
 }
@@ -266,10 +299,10 @@ func readBlueprint(text string) (b blueprint, err error) {
 	if list.Kind() != value.KindArray {
 		return b, errors.New("dependencies field is not a list")
 	}
-	for _, link := range list.Elements() {
+	for link := range list.All() {
 		target, _ := link.Field("/")
 		id, ok := target.AsString()
-		if n := len(link.Fields()); !ok || n != 1 || checkCID(id) != nil {
+		if !ok || len(id) > maxCID || link != object("/", target) || checkCID(id) != nil {
 			return b, errors.New("dependency is not a link")
 		}
 		b.dependencies = append(b.dependencies, id)
@@ -277,8 +310,10 @@ func readBlueprint(text string) (b blueprint, err error) {
 	return b, nil
 }
 
+const maxCID = 256
+
 func checkCID(text string) error {
-	if len(text) > 256 {
+	if len(text) > maxCID {
 		return fmt.Errorf("%d characters are too long for a CID", len(text))
 	}
 	_, err := cid.Decode(text)
@@ -286,11 +321,17 @@ func checkCID(text string) error {
 }
 
 func distMakeBlueprint(_ *host, _ context.Context, c *call) (value.Value, error) {
-	deps := c.strs(1)
-	for _, d := range deps {
+	var deps []string
+	for e := range c.value(1).All() {
+		d, _ := e.AsString()
 		if err := checkCID(d); err != nil {
-			return value.Value{}, typed("Error deserializing field 'dependencies': '%s' is not a CID: %v", d, err)
+			return value.Value{}, typed("Error deserializing field 'dependencies': '%s' is not a CID: %v", services.Cut(d), err)
 		}
+		deps = append(deps, d)
+	}
+	// A link is some 50 bytes of text, and on its way to text a few times that.
+	if err := c.grow(8 * (len(c.value(0).Text()) + len(c.value(1).Text()))); err != nil {
+		return value.Value{}, err
 	}
 	return value.String(blueprint{c.str(0), deps}.text()), nil
 }
@@ -300,9 +341,12 @@ func distLoadBlueprint(h *host, _ context.Context, c *call) (value.Value, error)
 	if err != nil {
 		return value.Value{}, err
 	}
+	if err := c.grow(jsonGrowth * len(text)); err != nil {
+		return value.Value{}, err
+	}
 	b, err := readBlueprint(strings.TrimSpace(text))
 	if err != nil {
-		return value.Value{}, plain("Error parsing blueprint from vault %q: %v", c.str(0), err)
+		return value.Value{}, plain("Error parsing blueprint from vault %q: %v", services.Cut(c.str(0)), err)
 	}
 	return value.String(b.text()), nil
 }

@@ -21,7 +21,12 @@ Errors of arguments, the same for all functions:
 * ` + "`Error: Option's array must contain at most 1 element, '<name>' was of <n> elements`" + `
 * ` + "`expected <n> arguments, got <m>`" + `, where the number of arguments is exact
 
-*Guarded* functions are for particles started by the host or a management peer, and for worker spells. Others get
+Values and names in errors are cut to 200 bytes, with their length. A list that is asked for has at most 1024
+entries, a result at most 64 MiB. A function that would need more memory than its particle may have is refused:
+` + "`<service>.<function> needs <n> bytes of memory: <limit>`" + `.
+
+*Guarded* functions are for particles started by the host or a management peer, and for worker spells. Others get,
+whatever their arguments are,
 ` + "`This function is only available to the host or worker spells`" + `.
 `
 

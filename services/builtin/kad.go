@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"slices"
 
-	"github.com/mr-tron/base58"
 	"github.com/multiformats/go-multihash"
 
 	"github.com/aquanode/aquanode/interpreter/value"
@@ -37,7 +36,7 @@ var kadFunctions = []Function{
 	{
 		Service: "kad", Name: "merge", Args: "target: string, left: []string, right: []string, count: ?u64", Result: "[]string",
 		Doc:    "Joins two lists of keys (base58), drops what is double, and gives the count (20, at most 1024) that are nearest to the target.",
-		Errors: []string{base58Failed},
+		Errors: []string{base58Failed, "Error: Error deserializing field '<name>': <n> elements are more than 1024"},
 		run:    kadMerge,
 	},
 }
@@ -115,16 +114,24 @@ func kadMerge(_ *host, ctx context.Context, c *call) (value.Value, error) {
 		text     string
 		distance [sha256.Size]byte
 	}
+	left, err := c.strs(1)
+	if err != nil {
+		return value.Value{}, err
+	}
+	right, err := c.strs(2)
+	if err != nil {
+		return value.Value{}, err
+	}
 	var keys []key
-	for _, text := range append(c.strs(1), c.strs(2)...) {
+	for _, text := range append(left, right...) {
 		b, err := decodeBase58(text)
 		if err != nil {
 			return value.Value{}, err
 		}
-		if ctx.Err() != nil { // a long key takes 10 ms, and there may be many
+		if ctx.Err() != nil { // a long key takes 2 ms, and there may be 2048
 			return value.Value{}, ctx.Err()
 		}
-		keys = append(keys, key{base58.Encode(b), distance(target, b)})
+		keys = append(keys, key{base58Encode(b), distance(target, b)})
 	}
 	slices.SortStableFunc(keys, func(a, b key) int { return bytes.Compare(a.distance[:], b.distance[:]) })
 	keys = slices.CompactFunc(keys, func(a, b key) bool { return a.text == b.text })

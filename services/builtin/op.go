@@ -3,11 +3,7 @@ package builtin
 import (
 	"context"
 	"crypto/sha256"
-	"fmt"
-	"strings"
 	"unicode/utf8"
-
-	"github.com/mr-tron/base58"
 
 	"github.com/aquanode/aquanode/interpreter/value"
 )
@@ -27,7 +23,7 @@ var opFunctions = []Function{
 	{
 		Service: "op", Name: "array", Args: "elements: ...any", Result: "[]any",
 		Doc: "Makes an array of its arguments.",
-		run: func(_ *host, _ context.Context, c *call) (value.Value, error) { return value.Array(c.Args), nil },
+		run: opArray,
 	},
 	{
 		Service: "op", Name: "array_length", Args: "array: ...any", Result: "u32",
@@ -52,6 +48,9 @@ var opFunctions = []Function{
 		Doc:    "Encodes the bytes of a string in base58.",
 		Errors: []string{base58Long},
 		run: func(_ *host, _ context.Context, c *call) (value.Value, error) {
+			if err := c.grow(2 * len(c.value(0).Text())); err != nil {
+				return value.Value{}, err
+			}
 			return encodeBase58([]byte(c.str(0)))
 		},
 	},
@@ -66,7 +65,11 @@ var opFunctions = []Function{
 		Doc:    "Encodes bytes in base58.",
 		Errors: []string{base58Long},
 		run: func(_ *host, _ context.Context, c *call) (value.Value, error) {
-			return encodeBase58(c.bytes(0))
+			b, err := c.bytes(0)
+			if err != nil {
+				return value.Value{}, err
+			}
+			return encodeBase58(b)
 		},
 	},
 	{
@@ -92,6 +95,22 @@ func opIdentity(_ *host, _ context.Context, c *call) (value.Value, error) {
 	return value.Value{}, plain("identity accepts up to 1 arguments, received %d arguments", len(c.Args))
 }
 
+func opArray(_ *host, _ context.Context, c *call) (value.Value, error) {
+	if err := c.growResult(textSize(c.Args)); err != nil {
+		return value.Value{}, err
+	}
+	return value.Array(c.Args), nil
+}
+
+// textSize is the length of an array of values as text.
+func textSize(list []value.Value) int {
+	size := 1 + max(len(list), 1)
+	for _, v := range list {
+		size += len(v.Text())
+	}
+	return size
+}
+
 var arrayLengthErrors = []string{
 	"op array_length accepts exactly 1 argument: <n> found",
 	"op array_length's argument must be an array",
@@ -110,61 +129,42 @@ func arrayLength(_ *host, _ context.Context, c *call) (value.Value, error) {
 }
 
 func opConcat(_ *host, _ context.Context, c *call) (value.Value, error) {
-	var all []value.Value
+	size := 2
 	for i, a := range c.Args {
 		if a.Kind() != value.KindArray {
 			return value.Value{}, plain("all arguments of 'concat' must be arrays: argument #%d is not", i)
 		}
-		all = append(all, a.Elements()...)
+		size += len(a.Text())
 	}
-	return value.Array(all), nil
+	return c.joined(size, '[', ',', ']')
 }
 
 func opConcatStrings(_ *host, _ context.Context, c *call) (value.Value, error) {
-	var b strings.Builder
+	size := 2
 	for i, a := range c.Args {
-		s, ok := a.AsString()
-		if !ok {
+		if a.Kind() != value.KindString {
 			return value.Value{}, plain("all arguments of 'concat_strings' must be strings: argument #%d is not", i)
 		}
-		b.WriteString(s)
+		size += len(a.Text())
 	}
-	return value.String(b.String()), nil
+	return c.joined(size, '"', 0, '"')
 }
 
-// Base58 takes time quadratic in the length, and nothing can interrupt it: 16 KiB take 25 ms.
-// Their text has 22,376 characters.
-const (
-	maxBase58     = 16 << 10
-	maxBase58Text = 22 << 10
-	base58Failed  = "Error: decode base58 failed: <why>"
-	base58Long    = "Error: encode base58 failed: <n> bytes are more than 16384"
-)
-
-func encodeBase58(b []byte) (value.Value, error) {
-	if len(b) > maxBase58 {
-		return value.Value{}, typed("encode base58 failed: %d bytes are more than %d", len(b), maxBase58)
+// joined puts what is between the brackets, or quotes, of all arguments between one pair of
+// them. What is inside of canonical texts makes canonical text again.
+func (c *call) joined(size int, open, separator, end byte) (value.Value, error) {
+	if err := c.growResult(size); err != nil {
+		return value.Value{}, err
 	}
-	return value.String(base58.Encode(b)), nil
-}
-
-func decodeBase58(s string) ([]byte, error) {
-	b, err := readBase58(s)
-	if err != nil {
-		return nil, typed("decode base58 failed: %v", err)
+	text := append(make([]byte, 0, size), open)
+	for _, a := range c.Args {
+		inner := a.Text()[1 : len(a.Text())-1]
+		if separator != 0 && len(inner) > 0 && len(text) > 1 {
+			text = append(text, separator)
+		}
+		text = append(text, inner...)
 	}
-	return b, nil
-}
-
-// readBase58 is for the functions with their own words for the failure.
-func readBase58(s string) ([]byte, error) {
-	switch {
-	case len(s) > maxBase58Text:
-		return nil, fmt.Errorf("%d characters are more than %d", len(s), maxBase58Text)
-	case s == "": // an error for the library
-		return nil, nil
-	}
-	return base58.Decode(s)
+	return written(append(text, end))
 }
 
 func opStringFromBase58(_ *host, _ context.Context, c *call) (value.Value, error) {
@@ -189,6 +189,9 @@ func opBytesFromBase58(_ *host, _ context.Context, c *call) (value.Value, error)
 // opSHA256 hashes, unlike the reference peer, which wraps the unhashed bytes as if they were
 // a digest. Clients of both get what their own op.sha256_string gives.
 func opSHA256(_ *host, _ context.Context, c *call) (value.Value, error) {
+	if err := c.grow(2 * len(c.value(0).Text())); err != nil {
+		return value.Value{}, err
+	}
 	digest := sha256.Sum256([]byte(c.str(0)))
 	hash := digest[:]
 	if !c.bool(1) {

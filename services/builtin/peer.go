@@ -8,6 +8,7 @@ import (
 	"github.com/multiformats/go-multihash"
 
 	"github.com/aquanode/aquanode/interpreter/value"
+	"github.com/aquanode/aquanode/particle"
 )
 
 const badPeerID = "Error: Error while deserializing field 'peer_id': invalid peer id '<id>': <why>"
@@ -46,7 +47,7 @@ var peerFunctions = []Function{
 	{
 		Service: "peer", Name: "connect", Args: "peer_id: string, addresses: ?[]string", Result: "bool", Guarded: true, Blocks: true,
 		Doc:    "Connects to a peer and tells whether this succeeded.",
-		Errors: []string{badPeerID, "Error: <why the connection failed>"},
+		Errors: []string{badPeerID, "Error: <what is wrong with the addresses>", "Error: Error deserializing field '<name>': <n> elements are more than 1024"},
 		run:    peerConnect,
 	},
 	{
@@ -87,7 +88,7 @@ func peerTimeout(h *host, ctx context.Context, c *call, done func(value.Value, e
 // peerID reads a parameter that must be a peer id: base58 of a multihash.
 func (c *call) peerID(i int) (string, error) {
 	id := c.str(i)
-	b, err := readBase58(id)
+	b, err := particle.DecodePeerID(id)
 	if err == nil {
 		_, err = multihash.Cast(b)
 	}
@@ -115,7 +116,10 @@ func peerConnect(h *host, ctx context.Context, c *call) (value.Value, error) {
 	if h.Connector == nil {
 		return value.Value{}, disabled(c, "network")
 	}
-	addresses := c.strs(1)
+	addresses, err := c.strs(1)
+	if err != nil {
+		return value.Value{}, err
+	}
 	if len(addresses) == 0 && !h.Connector.IsConnected(id) {
 		if known, _ := h.Connector.Addresses(id); len(known) == 0 {
 			return value.False, nil

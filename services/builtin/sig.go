@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/aquanode/aquanode/internal/sign"
 	"github.com/aquanode/aquanode/interpreter/value"
 	"github.com/aquanode/aquanode/particle"
+	"github.com/aquanode/aquanode/services"
 )
 
 var sigFunctions = []Function{
@@ -24,6 +26,7 @@ var sigFunctions = []Function{
 			"data is expected to result from a call to 'registry.get_record_bytes' or 'registry.get_record_metadata_bytes', was from '<s>.<f>'",
 			"lens for data tetraplet is expected to be empty",
 		},
+		allow:   (*host).maySign,
 		lenient: true,
 		run:     sigSign,
 	},
@@ -70,34 +73,38 @@ func sigSign(h *host, _ context.Context, c *call) (value.Value, error) {
 	if c.invalid != nil {
 		return signed(nil, c.invalid), nil
 	}
-	if !h.maySign(c) {
-		return value.Value{}, plain("peer '%s' is not allowed to sign data on '%s'", c.InitPeerID, c.HostPeerID)
-	}
 	if err := h.checkOrigin(c); err != nil {
 		return value.Value{}, err
 	}
-	return signed(h.Keys.Sign(c.HostPeerID, c.bytes(0))), nil
+	data, err := c.bytes(0)
+	if err != nil {
+		return value.Value{}, err
+	}
+	return signed(h.Keys.Sign(c.HostPeerID, data)), nil
 }
 
-func (h *host) maySign(c *call) bool {
-	return c.InitPeerID == c.HostPeerID ||
-		c.HostPeerID == h.registry.Host() && h.registry.IsManagement(c.InitPeerID)
+// maySign is the permission check of sig.sign.
+func (h *host) maySign(c *services.Call) error {
+	if c.InitPeerID == c.HostPeerID || c.HostPeerID == h.registry.Host() && h.registry.IsManagement(c.InitPeerID) {
+		return nil
+	}
+	return plain("peer '%s' is not allowed to sign data on '%s'", services.Cut(c.InitPeerID), c.HostPeerID)
 }
 
 // checkOrigin holds that the data was made by the registry service of this peer for signing:
 // else any script could have anything signed.
 func (h *host) checkOrigin(c *call) error {
 	if len(c.Tetraplets) == 0 || len(c.Tetraplets[0]) != 1 {
-		return plain("expected tetraplet for a scalar argument, got tetraplet for an array: %v", c.Tetraplets)
+		return plain("expected tetraplet for a scalar argument, got tetraplet for an array: %s", services.Cut(fmt.Sprint(c.Tetraplets)))
 	}
 	t := c.Tetraplets[0][0]
 	switch {
 	case !h.Keys.Local(t.PeerPK):
 		return plain("data is expected to be produced by service 'registry' on peer '%s', was from peer '%s'",
-			h.registry.Host(), t.PeerPK)
+			h.registry.Host(), services.Cut(t.PeerPK))
 	case t.ServiceID != "registry" || !slices.Contains(signable, t.FunctionName):
 		return plain("data is expected to result from a call to 'registry.get_record_bytes' or "+
-			"'registry.get_record_metadata_bytes', was from '%s.%s'", t.ServiceID, t.FunctionName)
+			"'registry.get_record_metadata_bytes', was from '%s.%s'", services.Cut(t.ServiceID), services.Cut(t.FunctionName))
 	case t.Lens != "":
 		return plain("lens for data tetraplet is expected to be empty")
 	}
@@ -119,5 +126,13 @@ func sigVerify(_ *host, _ context.Context, c *call) (value.Value, error) {
 	if err != nil {
 		return value.Value{}, typed("%v", err)
 	}
-	return value.Bool(key.Verify(c.bytes(1), c.bytes(0))), nil
+	signature, err := c.bytes(0)
+	if err != nil {
+		return value.Value{}, err
+	}
+	data, err := c.bytes(1)
+	if err != nil {
+		return value.Value{}, err
+	}
+	return value.Bool(key.Verify(data, signature)), nil
 }

@@ -66,6 +66,7 @@ var srvFunctions = []Function{
 		Errors: []string{
 			"Error: Forbidden. User id '<p>' cannot call function 'add_alias': only management peer id can add top-level aliases",
 			"Error: Forbidden. User id '<p>' cannot call function 'add_alias': only worker, worker creator and management peer id can add worker-level aliases",
+			"Error: Cannot add alias '<a>' because it is longer than 256 bytes",
 			"Error: Cannot add alias '<a>' because it is reserved",
 			"Error: Cannot add alias '<a>' because there is a service with that id",
 			serviceNotFound,
@@ -95,10 +96,10 @@ func (h *host) lookup(c *call, idOrAlias string) (services.Info, error) {
 }
 
 func (h *host) notFound(c *call, id string) error {
-	return typed("Service with id '%s' not found on %s", id, h.registry.ScopeName(c.HostPeerID))
+	return typed("Service with id '%s' not found on %s", services.Cut(id), h.registry.ScopeName(c.HostPeerID))
 }
 
-func noBlueprint(id string) error { return typed("Blueprint '%s' wasn't found", id) }
+func noBlueprint(id string) error { return typed("Blueprint '%s' wasn't found", services.Cut(id)) }
 
 func record(s services.Info) value.Value {
 	return object(
@@ -171,20 +172,26 @@ func srvResolveAlias(h *host, _ context.Context, c *call) (value.Value, error) {
 	id, ok := h.registry.Alias(c.HostPeerID, c.str(0))
 	if !ok {
 		return value.Value{}, typed("Service with alias '%s' is not found on worker '%s'",
-			c.str(0), h.registry.ScopeName(c.HostPeerID))
+			services.Cut(c.str(0)), h.registry.ScopeName(c.HostPeerID))
 	}
 	return value.String(id), nil
 }
 
+// maxAlias is the longest alias. Aliases are kept, and shown in metrics.
+const maxAlias = 256
+
 func srvAddAlias(h *host, _ context.Context, c *call) (value.Value, error) {
 	alias, id := c.str(0), c.str(1)
+	if len(alias) > maxAlias {
+		return value.Value{}, typed("Cannot add alias '%s' because it is longer than %d bytes", services.Cut(alias), maxAlias)
+	}
 	if err := h.mayAddAlias(c, alias); err != nil {
 		return value.Value{}, err
 	}
 	err := h.registry.AddAlias(c.HostPeerID, alias, id)
 	switch {
 	case errors.Is(err, services.ErrIsID):
-		return value.Value{}, typed("Cannot add alias '%s' because there is a service with that id", alias)
+		return value.Value{}, typed("Cannot add alias '%s' because there is a service with that id", services.Cut(alias))
 	case errors.Is(err, services.ErrNotFound):
 		return value.Value{}, h.notFound(c, id)
 	case err != nil:
@@ -203,7 +210,7 @@ func (h *host) mayAddAlias(c *call, alias string) error {
 	case !hostScope && p != c.HostPeerID && !h.registry.IsManagement(p):
 		return typed(forbidden, p, "only worker, worker creator and management peer id can add worker-level aliases")
 	case alias == "spell" || alias == "self" || alias == "worker-spell" && !trusted:
-		return typed("Cannot add alias '%s' because it is reserved", alias)
+		return typed("Cannot add alias '%s' because it is reserved", services.Cut(alias))
 	}
 	return nil
 }

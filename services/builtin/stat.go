@@ -34,7 +34,7 @@ func statService(h *host, _ context.Context, c *call) (value.Value, error) {
 	}
 	total, functions, _ := h.registry.ServiceStats(c.HostPeerID, info.ID)
 	if len(functions) == 0 {
-		text := fmt.Sprintf("No stats were collected for the `%s` service", c.str(0))
+		text := fmt.Sprintf("No stats were collected for the `%s` service", services.Cut(c.str(0)))
 		return object("status", value.False, "error", value.String(text), "result", value.EmptyArray), nil
 	}
 	byFunction := make([]value.Value, len(functions))

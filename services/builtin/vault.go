@@ -26,7 +26,13 @@ var vaultFunctions = []Function{
 		Errors: []string{catFailed},
 		run: func(h *host, _ context.Context, c *call) (value.Value, error) {
 			text, err := h.cat(c, c.str(0))
-			return value.String(text), err
+			if err != nil {
+				return value.Value{}, err
+			}
+			if err := c.growResult(2 * len(text)); err != nil {
+				return value.Value{}, err
+			}
+			return value.String(text), nil
 		},
 	},
 }
@@ -47,6 +53,9 @@ func vaultPut(h *host, _ context.Context, c *call) (value.Value, error) {
 	if h.Vault == nil || h.Keys == nil {
 		return value.Value{}, disabled(c, "vault")
 	}
+	if err := c.grow(2 * len(c.value(0).Text())); err != nil {
+		return value.Value{}, err
+	}
 	path, err := h.Vault.Put(VaultOf(h.Keys, c.Call), []byte(c.str(0)))
 	if err != nil {
 		return value.Value{}, typed("%v", err)
@@ -62,8 +71,8 @@ func (h *host) cat(c *call, path string) (string, error) {
 	}
 	b, err := h.Vault.Read(VaultOf(h.Keys, c.Call), path)
 	if err != nil || !utf8.Valid(b) {
-		log.Debugw("vault file not read", "particle", c.ParticleID, "path", path, "error", err)
-		return "", plain("Error reading vault file `%s`", path)
+		log.Debugw("vault file not read", "particle", services.Cut(c.ParticleID), "path", services.Cut(path), "error", err)
+		return "", plain("Error reading vault file `%s`", services.Cut(path))
 	}
 	return string(b), nil
 }
