@@ -176,7 +176,7 @@ func (m *machine) request(c *invocation, old *trace.Entry) *fault {
 	self := m.st.params.CurrentPeerID
 	if c.triplet.PeerPK != self {
 		m.send(c.triplet.PeerPK)
-		m.waits = append(m.waits, wait{n: c.n, peer: c.triplet.PeerPK})
+		m.waitForPeer(c.n, c.triplet.PeerPK)
 		m.trace.Append(trace.Entry{State: data.CallSent(self)})
 		return nil
 	}
@@ -228,7 +228,7 @@ func (m *machine) metRequest(c *invocation, e *trace.Entry, from trace.Source) *
 	}
 	m.remind(c.n, c.triplet.PeerPK, e, from)
 	m.complete = false
-	m.waits = append(m.waits, wait{n: c.n, peer: c.triplet.PeerPK})
+	m.waitForPeer(c.n, c.triplet.PeerPK)
 	m.trace.Append(*e)
 	return nil
 }

@@ -28,13 +28,13 @@ func (m *machine) canon(n *node) *fault {
 	case e != nil:
 		m.remind(n, peer, e, from)
 		m.complete = false
-		m.waits = append(m.waits, wait{n: n, peer: peer})
+		m.waitForPeer(n, peer)
 		m.trace.Append(*e)
 		return nil
 	}
 	m.changes++
 	m.send(peer)
-	m.waits = append(m.waits, wait{n: n, peer: peer})
+	m.waitForPeer(n, peer)
 	m.complete = false
 	m.trace.Append(trace.Entry{State: data.CanonSent(self)})
 	return nil

@@ -134,7 +134,7 @@ func (m *machine) leaveNext(fr *frame, f *fault) *fault {
 func (m *machine) enterFoldStream(n *node) (*node, *fault) {
 	s := m.streams.at(&n.from)
 	if s == nil {
-		m.complete = false
+		m.complete, m.stuck = false, true
 		return nil, nil
 	}
 	fold, err := m.trace.FoldStart()
@@ -197,5 +197,6 @@ func (m *machine) leaveFoldStream(fr *frame, f *fault) (*node, *fault) {
 	m.endPass(p)
 	m.trace.GenerationEnd(p.stream.fold)
 	p.stream.any = p.stream.any || m.complete
+	m.stuck = m.stuck || f != nil || !m.complete
 	return m.generation(fr, p.stream)
 }

@@ -118,7 +118,7 @@ type Refusal struct {
 	Message string
 }
 
-// Wait is an instruction that could not go on in the latest run. Either Variable has no value yet,
+// Wait is an instruction that could not go on in the latest run. Either Variable has no value yet, or as a stream too few,
 // or Peer has not done its part; for calls of this peer's own services, that is this peer.
 type Wait struct {
 	Instruction string // its text
@@ -131,12 +131,21 @@ type Wait struct {
 func (s *State) Waiting() []Wait {
 	out := make([]Wait, len(s.m.waits))
 	for i, w := range s.m.waits {
-		out[i] = Wait{Instruction: air.Text(w.n.ins), Reason: w.variable + " has no value", Variable: w.variable, Peer: w.peer}
-		if w.peer != "" {
-			out[i].Reason = "peer " + w.peer + " has not done its part"
-		}
+		out[i] = Wait{Instruction: air.Text(w.n.ins), Reason: w.reason(), Variable: w.variable, Peer: w.peer}
 	}
 	return out
+}
+
+func (w *wait) reason() string {
+	switch {
+	case w.peer != "":
+		return "peer " + w.peer + " has not done its part"
+	case w.n.op == opNever && w.variable == "":
+		return "never does not end"
+	case w.n.op == opNever:
+		return w.variable + " has too few values"
+	}
+	return w.variable + " has no value"
 }
 
 // MemSize is about how many bytes the state holds, the script not counted, which is shared.

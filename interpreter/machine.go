@@ -57,6 +57,11 @@ type machine struct {
 	changes   int  // states written that were not in the previous trace
 	unsteady  bool // running again over the result might not take the same way
 	suspended *invocation
+
+	// Whether something can follow, see settled.go.
+	parted   bool // a par was met
+	stuck    bool // something ended incomplete without a wait that says why
+	handedOn bool // the first wait is for another peer, and nothing after it is for this one
 }
 
 // frame is an instruction that waits for a part of it to end.
@@ -140,7 +145,7 @@ func (m *machine) enter(n *node) (*node, *fault) {
 	case opNull:
 		return nil, nil
 	case opNever:
-		m.complete = false
+		m.never(n)
 		return nil, nil
 	case opSeq:
 		m.complete = true
@@ -271,6 +276,7 @@ func (m *machine) leaveSeq(fr *frame, f *fault) *node {
 
 func (m *machine) enterPar(n *node) (*node, *fault) {
 	fr := m.push(n)
+	m.parted = true
 	if err := m.trace.ParStart(&fr.par); err != nil {
 		return nil, m.traceFault(n, err)
 	}
@@ -288,7 +294,7 @@ func (m *machine) branch(n *node, i int) *node {
 
 func (m *machine) leavePar(fr *frame, f *fault) (*node, *fault) {
 	if f != nil {
-		m.complete = false
+		m.complete, m.stuck = false, true
 	}
 	if fr.index == 0 {
 		m.trace.ParLeftEnd(&fr.par)
@@ -362,6 +368,22 @@ func (m *machine) wait(n *node, f *fault) *fault {
 	return nil
 }
 
+// never waits for what nobody brings; as the last instruction of a fold over a stream, for more values.
+func (m *machine) never(n *node) {
+	m.complete, m.stuck = false, true
+	w := wait{n: n}
+	for fr := m.top; fr != nil && w.variable == ""; fr = fr.up {
+		if fr.pass == nil {
+			continue
+		}
+		if fr.pass.stream == nil {
+			break
+		}
+		w.variable = fr.pass.n.from.Name
+	}
+	m.waits = append(m.waits, w)
+}
+
 func (m *machine) openNew(n *node) {
 	switch n.out.Kind {
 	case air.Scalar:
@@ -411,6 +433,7 @@ func (m *machine) begin(current *arrival, results map[uint32]CallResult) {
 	m.p = s.p
 	m.top, m.complete, m.steps = nil, true, 0
 	m.blocking, m.changes, m.unsteady, m.suspended = 0, 0, false, nil
+	m.parted, m.stuck, m.handedOn = false, false, false
 	m.scopes.reset()
 	m.scalars.reset(len(m.p.scalars))
 	m.canons.reset(len(m.p.canons))

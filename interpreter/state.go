@@ -30,6 +30,8 @@ type State struct {
 	signed     map[string]int // places in known.Signatures by public key; nil until the first run
 	lastCallID uint32
 	count      *meter.Counter
+	settled    bool                         // see Settled
+	looked     bool                         // whether a run has found out
 	tetraplets map[value.Tetraplet]data.CID // of those stored here
 	epoch      int32                        // counts roll-backs: what items remember is void after one
 
@@ -243,6 +245,7 @@ func (s *State) run(a *arrival, results map[uint32]CallResult, out *Outcome) *fa
 		s.rollBack(before)
 		return f
 	}
+	m.settle(f)
 	s.commit(signers)
 	out.take(m, f)
 	return nil

@@ -88,6 +88,7 @@ func (s *State) resume(results map[uint32]CallResult, out *Outcome) *fault {
 		s.undo(save)
 		return f
 	}
+	m.settle(f)
 	s.trace, s.own = m.trace.Result, m.own
 	s.bytes, s.stale = nil, true
 	out.take(m, f)
