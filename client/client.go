@@ -119,7 +119,7 @@ func (c *Client) open(ctx context.Context) (err error) {
 	})
 	c.host, err = p2p.New(p2p.Config{
 		Key: c.cfg.Key, Client: true, AgentVersion: c.cfg.Agent, AllowLocal: true,
-		Receive: c.dispatch.Deliver, Refused: c.refused, Sent: c.sent, Held: c.held, Hold: relayPatience,
+		Receive: c.receive, Refused: c.refused, Sent: c.sent, Held: c.held, Hold: relayPatience,
 	})
 	if err != nil {
 		return err
@@ -293,6 +293,8 @@ func (c *Client) sent(to string, m p2p.Outgoing, err error) {
 func (c *Client) held(to string, m p2p.Outgoing, err error) {
 	c.journal.AddError(journal.Entry{Kind: journal.Held, Particle: m.Particle, Peer: to}, err)
 }
+
+func (c *Client) receive(from p2p.Remote, p *particle.Particle) { c.dispatch.Deliver(from.Peer, p) }
 
 func (c *Client) refused(from string, err error) {
 	c.journal.AddError(journal.Entry{Kind: journal.Refused, Peer: from}, err)

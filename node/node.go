@@ -271,9 +271,9 @@ func (n *Node) Live() int { return n.dispatch.Live() }
 // Meet tells the peer where another one can be found.
 func (n *Node) Meet(addrs []string) error { return n.host.Meet(addrs) }
 
-func (n *Node) receive(from string, p *particle.Particle) {
+func (n *Node) receive(from p2p.Remote, p *particle.Particle) {
 	n.metrics.arrived(p, n.cfg.Dispatch.Skew)
-	n.dispatch.Deliver(from, p)
+	n.dispatch.Deliver(from.Peer, p)
 }
 
 func (n *Node) stepped(_ *particle.Particle, _ dispatch.Scope, out *interpreter.Outcome, took time.Duration) {

@@ -33,20 +33,23 @@ const (
 	NoAnswer    = "ConnectionFailed" // no address answered
 )
 
-// connect gives the newest connection to a peer, or makes one. The newest, because a
-// client that comes back may have left an old one behind that nobody reads.
-func (h *Host) connect(id peer.ID, deadline time.Time) (network.Conn, error) {
-	c, how, err := h.reach(id, deadline)
+// connect makes a connection to a peer, unless there is one.
+func (h *Host) connect(id peer.ID, deadline time.Time) error {
+	how, err := h.reach(id, deadline)
+	h.resolved(how)
+	return err
+}
+
+func (h *Host) resolved(how string) {
 	if h.cfg.Resolved != nil {
 		h.cfg.Resolved(how)
 	}
-	return c, err
 }
 
-func (h *Host) reach(id peer.ID, deadline time.Time) (c network.Conn, how string, err error) {
+func (h *Host) reach(id peer.ID, deadline time.Time) (how string, err error) {
 	how = ByBook
-	if c := h.newest(id); c != nil {
-		return c, how, nil
+	if h.newest(id) != nil {
+		return how, nil
 	}
 	ctx, cancel := context.WithDeadline(h.ctx, deadline)
 	defer cancel()
@@ -59,13 +62,24 @@ func (h *Host) reach(id peer.ID, deadline time.Time) (c network.Conn, how string
 			if err == journal.NotConnected || errors.Is(err, routing.ErrNotFound) {
 				how = NotFound
 			}
-			return nil, how, err
+			return how, err
 		}
 	}
-	if c, err = h.host.Network().DialPeer(ctx, id); err != nil {
-		return nil, NoAnswer, fmt.Errorf("%w: %w", journal.DialFailed, err)
+	if _, err = h.host.Network().DialPeer(ctx, id); err != nil {
+		return NoAnswer, fmt.Errorf("%w: %w", journal.DialFailed, err)
 	}
-	return c, how, nil
+	return how, nil
+}
+
+// unknown is why a peer need not be looked for: no address is known and nobody can be asked.
+func (h *Host) unknown(id peer.ID) error {
+	switch {
+	case len(h.host.Peerstore().Addrs(id)) > 0:
+		return nil
+	case h.kad == nil:
+		return journal.NotConnected
+	}
+	return h.kad.banned(id)
 }
 
 func (h *Host) find(ctx context.Context, id peer.ID) error {
@@ -266,11 +280,12 @@ func (h *Host) disconnected(_ network.Network, c network.Conn) {
 		close(w)
 	}
 	delete(h.waiters, id)
-	if b := h.outboxes[id]; b != nil && !b.sending && len(b.waiting) == 0 {
+	if b := h.outboxes[id]; b != nil && b.state == resting {
 		if b.kept != nil {
 			b.kept.Reset()
+			b.kept = nil
 		}
-		delete(h.outboxes, id)
+		h.forget(b)
 	}
 }
 

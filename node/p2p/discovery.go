@@ -22,6 +22,7 @@ const (
 	findTimeout  = 6 * time.Second
 	findFailures = 3
 	findBan      = 60 * time.Second
+	maxFailures  = 10_000 // peers remembered
 )
 
 // discovery finds peers over Kademlia. Nothing is stored in the network: records and
@@ -86,13 +87,13 @@ func (h *Host) Nearest(key []byte, count int) []string {
 
 // find looks for a peer's addresses and puts them in the address book.
 func (d *discovery) find(ctx context.Context, id peer.ID) error {
-	if d.banned(id) {
-		return fmt.Errorf("%w (%d lookups failed)", journal.NotConnected, findFailures)
+	if err := d.banned(id); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, findTimeout)
 	defer cancel()
 	info, err := d.dht.FindPeer(ctx, id)
-	d.book(id, err == nil)
+	d.record(id, err == nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", journal.NotConnected, err)
 	}
@@ -100,32 +101,34 @@ func (d *discovery) find(ctx context.Context, id peer.ID) error {
 	return nil
 }
 
-func (d *discovery) banned(id peer.ID) bool {
+// banned is why a peer is not looked up at the moment.
+func (d *discovery) banned(id peer.ID) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	f := d.failures[id]
-	return f.count >= findFailures && time.Since(f.last) < findBan
+	if f := d.failures[id]; f.count >= findFailures && time.Since(f.last) < findBan {
+		return fmt.Errorf("%w (%d lookups failed)", journal.NotConnected, findFailures)
+	}
+	return nil
 }
 
-// book counts failures in a row. The map stays small: old entries go when it fills up.
-func (d *discovery) book(id peer.ID, found bool) {
+// record counts failures in a row. At most maxFailures peers are remembered; others are just
+// looked up once more.
+func (d *discovery) record(id peer.ID, found bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if found {
 		delete(d.failures, id)
 		return
 	}
-	f := d.failures[id]
+	f, known := d.failures[id]
 	if time.Since(f.last) > findBan {
 		f.count = 0
 	}
-	d.failures[id] = failure{f.count + 1, time.Now()}
-	if len(d.failures) < 10_000 {
-		return
-	}
-	for id, f := range d.failures {
-		if time.Since(f.last) > findBan {
-			delete(d.failures, id)
+	for other := range d.failures { // some other one makes room
+		if known || len(d.failures) < maxFailures {
+			break
 		}
+		delete(d.failures, other)
 	}
+	d.failures[id] = failure{f.count + 1, time.Now()}
 }

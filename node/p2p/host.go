@@ -20,7 +20,8 @@
 // # Sending
 //
 // [Host.Send] puts a frame in the queue of its peer, which is bounded in frames and
-// bytes, and never waits. What becomes of it is told to [Config.Sent]. How frames
+// bytes, and never waits. [Config.Sent] hears what becomes of it. Its bytes are charged to
+// [Outgoing.Account]. How frames
 // travel depends on the remote:
 //
 //	aquanode       one kept stream of [KeptProtocol], many frames
@@ -31,7 +32,8 @@
 // Peers are told from clients by the protocol version in their identify message. A kept
 // stream that fails is opened once more for the same frames before they count as lost.
 // Frames for a peer that cannot be reached are held for some time, for peers restart and
-// clients come back.
+// clients come back. Such a peer costs a queue entry but no goroutine; few are looked for at
+// once, and accounts share that, see absent.go.
 //
 // # Peers that nobody can dial
 //
@@ -41,8 +43,8 @@
 //
 // # Goroutines
 //
-// Host owns one goroutine per inbound stream, one per peer with frames to send (it ends
-// when the queue is empty), one per kept address ([Host.Keep]), one per reservation, and one
+// Host owns one goroutine per inbound stream, one per connected peer with frames to send (it
+// ends when the queue is empty), at most 64 that look for absent peers, one per kept address ([Host.Keep]), one per reservation, and one
 // that watches identify. Close ends them all and waits.
 package p2p
 
@@ -119,7 +121,7 @@ type Config struct {
 	AllowLocal bool
 
 	MaxMessage   int           // largest message accepted; 0 is wire.MaxMessage
-	MaxHeld      int64         // bytes of frames being read or waiting to be sent, a quarter of it per sender; 0 is 512 MiB
+	MaxHeld      int64         // bytes of frames without an account that are being read or wait to be sent; 0 is 512 MiB
 	MaxStreams   int           // inbound streams of one remote; 0 is 2048
 	FrameTimeout time.Duration // for reading or writing a frame; 0 is 20 s
 	Introduction time.Duration // for a remote to tell that it speaks the particle protocol; 0 is 10 s
@@ -128,7 +130,11 @@ type Config struct {
 	QueueBytes   int           // bytes waiting for one peer; 0 is 128 MiB
 
 	// Receive gets each decoded particle, signature and expiry unchecked.
-	Receive func(from string, p *particle.Particle)
+	Receive func(from Remote, p *particle.Particle)
+	// Account returns the account of a remote, for the bytes of its frames that are being read.
+	// It is asked once for each stream. Without it, MaxHeld bounds all of them together, and
+	// those of one sender to a quarter.
+	Account func(from Remote) Account
 	// Taken, if set, waits until all that was received is safe. A stream that its sender has
 	// closed is closed on our side after it, or reset when it fails.
 	Taken func(ctx context.Context) error
@@ -179,17 +185,19 @@ type Host struct {
 
 	mu       sync.Mutex
 	outboxes map[peer.ID]*outbox
-	shared   map[*byte]int               // how many outboxes a large frame waits in
+	absent   absentees
+	shared   map[*byte]sharedFrame       // the queued frames, by their first byte
 	waiters  map[peer.ID][]chan struct{} // closed when the peer's last connection is gone
-	sending  int                         // outboxes with a goroutine, and streams for one frame that the remote still reads
-	flushed  *sync.Cond                  // sending became 0
+	busy     int                         // outboxes that Flush waits for, and streams for one frame that the remote still reads
+	flushed  *sync.Cond                  // busy became 0
 }
 
 // New makes a host that neither listens nor answers before Start.
 func New(cfg Config) (*Host, error) {
 	cfg.setDefaults()
-	h := &Host{cfg: cfg, pace: newPace(), outboxes: make(map[peer.ID]*outbox), shared: make(map[*byte]int), waiters: make(map[peer.ID][]chan struct{})}
+	h := &Host{cfg: cfg, pace: newPace(), outboxes: make(map[peer.ID]*outbox), shared: make(map[*byte]sharedFrame), waiters: make(map[peer.ID][]chan struct{})}
 	h.flushed = sync.NewCond(&h.mu)
+	h.absent.init(h.retry)
 	h.ctx, h.cancel = context.WithCancel(overCircuits(context.Background()))
 	opts, err := h.options()
 	if err == nil {
@@ -323,6 +331,7 @@ func (h *Host) Close() error {
 	h.host.RemoveStreamHandler(KeptProtocol)
 	h.work.stop()
 	h.cancel()
+	h.absent.timer.Stop()
 	var err error
 	if h.kad != nil {
 		err = h.kad.close()

@@ -99,13 +99,13 @@ func TestMemoryOfFrames(t *testing.T) {
 // counts once.
 func TestMemoryOfQueues(t *testing.T) {
 	const size = 100_000
-	x := newNode(t, 1, func(c *Config) { c.MaxHeld = 5*size + 5*1000; c.Hold = time.Minute })
+	x := newNode(t, 1, func(c *Config) { c.MaxHeld = 5*size + 25*queueEntry + 5*1000; c.Hold = time.Minute })
 	absent := func(n byte) string { return stranger(t, n, "", nil).ID().String() }
 	m := outgoing(size)
 	for n := range byte(20) {
 		x.Send(absent(100+n), m)
 	}
-	x.wantHeld(int64(len(m.Frame)))
+	x.wantHeld(int64(len(m.Frame) + 20*queueEntry))
 	for range 5 {
 		x.Send(absent(100), outgoing(size))
 	}
@@ -115,6 +115,13 @@ func TestMemoryOfQueues(t *testing.T) {
 		wait(t, x.sent, "the fate of every frame")
 	}
 	x.wantHeld(0)
+}
+
+func (x *node) senderOf(h host.Host) *sender {
+	id := h.ID().String()
+	s := x.pace.sender(Remote{id, "loopback/" + id})
+	x.pace.release(s)
+	return s
 }
 
 // Ten thousand streams of one remote: what is too many is refused with a reason, others are
@@ -143,7 +150,7 @@ func TestManyStreams(t *testing.T) {
 		}
 	}
 	wantReason(t, wait(t, x.refused, "a refusal"), journal.TooManyStreams)
-	served := func() int { return int(x.pace.account(bad.ID()).streams.Load()) } // with those that are just being refused
+	served := func() int { return int(x.senderOf(bad).streams.Load()) } // with those that are just being refused
 	for end := time.Now().Add(20 * time.Second); served() > x.cfg.MaxStreams; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d streams are served", served())

@@ -54,7 +54,7 @@ func newNode(t testing.TB, n byte, change func(*Config)) *node {
 		Key:        testKey(n),
 		Listen:     []string{"/ip4/127.0.0.1/tcp/0"},
 		AllowLocal: true,
-		Receive:    func(_ string, p *particle.Particle) { x.received <- p },
+		Receive:    func(_ Remote, p *particle.Particle) { x.received <- p },
 		Refused:    func(_ string, err error) { x.refused <- err },
 		Sent:       func(_ string, _ Outgoing, err error) { x.sent <- err },
 		Held:       func(_ string, _ Outgoing, err error) { x.held <- err },

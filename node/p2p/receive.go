@@ -26,17 +26,20 @@ func (h *Host) handleStream(s network.Stream) {
 	}
 	defer h.work.leave()
 	h.conns.Protect(s.Conn().RemotePeer(), protectTag)
-	a := h.pace.account(s.Conn().RemotePeer())
-	defer a.streams.Add(-1)
-	if n := int(a.streams.Add(1)); n > h.cfg.MaxStreams {
+	in := inbound{Stream: s, from: remoteOf(s.Conn())}
+	in.sender = h.pace.sender(in.from)
+	defer h.pace.release(in.sender)
+	defer in.sender.streams.Add(-1)
+	if n := int(in.sender.streams.Add(1)); n > h.cfg.MaxStreams {
 		h.refuse(s, fmt.Errorf("%w: %d of one remote", journal.TooManyStreams, n))
 		s.Reset()
 		return
 	}
-	r := readers.Get().(*bufio.Reader)
-	r.Reset(s)
-	defer func() { r.Reset(nil); readers.Put(r) }()
-	if err := h.readFrames(s, r, a); err != nil {
+	in.account = h.account(in.from, in.sender)
+	in.r = readers.Get().(*bufio.Reader)
+	in.r.Reset(s)
+	defer func() { in.r.Reset(nil); readers.Put(in.r) }()
+	if err := h.readFrames(&in); err != nil {
 		h.refuse(s, err)
 		s.Reset()
 		return
@@ -48,24 +51,33 @@ func (h *Host) handleStream(s network.Stream) {
 	s.Close()
 }
 
+// inbound is a stream that is read.
+type inbound struct {
+	network.Stream
+	r       *bufio.Reader
+	from    Remote
+	sender  *sender
+	account Account
+}
+
 // readFrames reads until the remote closes its side. A stream may rest between frames
 // for as long as it likes, but has to bring its first one soon.
-func (h *Host) readFrames(s network.Stream, r *bufio.Reader, a *account) error {
-	s.SetReadDeadline(time.Now().Add(h.cfg.FrameTimeout))
-	for more := false; ; more = r.Buffered() > 0 {
-		if _, err := r.Peek(1); err != nil {
+func (h *Host) readFrames(in *inbound) error {
+	in.SetReadDeadline(time.Now().Add(h.cfg.FrameTimeout))
+	for more := false; ; more = in.r.Buffered() > 0 {
+		if _, err := in.r.Peek(1); err != nil {
 			return h.endOfStream(err)
 		}
-		if wait := h.pace.begin(a, more); wait > 0 {
+		if wait := h.pace.begin(in.sender, more); wait > 0 {
 			sleep(h.ctx, wait)
 		}
-		s.SetReadDeadline(time.Now().Add(h.cfg.FrameTimeout))
-		err := h.readFrame(s, r, a)
-		h.pace.end(a)
+		in.SetReadDeadline(time.Now().Add(h.cfg.FrameTimeout))
+		err := h.readFrame(in)
+		h.pace.end(in.sender)
 		if err != nil {
 			return err
 		}
-		s.SetReadDeadline(time.Time{})
+		in.SetReadDeadline(time.Time{})
 	}
 }
 
@@ -79,16 +91,19 @@ func (h *Host) endOfStream(err error) error {
 }
 
 // readFrame returns an error only when the stream cannot go on.
-func (h *Host) readFrame(s network.Stream, r *bufio.Reader, a *account) error {
-	size, err := wire.ReadLength(r, h.cfg.MaxMessage)
+func (h *Host) readFrame(in *inbound) error {
+	size, err := wire.ReadLength(in.r, h.cfg.MaxMessage)
 	if err != nil {
 		return frameError(err)
 	}
-	held := 0
-	defer func() { h.book(a, -held) }()
-	message, err := wire.ReadBody(r, size, func(n int) error {
-		held += n
-		return h.book(a, n)
+	held := int64(0)
+	defer func() { h.grow(in.account, -held) }()
+	message, err := wire.ReadBody(in.r, size, func(n int) error {
+		err := h.grow(in.account, int64(n))
+		if err == nil {
+			held += int64(n)
+		}
+		return err
 	})
 	if err != nil {
 		return frameError(err)
@@ -97,24 +112,15 @@ func (h *Host) readFrame(s network.Stream, r *bufio.Reader, a *account) error {
 	switch {
 	case errors.Is(err, wire.ErrUpgrade):
 	case err != nil:
-		h.refuse(s, err)
+		h.refuse(in, err)
 	default:
-		h.cfg.Receive(s.Conn().RemotePeer().String(), p)
-	}
-	return nil
-}
-
-// book counts bytes of a frame that are read (more than 0) or no longer held (less).
-func (h *Host) book(a *account, n int) error {
-	own, all := a.held.Add(int64(n)), h.held.Add(int64(n))
-	if n > 0 && (own > h.cfg.MaxHeld/4 || all > h.cfg.MaxHeld) {
-		return fmt.Errorf("%w: %d, of the sender %d", journal.Overload, all, own)
+		h.cfg.Receive(in.from, p)
 	}
 	return nil
 }
 
 func frameError(err error) error {
-	if errors.Is(err, journal.Overload) {
+	if reason := journal.Reason(""); errors.As(err, &reason) { // the account refused
 		return err
 	}
 	if errors.Is(err, io.EOF) {

@@ -27,23 +27,40 @@ type Outgoing struct {
 	Particle string // its id, for whoever reads the journal
 	Frame    []byte // shared, not written to
 	Deadline time.Time
+	// Account is charged for the frame while it is queued, and for the dials that it takes. Nil:
+	// Config.MaxHeld bounds it.
+	Account Account
 	// Handed, if set, is for whoever hears in Config.Sent what became of the frame.
 	Handed func(to string)
 
 	giveUp time.Time // when it stops to wait for a connection
 }
 
-// An outbox holds what waits for one peer. It is guarded by Host.mu, except for kept and
-// trouble, which belong to the goroutine that sends.
+// An outbox holds what waits for one peer. It is guarded by Host.mu, except for kept, which
+// belongs to the goroutine that sends.
 type outbox struct {
 	to      peer.ID
 	waiting []Outgoing
+	frames  int // waiting or being sent
 	bytes   int
-	sending bool
+	state   state
 	kept    network.Stream
-	trouble error         // why the peer cannot be reached, while it cannot
-	wake    chan struct{} // a connection was made
+	absence // while there is no connection
 }
+
+// state is what happens with an outbox.
+type state uint8
+
+const (
+	resting  state = iota // nothing waits
+	sending               // a goroutine sends
+	queued                // it waits for its turn to be dialled
+	dialling              // a goroutine looks for the peer
+	parked                // it waits for the next attempt, or for the peer to come
+)
+
+// absent reports whether frames wait for a connection.
+func (s state) absent() bool { return s >= queued }
 
 // batchBytes is up to how much goes into one write of a kept stream. Frames of 2 kB
 // written one by one cost a packet, a Noise record and a wake-up each.
@@ -56,66 +73,125 @@ func (h *Host) Send(to string, m Outgoing) {
 		h.cfg.Sent(to, m, err)
 		return
 	}
-	if err := h.enqueue(id, m); err != nil {
+	h.mu.Lock()
+	held, err := h.enqueue(id, m)
+	h.mu.Unlock()
+	switch {
+	case err != nil:
 		h.cfg.Sent(to, m, err)
+	case held != nil:
+		if errors.Is(held, journal.NotConnected) {
+			h.resolved(NotFound)
+		}
+		h.cfg.Held(to, m, held)
 	}
 }
 
-func (h *Host) enqueue(id peer.ID, m Outgoing) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// enqueue puts a frame in the queue of its peer. held is why it waits for the peer to be
+// reached. h.mu is held.
+func (h *Host) enqueue(id peer.ID, m Outgoing) (held, err error) {
+	if h.ctx.Err() != nil {
+		return nil, journal.ShuttingDown
+	}
+	now := time.Now()
+	if now.After(m.Deadline) {
+		return nil, fmt.Errorf("%w before it was sent", journal.TooLate)
+	}
 	b := h.outboxes[id]
 	if b == nil {
-		b = &outbox{to: id, wake: make(chan struct{}, 1)}
-		h.outboxes[id] = b
+		b = &outbox{to: id}
 	}
-	if len(b.waiting) >= h.cfg.QueueFrames || b.bytes+len(m.Frame) > max(h.cfg.QueueBytes, len(m.Frame)) {
-		return fmt.Errorf("%w: %d frames, %d bytes", journal.QueueFull, len(b.waiting), b.bytes)
+	if b.frames >= h.cfg.QueueFrames || b.bytes+len(m.Frame) > max(h.cfg.QueueBytes, len(m.Frame)) {
+		return nil, fmt.Errorf("%w: %d frames, %d bytes", journal.QueueFull, b.frames, b.bytes)
 	}
-	if err := h.hold(m.Frame); err != nil {
+	near := b.state != resting || h.newest(id) != nil
+	if !near {
+		if err := h.absent.admit(m.Account); err != nil {
+			return nil, err
+		}
+	}
+	if err := h.hold(m); err != nil {
+		return nil, err
+	}
+	h.outboxes[id] = b
+	m.giveUp = earlier(m.Deadline, now.Add(h.cfg.Hold))
+	b.waiting = append(b.waiting, m)
+	b.frames++
+	b.bytes += len(m.Frame)
+	switch {
+	case b.state.absent():
+		return b.trouble, nil
+	case b.state == sending:
+	case near:
+		h.startSending(b)
+	default:
+		h.seek(b, m.Account)
+		return b.trouble, nil
+	}
+	return nil, nil
+}
+
+// startSending starts the goroutine that sends what waits. h.mu is held.
+func (h *Host) startSending(b *outbox) {
+	h.set(b, sending, nil)
+	if !h.work.start(func() { h.drain(b) }) {
+		h.set(b, resting, nil) // Close reports the frames
+	}
+}
+
+// queueEntry is what a queued frame takes besides its bytes, with the queue of its peer.
+const queueEntry = 512
+
+// A sharedFrame is a frame that waits in some queues. Its bytes are charged once.
+type sharedFrame struct {
+	queues  int
+	account Account
+}
+
+// hold charges a frame that is queued. h.mu is held.
+func (h *Host) hold(m Outgoing) error {
+	n, frame := int64(queueEntry), (*byte)(nil)
+	if len(m.Frame) > 0 {
+		frame = &m.Frame[0]
+	}
+	shared := h.shared[frame]
+	if shared.queues == 0 {
+		n += int64(len(m.Frame))
+	}
+	if m.Account == nil {
+		if all := h.held.Load() + n; all > max(h.cfg.MaxHeld, n) {
+			return fmt.Errorf("%w: %d", journal.Overload, all)
+		}
+	}
+	if err := h.grow(m.Account, n); err != nil {
 		return err
 	}
-	if !b.sending {
-		if !h.work.start(func() { h.drain(b) }) {
-			h.release(m.Frame)
-			return journal.ShuttingDown
-		}
-		b.sending = true
-		h.sending++
+	if shared.queues == 0 {
+		shared.account = m.Account
 	}
-	m.giveUp = earlier(m.Deadline, time.Now().Add(h.cfg.Hold))
-	b.waiting = append(b.waiting, m)
-	b.bytes += len(m.Frame)
+	shared.queues++
+	h.shared[frame] = shared
 	return nil
 }
 
-// sharedFrame is from which size on a frame that waits for many peers is counted once.
-const sharedFrame = 4 << 10
-
-// hold books a frame that is queued. h.mu is held.
-func (h *Host) hold(frame []byte) error {
-	n := int64(len(frame))
-	if n >= sharedFrame {
-		if h.shared[&frame[0]]++; h.shared[&frame[0]] > 1 {
-			return nil
+// release gives back what hold has charged for frames. h.mu is held.
+func (h *Host) release(b *outbox, batch []Outgoing) {
+	for _, m := range batch {
+		b.frames--
+		b.bytes -= len(m.Frame)
+		h.grow(m.Account, -queueEntry)
+		frame := (*byte)(nil)
+		if len(m.Frame) > 0 {
+			frame = &m.Frame[0]
 		}
-	}
-	if all := h.held.Add(n); all > max(h.cfg.MaxHeld, n) {
-		h.release(frame)
-		return fmt.Errorf("%w: %d", journal.Overload, all)
-	}
-	return nil
-}
-
-// release books a frame that is no longer queued. h.mu is held.
-func (h *Host) release(frame []byte) {
-	if len(frame) >= sharedFrame {
-		if h.shared[&frame[0]]--; h.shared[&frame[0]] > 0 {
-			return
+		shared := h.shared[frame]
+		if shared.queues--; shared.queues > 0 {
+			h.shared[frame] = shared
+			continue
 		}
-		delete(h.shared, &frame[0])
+		delete(h.shared, frame)
+		h.grow(shared.account, -int64(len(m.Frame)))
 	}
-	h.held.Add(-int64(len(frame)))
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -125,61 +201,23 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// drain sends until nothing waits. While the peer cannot be reached it tries again from
-// time to time, and when a connection comes in.
+// drain sends until nothing waits or the connection is gone.
 func (h *Host) drain(b *outbox) {
-	pause := holdPauseMin
 	for {
 		batch := h.take(b)
 		if batch == nil {
 			return
 		}
-		if h.deliver(b, batch) {
-			pause = holdPauseMin
+		if batch = h.dropLate(b, batch); len(batch) == 0 {
 			continue
 		}
-		t := time.NewTimer(pause)
-		select {
-		case <-t.C:
-		case <-b.wake:
-		case <-h.ctx.Done():
+		conn := h.newest(b.to)
+		if conn == nil {
+			h.putBack(b, batch)
+			return
 		}
-		t.Stop()
-		pause = min(2*pause, holdPauseMax)
-	}
-}
-
-// Pauses between attempts to reach a peer for which frames wait.
-const (
-	holdPauseMin = 250 * time.Millisecond
-	holdPauseMax = 5 * time.Second
-)
-
-// putBack puts frames back that could not be sent because the peer cannot be reached.
-func (h *Host) putBack(b *outbox, batch []Outgoing, err error) {
-	if b.trouble == nil {
-		for _, m := range batch {
-			h.cfg.Held(b.to.String(), m, err)
-		}
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	b.trouble = err
-	b.waiting = append(batch, b.waiting...)
-	for _, m := range batch {
-		b.bytes += len(m.Frame)
-	}
-}
-
-// connected wakes the outbox of a peer that is back.
-func (h *Host) connected(_ network.Network, c network.Conn) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if b := h.outboxes[c.RemotePeer()]; b != nil {
-		select {
-		case b.wake <- struct{}{}:
-		default:
-		}
+		h.resolved(ByBook)
+		h.deliver(b, conn, batch)
 	}
 }
 
@@ -188,19 +226,47 @@ func (h *Host) take(b *outbox) []Outgoing {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	batch := b.waiting
-	b.waiting, b.bytes = nil, 0
 	if len(batch) > 0 && h.ctx.Err() == nil {
+		b.waiting = nil
 		return batch
 	}
-	b.waiting = batch
-	b.sending = false
-	if h.sending--; h.sending == 0 {
-		h.flushed.Broadcast()
-	}
-	if b.kept == nil && len(b.waiting) == 0 {
+	h.set(b, resting, nil)
+	h.forget(b)
+	return nil
+}
+
+// forget drops an outbox that is no longer of use. h.mu is held.
+func (h *Host) forget(b *outbox) {
+	if b.state == resting && b.kept == nil && len(b.waiting) == 0 {
 		delete(h.outboxes, b.to)
 	}
-	return nil
+}
+
+// dropLate reports the frames whose deadline is past and returns the others.
+func (h *Host) dropLate(b *outbox, batch []Outgoing) []Outgoing {
+	now := time.Now()
+	return slices.DeleteFunc(batch, func(m Outgoing) bool {
+		late := now.After(m.Deadline)
+		if late {
+			h.report(b, []Outgoing{m}, fmt.Errorf("%w before it was sent", journal.TooLate))
+		}
+		return late
+	})
+}
+
+// putBack returns frames to the queue when the connection is gone, and looks for the peer.
+func (h *Host) putBack(b *outbox, batch []Outgoing) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b.waiting = append(batch, b.waiting...)
+	if b.kept != nil {
+		b.kept.Reset()
+		b.kept = nil
+	}
+	h.set(b, resting, nil)
+	if h.ctx.Err() == nil {
+		h.seek(b, batch[0].Account)
+	}
 }
 
 // Flush waits until all that is queued was sent and read, or the context ends. Kept
@@ -246,11 +312,11 @@ func (h *Host) takeKept(ctx context.Context) (streams []network.Stream) {
 	defer stop()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for h.sending > 0 && ctx.Err() == nil {
+	for h.busy > 0 && ctx.Err() == nil {
 		h.flushed.Wait()
 	}
 	for _, b := range h.outboxes {
-		if !b.sending && b.kept != nil {
+		if b.state != sending && b.kept != nil {
 			streams = append(streams, b.kept)
 			b.kept = nil
 		}
@@ -260,43 +326,20 @@ func (h *Host) takeKept(ctx context.Context) (streams []network.Stream) {
 
 // dropQueues reports what Close left in the queues.
 func (h *Host) dropQueues() {
-	for _, b := range h.outboxes {
-		for _, m := range b.waiting {
-			h.release(m.Frame)
-			h.cfg.Sent(b.to.String(), m, cmp.Or(b.trouble, error(journal.ShuttingDown)))
-		}
+	h.mu.Lock()
+	left := h.outboxes
+	h.outboxes = make(map[peer.ID]*outbox)
+	for _, b := range left {
+		h.set(b, resting, b.trouble)
+	}
+	h.mu.Unlock()
+	for _, b := range left {
+		h.report(b, b.waiting, cmp.Or(b.trouble, error(journal.ShuttingDown)))
 	}
 }
 
-// deliver sends a batch. It reports false when the peer cannot be reached; the frames that
-// can wait are held then.
-func (h *Host) deliver(b *outbox, batch []Outgoing) bool {
-	now := time.Now()
-	batch = slices.DeleteFunc(batch, func(m Outgoing) bool {
-		var late error
-		switch {
-		case now.After(m.Deadline) && b.trouble == nil:
-			late = fmt.Errorf("%w before it was sent", journal.TooLate)
-		case now.After(m.giveUp) && b.trouble != nil:
-			late = b.trouble
-		default:
-			return false
-		}
-		h.report(b, []Outgoing{m}, late)
-		return true
-	})
-	if len(batch) == 0 {
-		return true
-	}
-	if b.trouble != nil {
-		h.clearBackoff(b.to) // the pauses are drain's
-	}
-	conn, err := h.connect(b.to, latest(batch))
-	if err != nil {
-		h.putBack(b, batch, err)
-		return false
-	}
-	b.trouble = nil
+// deliver sends a batch over a connection.
+func (h *Host) deliver(b *outbox, conn network.Conn, batch []Outgoing) {
 	switch way := h.wayTo(conn); way {
 	case onePerStream:
 		for i := range batch {
@@ -305,21 +348,18 @@ func (h *Host) deliver(b *outbox, batch []Outgoing) bool {
 	default:
 		h.sendKept(b, way, conn, batch)
 	}
-	return true
-}
-
-func latest(batch []Outgoing) time.Time {
-	return slices.MaxFunc(batch, func(a, b Outgoing) int { return a.Deadline.Compare(b.Deadline) }).Deadline
 }
 
 func (h *Host) report(b *outbox, batch []Outgoing, err error) {
-	h.mu.Lock()
-	for _, m := range batch {
-		h.release(m.Frame)
+	if len(batch) == 0 {
+		return
 	}
+	h.mu.Lock()
+	h.release(b, batch)
 	h.mu.Unlock()
+	to := b.to.String()
 	for _, m := range batch {
-		h.cfg.Sent(b.to.String(), m, err)
+		h.cfg.Sent(to, m, err)
 	}
 }
 
@@ -401,7 +441,12 @@ func (h *Host) sendSingle(conn network.Conn, m Outgoing) error {
 func (h *Host) count(n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.sending += n; h.sending == 0 {
+	h.addBusy(n)
+}
+
+// addBusy does the same. h.mu is held.
+func (h *Host) addBusy(n int) {
+	if h.busy += n; h.busy == 0 {
 		h.flushed.Broadcast()
 	}
 }
