@@ -89,7 +89,8 @@ func TestBadInput(t *testing.T) {
 			q.Script = `(call "../../nobody" ("op" "noop") [])`
 			q.Sign(testKey("stranger"))
 		}), "lost/peer-id"},
-		{"path as id", framed(func(q *particle.Particle) { q.ID = "../../" + strings.Repeat("x", 300); q.Sign(testKey("stranger")) }), "stepped/"},
+		{"path as id", framed(func(q *particle.Particle) { q.ID = "../../" + strings.Repeat("x", 240); q.Sign(testKey("stranger")) }), "stepped/"},
+		{"long id", framed(func(q *particle.Particle) { q.ID = strings.Repeat("x", 300); q.Sign(testKey("stranger")) }), "refused/message"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := p.counts()[c.count]
