@@ -32,16 +32,17 @@ type Stranger struct {
 	Target peer.ID
 }
 
-// NewStranger makes a host with a key made from name and connects it to a full address.
-func NewStranger(ctx context.Context, name, addr string) (*Stranger, error) {
+// NewStranger makes a host with a key made from name and connects it to a full address. Options
+// change what it says of itself.
+func NewStranger(ctx context.Context, name, addr string, more ...libp2p.Option) (*Stranger, error) {
 	seed := sha256.Sum256([]byte(name))
 	s := &Stranger{Key: ed25519.NewKeyFromSeed(seed[:])}
 	key, err := crypto.UnmarshalEd25519PrivateKey(s.Key)
 	if err != nil {
 		return nil, err
 	}
-	if s.Host, err = libp2p.New(libp2p.Identity(key), libp2p.NoListenAddrs, libp2p.ResourceManager(&network.NullResourceManager{}),
-		libp2p.DisableRelay(), libp2p.DisableMetrics()); err != nil {
+	if s.Host, err = libp2p.New(append(more, libp2p.Identity(key), libp2p.NoListenAddrs, libp2p.ResourceManager(&network.NullResourceManager{}),
+		libp2p.DisableRelay(), libp2p.DisableMetrics())...); err != nil {
 		return nil, err
 	}
 	s.SetStreamHandler(wire.ProtocolID, func(st network.Stream) { st.Close() })
