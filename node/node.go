@@ -378,6 +378,9 @@ func (n *Node) health() []admin.Check {
 	if n.draining.Load() {
 		checks[0].Err = errors.New("shutting down")
 	}
+	if addrs, ok := n.host.Conflict(); ok {
+		checks = append(checks, admin.Check{Name: "key", Err: fmt.Errorf("two processes run with the key of this peer: this one at %s, another one at %s", addrs[0], addrs[1])})
+	}
 	for _, addr := range n.cfg.Bootstrap {
 		if ok, err := n.reached(addr); !ok && checks[1].Err == nil {
 			checks[1].Err = errors.Join(fmt.Errorf("not connected to %s", addr), err)

@@ -251,6 +251,7 @@ func (l *loss) why() error {
 
 // connected sends what waits for a peer that is back.
 func (h *Host) connected(_ network.Network, c network.Conn) {
+	h.compare(c.RemotePeer())
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if b := h.outboxes[c.RemotePeer()]; b != nil && b.state.absent() {

@@ -74,6 +74,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
 	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/particle/wire"
@@ -179,6 +180,8 @@ type Host struct {
 	held  atomic.Int64 // bytes, see Config.MaxHeld
 	pace  *pace
 
+	instance *instance
+
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	work   group
@@ -195,7 +198,7 @@ type Host struct {
 // New makes a host that neither listens nor answers before Start.
 func New(cfg Config) (*Host, error) {
 	cfg.setDefaults()
-	h := &Host{cfg: cfg, pace: newPace(), outboxes: make(map[peer.ID]*outbox), shared: make(map[*byte]sharedFrame), waiters: make(map[peer.ID][]chan struct{})}
+	h := &Host{cfg: cfg, pace: newPace(), instance: newInstance(), outboxes: make(map[peer.ID]*outbox), shared: make(map[*byte]sharedFrame), waiters: make(map[peer.ID][]chan struct{})}
 	h.flushed = sync.NewCond(&h.mu)
 	h.absent.init(h.retry)
 	h.ctx, h.cancel = context.WithCancel(overCircuits(context.Background()))
@@ -228,6 +231,9 @@ func (h *Host) start() (err error) {
 	if !h.cfg.notKept {
 		h.host.SetStreamHandler(KeptProtocol, h.handleStream)
 	}
+	if !h.cfg.Client {
+		h.host.SetStreamHandler(instanceProtocol, h.serveInstance)
+	}
 	if h.cfg.Network != "" && !h.cfg.Client {
 		if h.kad, err = newDiscovery(h); err != nil {
 			return err
@@ -247,14 +253,50 @@ func (h *Host) start() (err error) {
 	return h.listen(listen)
 }
 
-// listen opens every address or none: a peer that is deaf on one of them is a puzzle.
+// listen opens every address or none: nobody would notice that one of them is missing.
 func (h *Host) listen(addrs []ma.Multiaddr) error {
 	for _, a := range addrs {
-		if err := h.host.Network().Listen(a); err != nil {
+		err := h.free(a)
+		if err == nil {
+			err = h.host.Network().Listen(a)
+		}
+		if err != nil {
 			return fmt.Errorf("listen on %s: %w", a, err)
 		}
 	}
 	return nil
+}
+
+// reuse turns SO_REUSEPORT off, with which two processes can listen on one TCP port and get
+// half of the connections each. Only hole punching needs it: it dials from the port that it
+// listens on.
+func (h *Host) reuse() []any {
+	if h.cfg.HolePunching {
+		return nil
+	}
+	return []any{tcp.DisableReuseport()}
+}
+
+// free reports why a TCP port cannot be had by this process alone. It matters with
+// SO_REUSEPORT only; a second process that starts in the same moment is not noticed then.
+func (h *Host) free(a ma.Multiaddr) error {
+	if !h.cfg.HolePunching {
+		return nil
+	}
+	if _, err := a.ValueForProtocol(ma.P_TCP); err != nil {
+		return nil
+	}
+	tcpOnly, _ := ma.SplitFunc(a, func(c ma.Component) bool { return c.Protocol().Code != ma.P_TCP && !isIP(c) })
+	l, err := manet.Listen(tcpOnly)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
+
+func isIP(c ma.Component) bool {
+	code := c.Protocol().Code
+	return code == ma.P_IP4 || code == ma.P_IP6 || code == ma.P_IP6ZONE
 }
 
 func (h *Host) options() ([]libp2p.Option, error) {
@@ -290,7 +332,7 @@ func (h *Host) options() ([]libp2p.Option, error) {
 			}
 			return slices.Concat(external, over, own)
 		}),
-		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.Transport(tcp.NewTCPTransport, h.reuse()...),
 		libp2p.Transport(websocket.New, webSocket...),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.Security(noise.ID, noise.New),
@@ -329,6 +371,7 @@ func (h *Host) protocolVersion() string {
 func (h *Host) Close() error {
 	h.host.RemoveStreamHandler(particleProtocol)
 	h.host.RemoveStreamHandler(KeptProtocol)
+	h.host.RemoveStreamHandler(instanceProtocol)
 	h.work.stop()
 	h.cancel()
 	h.absent.timer.Stop()
