@@ -14,7 +14,7 @@ type logs struct{ n *Node }
 
 func (l logs) Begin(head []byte) dispatch.Log { return l.n.logs.Begin(head) }
 func (l logs) After(f func())                 { l.n.logs.After(f) }
-func (l logs) Room(ctx context.Context)       { l.n.logs.Room(ctx) }
+func (l logs) Room(ctx context.Context) error { return l.n.logs.Room(ctx) }
 
 // keeper is nil for a peer that forgets its particles when it ends.
 func (n *Node) keeper() dispatch.Keeper {
@@ -29,7 +29,7 @@ func (n *Node) openLogs() (err error) {
 	if !n.cfg.Durable {
 		return nil
 	}
-	n.logs, n.found, err = store.OpenLogs(n.cfg.DataDir)
+	n.logs, n.found, err = store.OpenLogs(n.cfg.DataDir, store.Config{MaxBytes: n.cfg.MaxDurable, Resumed: n.dispatch.Rekeep})
 	return err
 }
 

@@ -171,10 +171,11 @@ func (n *Node) openVault() (err error) {
 		}
 		n.scratch = dir
 	}
+	limits := vault.Limits{TotalBytes: n.cfg.MaxVault}
 	if n.cfg.Durable {
-		n.vault, err = vault.OpenDurable(dir, vault.Limits{}, n.liveVaults)
+		n.vault, err = vault.OpenDurable(dir, limits, n.liveVaults)
 	} else {
-		n.vault, err = vault.Open(dir, vault.Limits{})
+		n.vault, err = vault.Open(dir, limits)
 	}
 	if err != nil {
 		return fmt.Errorf("vault: %w", err)

@@ -5,6 +5,7 @@
 //	aquanode run FILE           run a script, embedded or over a running network
 //	aquanode compile FILE       Aqua to AIR
 //	aquanode key new|show       key files
+//	aquanode state check|repair  the data directory of a peer
 //	aquanode config             how a peer would be configured
 //	aquanode builtins           the functions every peer has
 //	aquanode healthcheck        whether a running peer is healthy
@@ -28,6 +29,7 @@ var verbs = []func() *cli.Command{
 	compileCommand,
 	airCommand,
 	keyCommand,
+	stateCommand,
 	configCommand,
 	builtinsCommand,
 	healthcheckCommand,

@@ -60,6 +60,11 @@ type Config struct {
 	// Durable keeps particles that live when the peer ends, by a crash or not: its next
 	// process goes on with them. It needs a DataDir. See [dispatch.Keeper] for what it means.
 	Durable bool
+	// MaxDurable bounds the bytes of kept particles on disk; 4 GiB when 0. Beyond it nothing is
+	// taken from the network.
+	MaxDurable int64
+	// MaxVault bounds the bytes of all files of particles; 4 GiB when 0.
+	MaxVault int64
 	// ServicesDir is a directory of .js files to serve, NAME.js as service NAME. Empty:
 	// none.
 	ServicesDir string

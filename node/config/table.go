@@ -205,6 +205,16 @@ var Table = []*Setting{
 		apply: func(c *Config, v any) { c.Dispatch.StateBytes = int64(v.(uint64)) },
 	},
 	{
+		Name: "max_durable", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
+		Usage: "bytes of kept particles on disk, beyond which a durable peer refuses particles (default: 4 GiB)",
+		apply: func(c *Config, v any) { c.MaxDurable = int64(v.(uint64)) },
+	},
+	{
+		Name: "max_vault", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
+		Usage: "bytes of all files of particles in the vault (default: 4 GiB)",
+		apply: func(c *Config, v any) { c.MaxVault = int64(v.(uint64)) },
+	},
+	{
 		Name: "journal_size", Kind: Number, FileOnly: true, check: between(1, 10_000_000),
 		Usage: "entries that the journal keeps (default: 8192)",
 		apply: func(c *Config, v any) { c.JournalSize = v.(int) },

@@ -185,6 +185,7 @@ func (a *actor) take() (in input, ok bool) {
 	defer m.mu.Unlock()
 	if m.ended || !m.pending() || a.ctx.Err() != nil {
 		m.running = false
+		a.rekeep()
 		if m.ended {
 			a.bury()
 		}

@@ -175,7 +175,11 @@ func New(cfg Config) *Dispatcher {
 // journal.
 func (d *Dispatcher) Deliver(from string, p *particle.Particle) {
 	if d.cfg.Keeper != nil {
-		d.cfg.Keeper.Room(d.ctx)
+		if err := d.cfg.Keeper.Room(d.ctx); err != nil {
+			e := journal.Entry{At: time.Now(), Kind: journal.Refused, Particle: p.ID, Peer: from}
+			d.cfg.Journal.AddError(e, fmt.Errorf("%w: %w", journal.DiskFull, err))
+			return
+		}
 	}
 	d.deliver(from, p, d.cfg.Host, nil, func() error { return d.verify(from, p) })
 }

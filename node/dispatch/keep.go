@@ -43,8 +43,9 @@ type Keeper interface {
 	Begin(head []byte) Log
 	// After calls f when all that was appended before is on disk. f does not wait.
 	After(f func())
-	// Room waits while the disk is much slower than what is appended.
-	Room(ctx context.Context)
+	// Room waits while the disk is much slower than what is appended. The error says why nothing
+	// more is to be taken.
+	Room(ctx context.Context) error
 }
 
 // A Log belongs to one particle. Its methods do not wait for the disk; records do not change.
@@ -52,6 +53,7 @@ type Log interface {
 	Append(record []byte)
 	Replace(records [][]byte) // instead of all but the head
 	Remove()
+	Torn() bool              // records are missing, as the disk took none; Replace mends it
 	Read() ([][]byte, error) // what was there when the process started, without the head
 }
 
@@ -164,7 +166,33 @@ func (a *actor) note(out *interpreter.Outcome) {
 		return
 	}
 	a.kept.asked(out)
-	if a.kept.bytes > a.kept.limit {
+	if a.kept.bytes > a.kept.limit || a.kept.limit < 0 {
+		a.checkpoint()
+	}
+}
+
+// Rekeep makes checkpoints of the particles whose logs are torn, when the disk takes writes again.
+// Those that run make theirs at the end of a step.
+func (d *Dispatcher) Rekeep() {
+	d.mu.Lock()
+	actors := slices.Collect(maps.Values(d.actors))
+	d.mu.Unlock()
+	for _, a := range actors {
+		a.mailbox.mu.Lock()
+		if a.kept != nil && !a.mailbox.ended && a.kept.log.Torn() {
+			a.kept.limit = -1
+			if !a.mailbox.running {
+				a.rekeep()
+			}
+		}
+		a.mailbox.mu.Unlock()
+	}
+}
+
+// rekeep makes a checkpoint that Rekeep asked for. It is for the owner of the state, with the
+// mailbox locked.
+func (a *actor) rekeep() {
+	if h := a.kept; h != nil && h.limit < 0 && !h.old && !h.torn {
 		a.checkpoint()
 	}
 }
@@ -278,6 +306,12 @@ func encodeHead(scope string, p *particle.Particle) []byte {
 }
 
 var errRecord = errors.New("record of a kept particle is broken")
+
+// KeptParticle is the particle of a log with this head.
+func KeptParticle(head []byte) (*particle.Particle, error) {
+	p, _, err := decodeHead(head)
+	return p, err
+}
 
 func decodeHead(b []byte) (p *particle.Particle, scope string, err error) {
 	peer, frame, ok := cut(b)

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ import (
 // memory is a Keeper whose disk can be looked at as it was after each change of a log.
 type memory struct {
 	after func(f func()) // instead of calling it at once
+	full  error          // of Room
 
 	mu   sync.Mutex
 	logs []*memoryLog
@@ -35,6 +37,7 @@ type memoryLog struct {
 	records [][]byte
 	moments [][][]byte
 	removed bool
+	torn    bool // until Replace
 }
 
 func (m *memory) Begin(head []byte) Log {
@@ -53,7 +56,7 @@ func (m *memory) After(f func()) {
 	f()
 }
 
-func (m *memory) Room(context.Context) {}
+func (m *memory) Room(context.Context) error { return m.full }
 
 func (l *memoryLog) change(records [][]byte) {
 	l.records = records
@@ -69,6 +72,7 @@ func (l *memoryLog) Append(record []byte) {
 func (l *memoryLog) Replace(records [][]byte) {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
+	l.torn = false
 	l.change(slices.Clone(records))
 }
 
@@ -76,6 +80,12 @@ func (l *memoryLog) Remove() {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
 	l.removed = true
+}
+
+func (l *memoryLog) Torn() bool {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	return l.torn
 }
 
 func (l *memoryLog) Read() ([][]byte, error) { return l.old, nil }
@@ -567,4 +577,49 @@ func TestEveryCrashWithArrivals(t *testing.T) {
 	if arrivals != 2 {
 		t.Errorf("want two arrivals on disk, got %d", arrivals)
 	}
+}
+
+// When the disk took nothing for a while, all that lives is kept again, also what waits and what has
+// not run yet; a particle that runs is kept at the end of its step.
+func TestRekeep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &memory{}
+		l := begin(k)
+		for _, script := range []string{
+			"(null)",
+			`(call "` + peerOf(1) + `" ("peer" "timeout") [60000 "x"] v)`,
+		} {
+			l.Deliver("r", particle.New(testKey(2), script, 2*time.Minute, time.Now()))
+		}
+		synctest.Wait()
+		if len(k.logs) != 2 {
+			t.Fatalf("want 2 logs, got %d", len(k.logs))
+		}
+		for _, log := range k.logs {
+			k.mu.Lock()
+			log.torn, log.records = true, nil
+			k.mu.Unlock()
+		}
+		l.Rekeep()
+		synctest.Wait()
+		for i, log := range k.logs {
+			if log.Torn() || len(log.records) != 1 || log.records[0][0] != recordCheckpoint {
+				t.Errorf("particle %d: want a checkpoint alone, got %q", i, log.records)
+			}
+		}
+		l.Close()
+	})
+}
+
+// A disk that has no room for particles refuses them with a reason.
+func TestNoRoomOnDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &memory{full: errors.New("no room")}
+		l := begin(k)
+		l.Deliver("r", particle.New(testKey(2), "(null)", time.Minute, time.Now()))
+		if n := l.cfg.Journal.Count(journal.Refused, journal.DiskFull); n != 1 || l.Live() != 0 {
+			t.Errorf("want a refusal, got %+v", l.cfg.Journal.Recent(1, nil))
+		}
+		l.Close()
+	})
 }

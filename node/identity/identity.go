@@ -71,11 +71,19 @@ func fits(raw []byte) bool {
 	return len(raw) == ed25519.SeedSize || len(raw) == ed25519.PrivateKeySize
 }
 
-// Load reads a key file.
+// ErrExposed means that others than its owner may read a key file.
+var ErrExposed = errors.New("is readable by others")
+
+// Load reads a key file. One that others may read is refused: it may be known to them.
 func Load(path string) (ed25519.PrivateKey, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("key file: %w", err)
+	}
+	if exposed, err := disk.Exposed(path); err != nil {
+		return nil, fmt.Errorf("key file: %w", err)
+	} else if exposed {
+		return nil, fmt.Errorf("key file %s %w; run: chmod 600 %[1]s", path, ErrExposed)
 	}
 	key, err := Parse(string(text))
 	if err != nil {

@@ -28,6 +28,7 @@ const (
 	Overload       Reason = "memory"      // more bytes of frames or particles than are held
 	TooManyStreams Reason = "streams"     // more streams of one remote than are served
 	TooFast        Reason = "rate"        // more new particles of one init peer than its quota
+	DiskFull       Reason = "disk"        // more bytes of kept particles than may be on disk
 	ShuttingDown   Reason = "shutdown"    // the peer drains or has stopped
 	NoParticles    Reason = "protocol"    // the remote does not speak the particle protocol
 	NotConnected   Reason = "unreachable" // no connection, and no address to make one
@@ -54,6 +55,7 @@ var reasonTexts = map[Reason]string{
 	Overload:       "too many bytes are held",
 	TooManyStreams: "too many streams",
 	TooFast:        "init peer is over its quota",
+	DiskFull:       "no room for particles on disk",
 	ShuttingDown:   "peer is shutting down",
 	NoParticles:    "remote does not speak the particle protocol",
 	NotConnected:   "not connected and no address is known",

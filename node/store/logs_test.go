@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func openLogs(t testing.TB, dir string) (*Logs, map[string]*Log) {
 	t.Helper()
-	l, kept, err := OpenLogs(dir)
+	l, kept, err := OpenLogs(dir, Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestAfter(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	l.Room(ctx) // there is room: it does not look at the context
+	check(t, l.Room(ctx)) // there is room: it does not look at the context
 	if err := l.Sync(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
@@ -157,7 +157,7 @@ func TestLogsFail(t *testing.T) {
 func TestBrokenLogs(t *testing.T) {
 	dir := t.TempDir()
 	check(t, os.WriteFile(filepath.Join(dir, LogsFile), []byte("this is no database, but longer than a header"), 0o600))
-	if _, _, err := OpenLogs(dir); err == nil {
+	if _, _, err := OpenLogs(dir, Config{}); err == nil {
 		t.Error("want an error")
 	}
 }
