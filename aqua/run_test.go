@@ -34,7 +34,7 @@ type particleRun struct {
 	air     string
 	args    map[string]value.Value
 	pending []outbound
-	answer  string   // "" until there is one
+	answer  string // "" until there is one
 }
 
 // start compiles a program and begins a run of the function f. Its arguments that are called like

@@ -43,7 +43,7 @@ func (f *fileChecker) callName(x *syntax.Apply, n syntax.Name) (ir.Value, bool) 
 		return f.callUndeclared(x, n)
 	}
 	f.args(x)
-	f.err(n.Span, "Name '"+n.Text+"' not found in scope. "+f.suggest(n.Text))
+	f.missing(n, "Name '"+n.Text+"' not found in scope")
 	return nil, false
 }
 
@@ -58,10 +58,12 @@ func (f *fileChecker) callUndeclared(x *syntax.Apply, n syntax.Name) (ir.Value, 
 	case len(owners) > 1:
 		f.report(diag.Error, n.Span, "Function '"+n.Text+"' is offered by several services: "+strings.Join(owners, ", "),
 			"write which one you mean, as in "+owners[0]+"."+n.Text+"()")
+	case f.inside(n.Text):
+		f.missing(n, "")
 	case f.m.headless:
 		f.report(diag.Error, n.Span, "Function '"+n.Text+"' is neither defined nor offered by a service", f.offered(n.Text))
 	default:
-		f.report(diag.Error, n.Span, "Name '"+n.Text+"' not found in scope. "+f.suggest(n.Text), f.offered(n.Text))
+		f.missing(n, "Name '"+n.Text+"' not found in scope")
 	}
 	return nil, false
 }
@@ -86,12 +88,14 @@ func (f *fileChecker) offered(name string) string {
 	if len(list) == 0 {
 		return "declare its service, or serve one that has it"
 	}
-	sort.SliceStable(list, func(i, j int) bool { return distance(list[i], name) < distance(list[j], name) })
-	const most = 12
-	if len(list) > most {
-		list = append(list[:most:most], "...")
+	if f.compared += len(list); f.compared <= maxCompared {
+		far := make(map[string]int, len(list))
+		for _, other := range list {
+			far[other] = distance(other, name)
+		}
+		sort.SliceStable(list, func(i, j int) bool { return far[list[i]] < far[list[j]] })
 	}
-	return "the services have " + strings.Join(list, ", ")
+	return "the services have " + listed(list)
 }
 
 // dynamicCall calls a function whose types are not known.
@@ -166,7 +170,7 @@ func (f *fileChecker) callServiceID(x *syntax.Apply, id, fn syntax.Name) (ir.Val
 			}
 		}
 		if ok {
-			f.report(diag.Error, fn.Span, "Service '"+s.ID+"' has no function '"+fn.Text+"'", "it has "+strings.Join(s.Functions, ", "))
+			f.report(diag.Error, fn.Span, "Service '"+s.ID+"' has no function '"+fn.Text+"'", "it has "+listed(s.Functions))
 		}
 		return nil, true
 	}
@@ -178,7 +182,7 @@ func (f *fileChecker) callModule(x *syntax.Apply, n *names, name string, p synta
 	fn, ok := n.funcs[name]
 	if !ok {
 		f.args(x)
-		f.err(p.Parts[len(p.Parts)-1].Span, "Ability is found, but arrow '"+name+"' isn't found in scope. Did you mean any of this? '"+strings.Join(keys(n.funcs), "', '")+"'")
+		f.err(p.Parts[len(p.Parts)-1].Span, "Ability is found, but arrow '"+name+"' isn't found in scope. Did you mean any of this? '"+listedNames(n)+"'")
 		return nil, false
 	}
 	return f.callArrow(x, p.Parts[len(p.Parts)-1].Span, &ir.FuncRef{Func: fn}, fn.Type)

@@ -13,6 +13,11 @@ import (
 // text can describe an enormous type; definitions in JSON have no sharing.
 const maxTypeSize = 10_000
 
+// place notes where a name of the file is defined.
+func (f *fileChecker) place(n syntax.Name) {
+	f.m.known.places[n.Text] = diag.Place{Source: f.src, Span: n.Span}
+}
+
 func (f *fileChecker) definition(def syntax.Def) {
 	switch def := def.(type) {
 	case *syntax.Const:
@@ -40,6 +45,7 @@ func (f *fileChecker) constant(def *syntax.Const) {
 	old, exists := f.m.known.consts[def.Name.Text]
 	if !exists {
 		f.m.known.consts[def.Name.Text] = v
+		f.place(def.Name)
 	} else if def.Default {
 		f.accepts(old.Type(), v, def.Value.At())
 	}
@@ -51,10 +57,11 @@ func (f *fileChecker) alias(def *syntax.Alias) {
 		return
 	}
 	if _, exists := f.m.known.types[def.Name.Text]; exists {
-		f.err(def.Name.Span, "Type `"+def.Name.Text+"` was already defined")
+		f.again(def.Name, "Type `"+def.Name.Text+"` was already defined")
 		return
 	}
 	f.m.known.types[def.Name.Text] = t
+	f.place(def.Name)
 }
 
 // structure defines a data type or an ability.
@@ -67,7 +74,7 @@ func (f *fileChecker) structure(kind types.Kind, name syntax.Name, members []syn
 		return nil
 	}
 	if _, exists := f.m.known.types[name.Text]; exists {
-		f.err(name.Span, "Name `"+name.Text+"` was already defined here")
+		f.again(name, "Name `"+name.Text+"` was already defined here")
 		return nil
 	}
 	if types.Size(t, maxTypeSize) > maxTypeSize {
@@ -75,23 +82,29 @@ func (f *fileChecker) structure(kind types.Kind, name syntax.Name, members []syn
 		return nil
 	}
 	f.m.known.types[name.Text] = t
+	f.place(name)
 	return t
 }
 
 func (f *fileChecker) members(kind types.Kind, members []syntax.Field) (fields []types.Field, ok bool) {
 	ok = true
-	seen := map[string]bool{}
+	seen := map[string]diag.Span{}
 	for _, m := range members {
 		t, fine := f.member(kind, m)
-		if fine && seen[m.Name.Text] {
+		first, twice := seen[m.Name.Text]
+		if fine && twice {
 			what := "field"
 			if types.IsArrow(t) {
 				what = "arrow"
 			}
-			f.err(m.Name.Span, "Cannot define "+what+" `"+m.Name.Text+"`, it was already defined above")
+			d := diag.New(diag.Error, f.src, m.Name.Span, "Cannot define "+what+" `"+m.Name.Text+"`, it was already defined above")
+			d.Notes = []diag.Note{f.noteAt(first, "it was defined here first")}
+			f.add(d)
 			fine = false
 		}
-		seen[m.Name.Text] = true
+		if !twice {
+			seen[m.Name.Text] = m.Name.Span
+		}
 		ok = ok && fine
 		fields = append(fields, types.Field{Name: m.Name.Text, Type: t})
 	}
@@ -134,11 +147,12 @@ func (f *fileChecker) service(def *syntax.Service) {
 func (f *fileChecker) function(def *syntax.Func) {
 	name := def.Name.Text
 	if f.taken(name) {
-		f.err(def.Name.Span, "This arrow was already defined in the scope")
+		f.again(def.Name, "This arrow was already defined in the scope")
 		return
 	}
 	fn := f.body(name, def.Arrow, def.Body, nil)
 	f.m.known.funcs[name] = fn
+	f.place(def.Name)
 }
 
 // resolve turns a written type into a type.
@@ -264,6 +278,7 @@ func (f *fileChecker) signature(t *syntax.ArrowType) *types.Arrow {
 func (f *fileChecker) body(name string, sig *syntax.ArrowType, stmts []syntax.Stmt, outer *funcScope) *ir.Func {
 	fn := &ir.Func{Name: name, Type: f.signature(sig)}
 	scope := newFuncScope(fn, outer)
+	scope.body = stmts
 	f.fn = scope
 	defer func() { f.fn = outer }()
 	spans := make([]diag.Span, 0, len(fn.Type.Args))

@@ -13,11 +13,38 @@ import (
 
 // accepts checks that a value fits a type, and reports if it does not.
 func (f *fileChecker) accepts(want types.Type, v ir.Value, span diag.Span) bool {
-	if types.Accepts(want, v.Type()) {
+	if f.fit(want, v.Type()) {
 		return true
 	}
 	f.mismatch(want, v.Type(), span)
 	return false
+}
+
+// fit is types.Accepts, which for two large types is asked once: their values may stand in every line.
+func (f *fileChecker) fit(want, got types.Type) bool {
+	pair := [2]types.Type{want, got}
+	for range 2 { // a type, or a collection of it
+		if e, ok := types.Elem(pair[0]); ok {
+			if g, ok := types.Elem(pair[1]); ok {
+				pair = [2]types.Type{e, g}
+			}
+		}
+	}
+	a, ok := pair[0].(*types.Struct)
+	b, ok2 := pair[1].(*types.Struct)
+	if !ok || !ok2 || a == b || len(a.Fields)+len(b.Fields) < 8 {
+		return types.Accepts(want, got)
+	}
+	if f.fitting == nil {
+		f.fitting = map[[2]types.Type]bool{}
+	}
+	pair = [2]types.Type{want, got}
+	fits, known := f.fitting[pair]
+	if !known {
+		fits = types.Accepts(want, got)
+		f.fitting[pair] = fits
+	}
+	return fits
 }
 
 func (f *fileChecker) mismatch(want, got types.Type, span diag.Span) {
@@ -122,16 +149,16 @@ func (f *fileChecker) name(n syntax.Name) (ir.Value, bool) {
 		f.noServiceID(n.Span, n.Text)
 		return nil, false
 	}
-	f.report(diag.Error, n.Span, "Name '"+n.Text+"' isn't found in scope. "+f.suggest(n.Text), f.peersHint())
+	f.missing(n, "Name '"+n.Text+"' isn't found in scope")
 	return nil, false
 }
 
-// peersHint reminds of the names a script may use without defining them.
+// peersHint reminds of the names that a script may use without defining them, where a peer is named.
 func (f *fileChecker) peersHint() string {
-	if !f.m.script || len(f.cfg.Peers) == 0 {
+	if !f.inPlace || !f.m.headless || len(f.cfg.Peers) == 0 {
 		return ""
 	}
-	return "the peers of this network are " + strings.Join(keys(f.cfg.Peers), ", ")
+	return "the peers of this network are " + listed(keys(f.cfg.Peers))
 }
 
 // selection is x.name without a call: a member of a module, a function of a
@@ -168,7 +195,7 @@ func (f *fileChecker) moduleMember(n *names, name string, p syntax.Path) (ir.Val
 		f.noServiceID(span, p.String())
 		return nil, false
 	}
-	f.err(span, "Name '"+name+"' isn't found in scope. "+f.suggest(name))
+	f.err(span, "Name '"+name+"' isn't found in scope")
 	return nil, false
 }
 
@@ -195,11 +222,11 @@ func (f *fileChecker) property(base ir.Value, n syntax.Name) (ir.Value, bool) {
 }
 
 func quoted(s *types.Struct) string {
-	list := make([]string, len(s.Fields))
-	for i, field := range s.Fields {
-		list[i] = "`" + field.Name + "`"
+	var list []string
+	for _, field := range s.Fields[:min(len(s.Fields), maxListed+1)] {
+		list = append(list, "`"+field.Name+"`")
 	}
-	return strings.Join(list, ", ")
+	return listed(list)
 }
 
 // index is x[i], x! and x!2.
@@ -341,8 +368,9 @@ func (f *fileChecker) fields(args []syntax.NamedArg) (list []ir.Named, ok bool) 
 
 func (f *fileChecker) construct(x *syntax.Make, s *types.Struct, fields []ir.Named) (ir.Value, bool) {
 	given := map[string]ir.Value{}
-	for _, field := range fields {
-		given[field.Name] = field.Value
+	spans := map[string]diag.Span{}
+	for i, field := range fields {
+		given[field.Name], spans[field.Name] = field.Value, x.Fields[i].Value.At()
 	}
 	ok := true
 	var missing []string
@@ -353,24 +381,18 @@ func (f *fileChecker) construct(x *syntax.Make, s *types.Struct, fields []ir.Nam
 			f.err(x.Type.Span, fmt.Sprintf("Missing argument '%s' of type '%s'", field.Name, field.Type))
 			ok = false
 		} else {
-			ok = f.accepts(field.Type, v, fieldSpan(x.Fields, field.Name)) && ok
+			ok = f.accepts(field.Type, v, spans[field.Name]) && ok
 		}
 	}
 	f.unexpected(x.Fields, s, missing)
 	return &ir.Make{Fields: fields, T: s}, ok
 }
 
-func fieldSpan(args []syntax.NamedArg, name string) diag.Span {
-	for _, a := range args {
-		if a.Name.Text == name {
-			return a.Value.At()
-		}
-	}
-	return diag.Span{}
-}
-
 // unexpected warns about fields a type does not have.
 func (f *fileChecker) unexpected(args []syntax.NamedArg, s *types.Struct, missing []string) {
+	if len(missing) > maxListed {
+		missing = missing[:maxListed]
+	}
 	for _, a := range args {
 		if _, ok := s.Field(a.Name.Text); ok {
 			continue

@@ -81,11 +81,14 @@ type names struct {
 	services map[string]*service
 	funcs    map[string]*ir.Func
 	modules  map[string]*names
+	places   map[string]diag.Place
 	exports  []syntax.Rename // in order; a name is exported once, the last export of it counts
+	exported map[string]int  // index in exports by name
+	merged   bool            // made of several modules by this file
 }
 
 func newNames() *names {
-	return &names{map[string]ir.Value{}, map[string]types.Type{}, map[string]*service{}, map[string]*ir.Func{}, map[string]*names{}, nil}
+	return &names{map[string]ir.Value{}, map[string]types.Type{}, map[string]*service{}, map[string]*ir.Func{}, map[string]*names{}, map[string]diag.Place{}, nil, map[string]int{}, false}
 }
 
 // service is a declared service.
@@ -116,6 +119,9 @@ func (n *names) take(o *names, name, as string) {
 	}
 	if s, ok := o.services[name]; ok {
 		n.services[as] = s
+	}
+	if p, ok := o.places[name]; ok {
+		n.places[as] = p
 	}
 }
 
@@ -199,13 +205,21 @@ type fileChecker struct {
 	counters map[string]int // of generated names
 	fn       *funcScope     // innermost function being checked
 	main     *ir.Func       // the top-level statements of a script
+	inPlace  bool           // a peer or a relay is being checked
+	compared int            // names compared with missing ones
+	later    map[string]diag.Span
+	fitting  map[[2]types.Type]bool
 }
 
 func (f *fileChecker) report(kind diag.Kind, span diag.Span, message, hint string) {
 	d := diag.New(kind, f.src, span, message)
 	d.Hint = hint
+	f.add(d)
+}
+
+func (f *fileChecker) add(d diag.Diagnostic) {
 	f.diags = append(f.diags, d)
-	if kind != diag.Warning {
+	if d.Kind != diag.Warning {
 		f.m.failed = true
 	}
 }
@@ -352,12 +366,11 @@ func arrives(renames []syntax.Rename, name string) bool {
 }
 
 func (n *names) export(e syntax.Rename) {
-	for i, old := range n.exports {
-		if old.Name.Text == e.Name.Text {
-			n.exports[i] = e
-			return
-		}
+	if i, ok := n.exported[e.Name.Text]; ok {
+		n.exports[i] = e
+		return
 	}
+	n.exported[e.Name.Text] = len(n.exports)
 	n.exports = append(n.exports, e)
 }
 
@@ -374,17 +387,25 @@ func (f *fileChecker) useLine(h *syntax.Use) bool {
 	if h.As != nil {
 		name = h.As.Text
 	}
-	if old, ok := f.m.known.modules[name]; ok {
+	old, ok := f.m.known.modules[name]
+	if !ok {
+		f.m.known.modules[name] = part
+		return true
+	}
+	if old == part {
+		return true
+	}
+	if !old.merged {
 		merged := newNames()
+		merged.merged = true
 		for _, n := range old.all() {
 			merged.take(old, n, n)
 		}
-		for _, n := range part.all() {
-			merged.take(part, n, n)
-		}
-		part = merged
+		f.m.known.modules[name], old = merged, merged
 	}
-	f.m.known.modules[name] = part
+	for _, n := range part.all() {
+		old.take(part, n, n)
+	}
 	return true
 }
 
@@ -396,7 +417,7 @@ func (f *fileChecker) declaredPart(m *module, renames []syntax.Rename) (*names, 
 	part, ok := newNames(), true
 	for _, r := range renames {
 		if !m.declared.has(r.Name.Text) {
-			f.report(diag.Header, r.Name.Span, "Imported file `declares "+strings.Join(m.declares, ", ")+"`, no "+r.Name.Text+
+			f.report(diag.Header, r.Name.Span, "Imported file `declares "+listed(m.declares)+"`, no "+r.Name.Text+
 				" declared. Try adding `declares "+r.Name.Text+"` to that file.", "")
 			ok = false
 			continue
@@ -432,7 +453,10 @@ func (f *fileChecker) declare(head *syntax.Module) {
 
 // checkExports reads the export lines.
 func (f *fileChecker) checkExports() {
-	lines, leaked := 0, len(f.m.known.exports)
+	lines, taken := 0, map[string]exported{}
+	for i, e := range f.m.known.exports {
+		taken[e.As.Text] = exported{e.Name, i, true}
+	}
 	for _, h := range f.file.Header {
 		line, ok := h.(*syntax.Export)
 		if !ok {
@@ -440,14 +464,22 @@ func (f *fileChecker) checkExports() {
 		}
 		lines++
 		for _, r := range line.Names {
-			if f.exportable(r) && !f.exportedTwice(r, leaked) {
+			if f.exportable(r) && !f.exportedTwice(r, taken) {
 				f.m.known.export(r)
 			}
 		}
 	}
+	f.m.known.dropped()
 	if lines == 0 && f.m.headless {
 		f.exportAll()
 	}
+}
+
+// exported is who has the name of an export.
+type exported struct {
+	name   syntax.Name
+	index  int
+	leaked bool // it came with an import
 }
 
 // exportAll exports all that can be, for scripts without export lines.
@@ -461,20 +493,28 @@ func (f *fileChecker) exportAll() {
 
 // exportedTwice refuses a second name under which clients could not tell two
 // functions apart. An export that came with an import gives way.
-func (f *fileChecker) exportedTwice(r syntax.Rename, leaked int) bool {
-	list := f.m.known.exports
-	for i, e := range list {
-		if e.As.Text != r.As.Text || e.Name.Text == r.Name.Text {
-			continue
+func (f *fileChecker) exportedTwice(r syntax.Rename, taken map[string]exported) bool {
+	known := f.m.known
+	if old, ok := taken[r.As.Text]; ok && old.name.Text != r.Name.Text {
+		if !old.leaked {
+			d := diag.New(diag.Header, f.src, r.As.Span, "'"+r.As.Text+"' is exported twice: it is '"+old.name.Text+"' already")
+			d.Notes = []diag.Note{f.noteAt(old.name.Span, "it was exported here first")}
+			f.add(d)
+			return true
 		}
-		if i < leaked {
-			f.m.known.exports = slices.Delete(list, i, i+1)
-			return false
-		}
-		f.report(diag.Header, r.As.Span, "'"+r.As.Text+"' is exported twice: it is '"+e.Name.Text+"' already", "")
-		return true
+		delete(known.exported, old.name.Text)
+		known.exports[old.index].Name.Text = "" // dropped
 	}
+	taken[r.As.Text] = exported{name: r.Name}
 	return false
+}
+
+// dropped takes out the exports that gave way.
+func (n *names) dropped() {
+	n.exports = slices.DeleteFunc(n.exports, func(e syntax.Rename) bool { return e.Name.Text == "" })
+	for i, e := range n.exports {
+		n.exported[e.Name.Text] = i
+	}
 }
 
 func (f *fileChecker) exportable(r syntax.Rename) bool {
@@ -488,7 +528,7 @@ func (f *fileChecker) exportable(r syntax.Rename) bool {
 			message = "The function '" + name + "' cannot be exported, because it " + why
 		}
 	} else if !known.has(name) {
-		message = strings.TrimRight("Files has no "+name+" declaration or import, cannot export, available functions: "+strings.Join(f.available(), ", "), " ")
+		message = strings.TrimRight("Files has no "+name+" declaration or import, cannot export, available functions: "+listed(f.available()), " ")
 	}
 	if message != "" {
 		f.report(diag.Header, r.Name.Span, message, "")
@@ -501,6 +541,9 @@ func (f *fileChecker) available() (list []string) {
 	for _, def := range f.file.Defs {
 		if fn, ok := def.(*syntax.Func); ok {
 			list = append(list, fn.Name.Text)
+		}
+		if len(list) > maxListed {
+			break // a message takes no more
 		}
 	}
 	return list

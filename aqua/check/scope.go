@@ -2,8 +2,8 @@ package check
 
 import (
 	"sort"
-	"strings"
 
+	"github.com/aquanode/aquanode/aqua/diag"
 	"github.com/aquanode/aquanode/aqua/ir"
 	"github.com/aquanode/aquanode/aqua/syntax"
 	"github.com/aquanode/aquanode/aqua/types"
@@ -17,6 +17,8 @@ type funcScope struct {
 	defined  []string // arguments and names defined in the body
 	captured []string // names taken from outer
 	noted    map[string]bool
+	body     []syntax.Stmt
+	locals   map[string]diag.Span // the names that body defines, made when one is missing
 	ret      *syntax.Return
 	returned []ir.Value // checked values of ret; nil where a check failed
 }
@@ -25,6 +27,7 @@ type funcScope struct {
 // is defined inside stays visible after them.
 type frame struct {
 	vars     map[string]ir.Value // nil in an on-block
+	spans    map[string]diag.Span
 	services map[string]ir.Value
 }
 
@@ -38,7 +41,7 @@ func newFuncScope(fn *ir.Func, outer *funcScope) *funcScope {
 func (s *funcScope) push(vars bool) {
 	f := &frame{services: map[string]ir.Value{}}
 	if vars {
-		f.vars = map[string]ir.Value{}
+		f.vars, f.spans = map[string]ir.Value{}, map[string]diag.Span{}
 	}
 	s.frames = append(s.frames, f)
 }
@@ -71,14 +74,26 @@ func (s *funcScope) capture(name string) {
 }
 
 // set adds a name to the innermost block that is a scope of names.
-func (s *funcScope) set(name string, v ir.Value) {
+func (s *funcScope) set(n syntax.Name, v ir.Value) {
 	for i := len(s.frames) - 1; i >= 0; i-- {
-		if s.frames[i].vars != nil {
-			s.frames[i].vars[name] = v
+		if f := s.frames[i]; f.vars != nil {
+			f.vars[n.Text], f.spans[n.Text] = v, n.Span
 			break
 		}
 	}
-	s.note(name)
+	s.note(n.Text)
+}
+
+// spanOf is where a visible name was defined.
+func (s *funcScope) spanOf(name string) (diag.Span, bool) {
+	for ; s != nil; s = s.outer {
+		for _, f := range s.frames {
+			if span, ok := f.spans[name]; ok {
+				return span, true
+			}
+		}
+	}
+	return diag.Span{}, false
 }
 
 // note records that the body defines a name.
@@ -104,21 +119,6 @@ func (s *funcScope) serviceID(name string) (ir.Value, bool) {
 		s.capture(v.Name)
 	}
 	return id, ok
-}
-
-// visible are the names in scope, nearest first.
-func (s *funcScope) visible() (list []string) {
-	for ; s != nil; s = s.outer {
-		for i := len(s.frames) - 1; i >= 0; i-- {
-			names := make([]string, 0, len(s.frames[i].vars))
-			for n := range s.frames[i].vars {
-				names = append(names, n)
-			}
-			sort.Strings(names)
-			list = append(list, names...)
-		}
-	}
-	return list
 }
 
 // Built-in constants, in the order suggestions list them.
@@ -201,10 +201,10 @@ func (f *fileChecker) define(n syntax.Name, t types.Type) bool {
 		if types.IsArrow(t) {
 			message = "This arrow was already defined in the scope"
 		}
-		f.err(n.Span, message)
+		f.again(n, message)
 		return false
 	}
-	f.fn.set(n.Text, &ir.Var{Name: n.Text, T: t})
+	f.fn.set(n, &ir.Var{Name: n.Text, T: t})
 	return true
 }
 
@@ -228,20 +228,6 @@ func (f *fileChecker) taken(name string) bool {
 	return false
 }
 
-// suggest lists up to five names close to a missing one.
-func (f *fileChecker) suggest(name string) string {
-	var list []string
-	if f.fn != nil {
-		list = f.fn.visible()
-	}
-	for _, names := range [][]string{keys(f.m.known.funcs), builtinNames, keys(f.m.known.consts)} {
-		list = append(list, names...)
-	}
-	sort.SliceStable(list, func(i, j int) bool { return distance(list[i], name) < distance(list[j], name) })
-	list = list[:min(len(list), 5)]
-	return "Did you mean any of this? '" + strings.Join(list, "', '") + "'"
-}
-
 func keys[T any](m map[string]T) []string {
 	list := make([]string, 0, len(m))
 	for k := range m {
@@ -249,26 +235,4 @@ func keys[T any](m map[string]T) []string {
 	}
 	sort.Strings(list)
 	return list
-}
-
-// distance is the Levenshtein distance, of names cut to a reasonable length.
-func distance(a, b string) int {
-	a, b = a[:min(len(a), 40)], b[:min(len(b), 40)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diagonal = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }

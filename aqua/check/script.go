@@ -30,6 +30,7 @@ func (f *fileChecker) script() {
 	fn := &ir.Func{Name: Main, Type: &types.Arrow{}}
 	f.main = fn
 	scope := newFuncScope(fn, nil)
+	scope.body = f.file.Script
 	f.fn = scope
 	defer func() { f.fn = nil }()
 	body := f.block(f.file.Script).(*ir.Seq)

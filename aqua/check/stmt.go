@@ -68,9 +68,9 @@ func (f *fileChecker) elseBlock(seq *ir.Seq, s *syntax.Else, prev syntax.Stmt) {
 func (f *fileChecker) catch(seq *ir.Seq, s *syntax.Catch, prev syntax.Stmt) {
 	f.fn.push(true)
 	if !f.taken(s.Name.Text) {
-		f.fn.set(s.Name.Text, lastError)
+		f.fn.set(s.Name, lastError)
 	} else {
-		f.err(s.Name.Span, "This name was already defined in the scope")
+		f.again(s.Name, "This name was already defined in the scope")
 	}
 	body := f.block(s.Body)
 	f.fn.pop()
@@ -242,15 +242,17 @@ func (f *fileChecker) item(n syntax.Name, in ir.Value, ok bool, x syntax.Expr) b
 }
 
 func (f *fileChecker) on(s *syntax.On) (ir.Op, bool) {
-	place, ok := f.place(s.Peer, s.Via)
+	place, ok := f.peerAndRelays(s.Peer, s.Via)
 	f.fn.push(false)
 	defer f.fn.pop()
 	place.Body = f.block(s.Body)
 	return place, ok
 }
 
-// place checks a peer and its relays.
-func (f *fileChecker) place(peer syntax.Expr, via []syntax.Expr) (*ir.On, bool) {
+// peerAndRelays checks where an on runs.
+func (f *fileChecker) peerAndRelays(peer syntax.Expr, via []syntax.Expr) (*ir.On, bool) {
+	f.inPlace = true
+	defer func() { f.inPlace = false }()
 	p, ok := f.expr(peer)
 	ok = ok && f.accepts(types.String, p, peer.At())
 	on := &ir.On{Peer: p}
@@ -281,7 +283,7 @@ func (f *fileChecker) parSeq(s *syntax.ParSeq) (ir.Op, bool) {
 	f.fn.push(true)
 	defer f.fn.pop()
 	ok = f.item(s.Item, in, ok, s.In) && ok
-	place, fine := f.place(s.Peer, s.Via)
+	place, fine := f.peerAndRelays(s.Peer, s.Via)
 	body := f.block(s.Body)
 	return &ir.For{Item: s.Item.Text, In: in, Mode: ir.ParSeq, Place: place, Body: body}, ok && fine
 }
@@ -358,7 +360,7 @@ func (f *fileChecker) call(s *syntax.Call) (ir.Op, bool) {
 func (f *fileChecker) unknownTargets(targets []syntax.Name) {
 	for _, n := range targets {
 		if !f.taken(n.Text) {
-			f.fn.set(n.Text, &ir.Var{Name: n.Text, T: types.Dynamic{}})
+			f.fn.set(n, &ir.Var{Name: n.Text, T: types.Dynamic{}})
 		}
 	}
 }

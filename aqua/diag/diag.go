@@ -15,7 +15,10 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/width"
 )
 
 // Kind sorts diagnostics by the stage they come from; the names are those
@@ -43,7 +46,12 @@ type Source struct {
 	Name  string // file name as shown to the user
 	Text  string
 	lines []int // offsets of the line starts, made on first use
+	chars []int // characters before every charStep-th byte
 }
+
+// charStep is the distance of the places whose characters are counted once: a line may be as long as
+// the text, and have an error in each word.
+const charStep = 512
 
 // NewSource names a text.
 func NewSource(name, text string) *Source { return &Source{Name: name, Text: text} }
@@ -54,7 +62,23 @@ func (s *Source) Position(offset int) (line, column int) {
 	s.index()
 	offset = min(max(offset, 0), len(s.Text))
 	line = sort.Search(len(s.lines), func(i int) bool { return s.lines[i] > offset })
-	return line, utf8.RuneCountInString(s.Text[s.lines[line-1]:offset]) + 1
+	return line, s.charsBefore(offset) - s.charsBefore(s.lines[line-1]) + 1
+}
+
+// charsBefore counts the characters before an offset.
+func (s *Source) charsBefore(offset int) int {
+	i := offset / charStep
+	return s.chars[i] + countChars(s.Text[i*charStep:offset])
+}
+
+// countChars counts the first bytes of characters.
+func countChars(text string) (n int) {
+	for i := range len(text) {
+		if utf8.RuneStart(text[i]) {
+			n++
+		}
+	}
+	return n
 }
 
 // Line is the text of a line, counted from 1, without its line end.
@@ -63,11 +87,11 @@ func (s *Source) Line(n int) string {
 	if n < 1 || n > len(s.lines) {
 		return ""
 	}
-	text := s.Text[s.lines[n-1]:]
-	if i := strings.IndexByte(text, '\n'); i >= 0 {
-		text = text[:i]
+	end := len(s.Text)
+	if n < len(s.lines) {
+		end = s.lines[n] - 1
 	}
-	return strings.TrimRight(text, "\r")
+	return strings.TrimRight(s.Text[s.lines[n-1]:end], "\r")
 }
 
 func (s *Source) index() {
@@ -75,11 +99,27 @@ func (s *Source) index() {
 		return
 	}
 	s.lines = append(s.lines, 0)
+	chars := 0
 	for i := 0; i < len(s.Text); i++ {
+		if i%charStep == 0 {
+			s.chars = append(s.chars, chars)
+		}
 		if s.Text[i] == '\n' {
 			s.lines = append(s.lines, i+1)
 		}
+		if utf8.RuneStart(s.Text[i]) {
+			chars++
+		}
 	}
+	if len(s.Text)%charStep == 0 {
+		s.chars = append(s.chars, chars)
+	}
+}
+
+// Place is a part of a text.
+type Place struct {
+	Source *Source
+	Span   Span
 }
 
 // Diagnostic is one thing to tell the user.
@@ -89,6 +129,13 @@ type Diagnostic struct {
 	Span    Span
 	Message []string // lines; never empty
 	Hint    string   // how to mend it, may be empty
+	Notes   []Note   // other places that belong to it
+}
+
+// Note says something about another place than the one a diagnostic is about.
+type Note struct {
+	Place
+	Message string
 }
 
 // New makes a diagnostic; the message may have several lines.
@@ -105,19 +152,22 @@ func (d Diagnostic) Position() (line, column int) {
 }
 
 // String renders the diagnostic with its source line and a caret under the
-// text it is about. The result has no line end after its last line.
+// text it is about, then the notes. The result has no line end after its last line.
 func (d Diagnostic) String() string {
 	var b strings.Builder
 	label := strings.ToLower(string(d.Kind))
 	if d.Kind == Other {
 		label = "error"
 	}
+	message := strings.Join(d.Message, "\n  ")
 	if d.Source == nil {
-		fmt.Fprintf(&b, "%s: %s", label, strings.Join(d.Message, "\n  "))
+		fmt.Fprintf(&b, "%s: %s", label, message)
 	} else {
-		line, column := d.Position()
-		fmt.Fprintf(&b, "%s:%d:%d: %s: %s\n", d.Source.Name, line, column, label, strings.Join(d.Message, "\n  "))
-		b.WriteString(d.excerpt(line, column))
+		Place{d.Source, d.Span}.render(&b, label, message)
+	}
+	for _, n := range d.Notes {
+		b.WriteByte('\n')
+		n.render(&b, "note", n.Message)
 	}
 	if d.Hint != "" {
 		fmt.Fprintf(&b, "\n  hint: %s", d.Hint)
@@ -125,28 +175,73 @@ func (d Diagnostic) String() string {
 	return b.String()
 }
 
-// excerpt shows the source line and marks the span below it. Tabs stay tabs in
-// the marker line, so that the caret stands below its text in any terminal.
-func (d Diagnostic) excerpt(line, column int) string {
-	text := d.Source.Line(line)
+func (p Place) render(b *strings.Builder, label, message string) {
+	line, column := p.Source.Position(p.Span.Start)
+	fmt.Fprintf(b, "%s:%d:%d: %s: %s\n", p.Source.Name, line, column, label, message)
+	text, mark := p.excerpt(line)
 	number := fmt.Sprint(line)
-	var mark strings.Builder
-	for i, r := range []rune(text) {
-		if i == column-1 {
-			break
+	fmt.Fprintf(b, "  %s | %s\n  %s | %s", number, text, strings.Repeat(" ", len(number)), mark)
+}
+
+// How many bytes of a line are shown before and after the beginning of a span.
+const (
+	shownBefore = 120
+	shownAfter  = 120
+)
+
+const cut = "..."
+
+// excerpt is the source line, or what of it is around the span, and the marks below it. Tabs
+// stay tabs in the marks and wide characters count twice, so that the caret stands below its text.
+func (p Place) excerpt(line int) (text, mark string) {
+	text = p.Source.Line(line)
+	start := min(max(p.Span.Start-p.Source.lines[line-1], 0), len(text))
+	end := min(max(p.Span.End-p.Source.lines[line-1], start), len(text))
+	var lead string
+	if start > shownBefore {
+		from := start - shownBefore
+		for !utf8.RuneStart(text[from]) {
+			from++
 		}
+		text, start, end, lead = text[from:], start-from, end-from, cut
+	}
+	if to := start + shownAfter; to < len(text) {
+		for !utf8.RuneStart(text[to]) {
+			to--
+		}
+		end = min(end, to)
+		text = text[:to] + cut
+	}
+	var b strings.Builder
+	b.WriteString(strings.Repeat(" ", len(lead)))
+	for _, r := range text[:start] {
 		if r == '\t' {
-			mark.WriteByte('\t')
+			b.WriteByte('\t')
 		} else {
-			mark.WriteByte(' ')
+			b.WriteString(strings.Repeat(" ", cells(r)))
 		}
 	}
-	_, end := d.Source.Position(d.Span.End)
-	if last, _ := d.Source.Position(d.Span.End); last != line {
-		end = utf8.RuneCountInString(text) + 1
+	marks := 0
+	for _, r := range text[start:end] {
+		marks += cells(r)
 	}
-	mark.WriteString(strings.Repeat("^", max(end-column, 1)))
-	return fmt.Sprintf("  %s | %s\n  %s | %s", number, text, strings.Repeat(" ", len(number)), mark.String())
+	b.WriteString(strings.Repeat("^", max(marks, 1)))
+	return lead + text, b.String()
+}
+
+// cells is how many columns of a terminal a character takes.
+func cells(r rune) int {
+	switch {
+	case r < 0x300: // most of them
+		return 1
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		return 0
+	}
+	switch width.LookupRune(r).Kind() {
+	case width.EastAsianWide, width.EastAsianFullwidth:
+		return 2
+	}
+	return 1
 }
 
 // List is the diagnostics of a compilation, errors and warnings, in the order found.

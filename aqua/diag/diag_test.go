@@ -1,6 +1,9 @@
 package diag
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestPosition(t *testing.T) {
 	src := NewSource("a.aqua", "ab\n⊤c\r\n\nlast")
@@ -31,6 +34,28 @@ func TestString(t *testing.T) {
 	} {
 		if got := c.d.String(); got != c.want {
 			t.Errorf("got\n%s\nwant\n%s", got, c.want)
+		}
+	}
+}
+
+// Carets stand under what they mark also after wide characters, in long lines, and in notes.
+func TestExcerpts(t *testing.T) {
+	wide := NewSource("w.aqua", "  Job.log(\"日本⊤e\u0301\", yy)")
+	at := strings.Index(wide.Text, "yy")
+	long := NewSource("l.aqua", strings.Repeat("a", 500)+" yy "+strings.Repeat("b", 500))
+	for _, c := range []struct{ got, want string }{
+		{New(Error, wide, Span{at, at + 2}, "m").String(),
+			"w.aqua:1:20: error: m\n  1 |   Job.log(\"日本⊤e\u0301\", yy)\n    | " + strings.Repeat(" ", 20) + "^^"},
+		{New(Error, wide, Span{11, 17}, "m").String(),
+			"w.aqua:1:12: error: m\n  1 |   Job.log(\"日本⊤e\u0301\", yy)\n    |            ^^^^"},
+		{New(Error, long, Span{501, 503}, "m").String(),
+			"l.aqua:1:502: error: m\n  1 | ..." + strings.Repeat("a", 119) + " yy " + strings.Repeat("b", 117) + "...\n    | " + strings.Repeat(" ", 123) + "^^"},
+		{Diagnostic{Kind: Error, Source: wide, Span: Span{2, 5}, Message: []string{"m"}, Hint: "h",
+			Notes: []Note{{Place{long, Span{0, 1}}, "there"}}}.String(),
+			"w.aqua:1:3: error: m\n  1 |   Job.log(\"日本⊤e\u0301\", yy)\n    |   ^^^\nl.aqua:1:1: note: there\n  1 | " + strings.Repeat("a", 120) + "...\n    | ^\n  hint: h"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got\n%s\nwant\n%s", c.got, c.want)
 		}
 	}
 }

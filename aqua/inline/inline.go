@@ -39,7 +39,7 @@ func (f failure) Error() string { return string(f) }
 
 // Export makes the tree of an exported function and the place it starts at.
 func Export(fn *ir.Func, opts Options) (root *topology.Node, start *topology.On, err error) {
-	in := &inliner{opts: opts, used: map[string]bool{}, counts: map[string]int{}}
+	in := &inliner{opts: opts, used: map[string]bool{}, counts: map[string]int{}, blockOf: map[string]int{}}
 	defer func() {
 		if r := recover(); r != nil {
 			f, ok := r.(failure)
@@ -57,7 +57,10 @@ type inliner struct {
 	opts    Options
 	used    map[string]bool
 	counts  map[string]int
-	streams []string // declared in the current block, to be restricted to it
+	streams []string       // declared in the current block, to be restricted to it
+	blockOf map[string]int // the block that declares a stream
+	blocks  int            // blocks begun
+	current int            // the block that steps are made for
 	steps   int
 }
 
@@ -274,14 +277,15 @@ func idle(n *topology.Node) bool {
 // block makes a node of steps in which streams may be declared; make appends
 // what belongs inside the restriction. It is nil when there is nothing in it.
 func (in *inliner) block(make func() code) *topology.Node {
-	outer := in.streams
-	in.streams = nil
+	outer, outerBlock := in.streams, in.current
+	in.blocks++
+	in.streams, in.current = nil, in.blocks
 	n := make().node()
 	if idle(n) {
 		n = nil
 	} else {
 		n = in.restrict(n)
 	}
-	in.streams = outer
+	in.streams, in.current = outer, outerBlock
 	return n
 }

@@ -56,12 +56,10 @@ func (in *inliner) op(op ir.Op, e *env) code {
 
 // stream declares a stream in the current block.
 func (in *inliner) stream(name string) topology.Operand {
-	for _, s := range in.streams {
-		if s == name {
-			return topology.Operand{Sort: topology.Stream, Name: name}
-		}
+	if block, ok := in.blockOf[name]; !ok || block != in.current {
+		in.blockOf[name] = in.current
+		in.streams = append(in.streams, name)
 	}
-	in.streams = append(in.streams, name)
 	return topology.Operand{Sort: topology.Stream, Name: name}
 }
 

@@ -461,3 +461,53 @@ func (e *Copy) At() diag.Span       { return e.Span }
 func (e *Collection) At() diag.Span { return e.Span }
 func (e *Binary) At() diag.Span     { return e.Span }
 func (e *Not) At() diag.Span        { return e.Span }
+
+// Defined are the names that statements and the blocks below them define, each with its first place.
+// Names of loops, of errors and those in closures are among them.
+func Defined(stmts []Stmt) map[string]diag.Span {
+	all := map[string]diag.Span{}
+	add := func(n Name) {
+		if _, ok := all[n.Text]; !ok {
+			all[n.Text] = n.Span
+		}
+	}
+	var walk func([]Stmt)
+	walk = func(list []Stmt) {
+		for _, s := range list {
+			switch s := bare(s).(type) {
+			case *For:
+				add(s.Item)
+			case *ParSeq:
+				add(s.Item)
+			case *Catch:
+				add(s.Name)
+			case *Declare:
+				add(s.Name)
+			case *Closure:
+				add(s.Name)
+			case *Assign:
+				add(s.Name)
+			case *Call:
+				for _, n := range s.Targets {
+					add(n)
+				}
+			}
+			if b := body(s); b != nil {
+				walk(*b)
+			}
+		}
+	}
+	walk(stmts)
+	return all
+}
+
+// bare is a statement without par and co.
+func bare(s Stmt) Stmt {
+	switch s := s.(type) {
+	case *Par:
+		return bare(s.Stmt)
+	case *Co:
+		return bare(s.Stmt)
+	}
+	return s
+}

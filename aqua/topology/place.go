@@ -1,5 +1,7 @@
 package topology
 
+import "slices"
+
 // place is where a node runs: the enclosing on-nodes, innermost first. The zero
 // place is nowhere: the last relay of a place without relays.
 type place struct {
@@ -45,22 +47,57 @@ func (p *place) same(q *place) bool {
 	return true
 }
 
-// list is the ons of a place from the outermost in.
-func (p *place) list() []*place {
-	out := make([]*place, p.depth)
-	for ; p != nil && p.depth > 0; p = p.outer {
-		out[p.depth-1] = p
+// apart are the ons of two places that are not one and the same, from the outermost in, and what
+// is around them, which may be nil.
+func apart(p, q *place) (ps, qs []*place, around *place) {
+	for p != q {
+		pd, qd := depthOf(p), depthOf(q)
+		if pd >= qd {
+			ps, p = append(ps, p), p.outer
+		}
+		if qd >= pd {
+			qs, q = append(qs, q), q.outer
+		}
 	}
-	return out
+	slices.Reverse(ps)
+	slices.Reverse(qs)
+	return ps, qs, p
 }
 
-// common is how many outermost ons two places share.
+func depthOf(p *place) int {
+	if p == nil {
+		return 0
+	}
+	return p.depth
+}
+
+// inside is nil for the places that are nowhere.
+func inside(p *place) *place {
+	if p == nowhere {
+		return nil
+	}
+	return p
+}
+
+// common is how many outermost ons two lists share.
 func common(a, b []*place) int {
 	n := 0
 	for n < len(a) && n < len(b) && a[n].key == b[n].key {
 		n++
 	}
 	return n
+}
+
+// sharedPlace is the part that two places share, from outside in, or nil. Nil at first is any place.
+func sharedPlace(p, q *place) *place {
+	if p == nil {
+		return q
+	}
+	ps, qs, around := apart(inside(p), inside(q))
+	if n := common(ps, qs); n > 0 {
+		return ps[n-1]
+	}
+	return around
 }
 
 // relay is the place at the last relay on the way to p: ons without relays are
@@ -159,16 +196,18 @@ func walk(from, to *place) []Operand {
 // parts are the ons that only one of the places has. If that leaves nothing of
 // one of them, the innermost shared on is part of it, unless the peer stays the same.
 func parts(from, to *place) (outward, inward []*place) {
-	outward, inward = from.list(), to.list()
+	outward, inward, shared := apart(inside(from), inside(to))
 	n := common(outward, inward)
-	shared := outward[:n]
+	if n > 0 {
+		shared = outward[n-1]
+	}
 	outward, inward = outward[n:], inward[n:]
-	if n > 0 && from.peer() != to.peer() {
+	if shared != nil && from.peer() != to.peer() {
 		switch {
 		case len(outward) == 0:
-			outward = shared[n-1:]
+			outward = []*place{shared}
 		case len(inward) == 0:
-			inward = shared[n-1:]
+			inward = []*place{shared}
 		}
 	}
 	return outward, inward

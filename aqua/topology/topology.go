@@ -21,6 +21,8 @@ type memo struct {
 	exit                    exit
 	exitKnown               bool
 	alone, aloneKnown       bool // of a par: see nobodyReturns
+	branch, next            *Node
+	branchKnown, nextKnown  bool
 }
 
 // exit is how a node is left.
@@ -53,6 +55,7 @@ func Resolve(root *Node, init *On) *Node {
 	r := &resolver{root: newPlace(init, nil), lastUse: map[binding]int{}}
 	r.link(top)
 	r.uses(top, map[string]*Node{})
+	r.reaches(top)
 	return r.place(top)
 }
 
@@ -123,21 +126,32 @@ func (r *resolver) uses(n *Node, scopes map[string]*Node) {
 			}
 		}()
 	}
-	r.remember(n, scopes)
+	n.remember(scopes)
 	for _, k := range n.Kids {
 		r.uses(k, scopes)
 	}
 }
 
-// remember keeps, for nodes that write, which node restricts what they write.
-func (r *resolver) remember(n *Node, scopes map[string]*Node) {
+// remember keeps, for nodes that write, what they write.
+func (n *Node) remember(scopes map[string]*Node) {
 	if out, ok := n.writes(); ok {
-		if scope := scopes[out.sigil()]; scope != nil {
-			if r.binder == nil {
-				r.binder = map[*Node]map[string]*Node{}
-			}
-			r.binder[n] = map[string]*Node{out.sigil(): scope}
-		}
+		n.out = binding{out.sigil(), scopes[out.sigil()]}
+	}
+}
+
+// reaches computes, for every node, the last node that reads something written in it. Loops left at
+// the relay of each branch do not count: nothing waits for them.
+func (r *resolver) reaches(n *Node) {
+	n.reach = -1
+	if use, ok := r.lastUse[n.out]; ok && n.out.name != "" {
+		n.reach = use
+	}
+	for _, k := range n.Kids {
+		r.reaches(k)
+		n.reach = max(n.reach, k.reach)
+	}
+	if on, ok := n.Op.(*On); ok && on.ToRelay {
+		n.reach = -1
 	}
 }
 
@@ -171,29 +185,9 @@ func (n *Node) writes() (Operand, bool) {
 	return Operand{}, false
 }
 
-// awaited tells whether something to the right of n reads what n writes. Loops
-// left at the relay of each branch do not count: nothing waits for them.
-func (r *resolver) awaited(n *Node) bool {
-	for i := n.first; i <= n.last; i++ {
-		k := r.nodes[i]
-		if on, ok := k.Op.(*On); ok && on.ToRelay {
-			i = k.last
-			continue
-		}
-		out, ok := k.writes()
-		if !ok {
-			continue
-		}
-		scope := r.binder[k][out.sigil()]
-		if scope != nil && scope.first >= n.first && scope.first <= n.last {
-			continue // restricted inside
-		}
-		if use, ok := r.lastUse[binding{out.sigil(), scope}]; ok && use > n.last {
-			return true
-		}
-	}
-	return false
-}
+// awaited tells whether something to the right of n reads what n writes. What is restricted to a
+// part of n is read there only.
+func (r *resolver) awaited(n *Node) bool { return n.reach > n.last }
 
 // path is the place where a node stands.
 func (r *resolver) path(n *Node) *place {
@@ -299,15 +293,13 @@ func (r *resolver) foldBegin(n *Node, item string) *place {
 	if kid == nil {
 		return r.path(n)
 	}
-	list := r.begin(kid).list()
-	last := len(list) - 1
-	for i, p := range list {
-		if p.on.mentions(item) {
-			last = i - 1
-			break
+	begin, end := r.begin(kid), r.path(n)
+	for p := begin; p != nil && p != end; p = p.outer {
+		if p.on.mentions(item) && p.outer != nil {
+			begin = p.outer
 		}
 	}
-	return list[max(last, 0)]
+	return begin
 }
 
 func (on *On) mentions(name string) bool {
@@ -336,18 +328,16 @@ func fold(n *Node, item string) *Node {
 
 // commonBegin is the outer part that the begins of all branches share.
 func (r *resolver) commonBegin(n *Node) *place {
-	var shared []*place
+	var shared *place
 	for _, k := range n.Kids {
-		list := r.begin(k).list()
-		if shared == nil {
-			shared = list
+		if shared = sharedPlace(shared, r.begin(k)); shared == nil {
+			return r.path(n)
 		}
-		shared = shared[:common(shared, list)]
 	}
-	if len(shared) == 0 {
+	if shared == nil {
 		return r.path(n)
 	}
-	return shared[len(shared)-1]
+	return shared
 }
 
 // exit is how a node is left.
@@ -418,27 +408,39 @@ func (r *resolver) goesOn(n *Node) bool {
 
 // parBranch is the branch of a par that n is the end of, or nil.
 func parBranch(n *Node) *Node {
-	for ; n.parent != nil; n = n.parent {
-		switch {
-		case n.parent.isPar():
-			return n
-		case n.parent.isXor():
-		case !n.parent.seqLike() || next(n) != nil:
-			return nil
-		}
+	if !n.memo.branchKnown {
+		n.memo.branch, n.memo.branchKnown = computeBranch(n), true
 	}
-	return nil
+	return n.memo.branch
+}
+
+func computeBranch(n *Node) *Node {
+	switch {
+	case n.parent == nil:
+		return nil
+	case n.parent.isPar():
+		return n
+	case n.parent.isXor():
+	case !n.parent.seqLike() || next(n) != nil:
+		return nil
+	}
+	return parBranch(n.parent)
 }
 
 // nextLeaf is the first leaf that executes on a peer after n, to its right in
 // the sequences around it, or nil.
 func (r *resolver) nextLeaf(n *Node) *Node {
-	for ; n.parent != nil; n = n.parent {
-		if l := r.leafAfter(n); l != nil {
-			return l
-		}
+	if n.parent == nil {
+		return nil
 	}
-	return nil
+	if !n.memo.nextKnown {
+		l := r.leafAfter(n)
+		if l == nil {
+			l = r.nextLeaf(n.parent)
+		}
+		n.memo.next, n.memo.nextKnown = l, true
+	}
+	return n.memo.next
 }
 
 // leafAfter is the first leaf that executes on a peer after n in the sequence that n is a part of.

@@ -14,6 +14,8 @@ type Node struct {
 	first  int // number of the node in preorder
 	last   int // number of the last node below it
 	empty  bool
+	out    binding // what it writes
+	reach  int     // see reaches
 	memo   memo
 	spot   spot // of the resolved tree
 }

@@ -97,9 +97,90 @@ type (
 func (Top) String() string      { return "⊤" }
 func (Bottom) String() string   { return "⊥" }
 func (Dynamic) String() string  { return "⊤" }
-func (t Array) String() string  { return "[]" + t.Elem.String() }
-func (t Option) String() string { return "?" + t.Elem.String() }
-func (t Stream) String() string { return "*" + t.Elem.String() }
+func (t Array) String() string  { return text(t) }
+func (t Option) String() string { return text(t) }
+func (t Stream) String() string { return text(t) }
+
+// maxText is about how many bytes of a type are printed. Types are printed in messages only, and there
+// may be as many of them as lines.
+const maxText = 600
+
+func text(t Type) string {
+	var b strings.Builder
+	write(&b, t)
+	return b.String()
+}
+
+// write prints a type, until there is too much of it.
+func write(b *strings.Builder, t Type) {
+	if b.Len() > maxText {
+		if !strings.HasSuffix(b.String(), "...") {
+			b.WriteString("...")
+		}
+		return
+	}
+	switch t := t.(type) {
+	case Array:
+		b.WriteString("[]")
+		write(b, t.Elem)
+	case Option:
+		b.WriteString("?")
+		write(b, t.Elem)
+	case Stream:
+		b.WriteString("*")
+		write(b, t.Elem)
+	case *Struct:
+		fmt.Fprintf(b, "%s %s{", t.Kind, t.Name)
+		for i, f := range t.Fields {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			if b.Len() > maxText {
+				b.WriteString("...")
+				break
+			}
+			b.WriteString(f.Name + ": ")
+			write(b, f.Type)
+		}
+		b.WriteByte('}')
+	case *Arrow:
+		writeDomain(b, t)
+		b.WriteString(" -> ")
+		writeProduct(b, t.Results)
+	default:
+		b.WriteString(t.String())
+	}
+}
+
+func writeDomain(b *strings.Builder, a *Arrow) {
+	for _, f := range a.Args {
+		if b.Len() > maxText {
+			b.WriteString("... ")
+			break
+		}
+		if f.Name != "" {
+			b.WriteString("(" + f.Name + ": ")
+			write(b, f.Type)
+			b.WriteString(") :: ")
+		} else {
+			write(b, f.Type)
+			b.WriteString(" :: ")
+		}
+	}
+	b.WriteString("∅")
+}
+
+func writeProduct(b *strings.Builder, list []Type) {
+	for _, t := range list {
+		if b.Len() > maxText {
+			b.WriteString("... ")
+			break
+		}
+		write(b, t)
+		b.WriteString(" :: ")
+	}
+	b.WriteString("∅")
+}
 
 // Kind tells the three sorts of structures apart.
 type Kind uint8
@@ -141,13 +222,7 @@ func (s *Struct) Field(name string) (Type, bool) {
 	return nil, false
 }
 
-func (s *Struct) String() string {
-	parts := make([]string, len(s.Fields))
-	for i, f := range s.Fields {
-		parts[i] = f.Name + ": " + f.Type.String()
-	}
-	return fmt.Sprintf("%s %s{%s}", s.Kind, s.Name, strings.Join(parts, ", "))
-}
+func (s *Struct) String() string { return text(s) }
 
 // Arrow is the type of a function. The names of the arguments are empty in
 // arrow types without labels.
@@ -159,28 +234,20 @@ type Arrow struct {
 // Labelled tells whether the arguments have names.
 func (a *Arrow) Labelled() bool { return len(a.Args) > 0 && a.Args[0].Name != "" }
 
-func (a *Arrow) String() string { return a.Domain() + " -> " + Product(a.Results) }
+func (a *Arrow) String() string { return text(a) }
 
 // Domain prints the arguments.
 func (a *Arrow) Domain() string {
 	var b strings.Builder
-	for _, f := range a.Args {
-		if f.Name != "" {
-			fmt.Fprintf(&b, "(%s: %s) :: ", f.Name, f.Type)
-		} else {
-			fmt.Fprintf(&b, "%s :: ", f.Type)
-		}
-	}
-	return b.String() + "∅"
+	writeDomain(&b, a)
+	return b.String()
 }
 
 // Product prints a list of types.
 func Product(list []Type) string {
 	var b strings.Builder
-	for _, t := range list {
-		b.WriteString(t.String() + " :: ")
-	}
-	return b.String() + "∅"
+	writeProduct(&b, list)
+	return b.String()
 }
 
 // Elem is the element type of a collection.
