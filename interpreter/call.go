@@ -3,9 +3,11 @@ package interpreter
 import (
 	"slices"
 	"strconv"
+	"unsafe"
 
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/trace"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
@@ -135,12 +137,13 @@ func (m *machine) arguments(c *invocation) *fault {
 	if c.n.args() == 0 {
 		return nil
 	}
+	_ = m.count.Work(c.n.args())
 	c.args = m.argSpace(c.n.args())
 	for i := range c.args {
 		it, f := m.resolve(&c.n.operands[callArgs+i])
 		switch {
 		case f == nil:
-			if _, f = it.value(); f != nil {
+			if _, f = it.value(m.count); f != nil {
 				return f
 			}
 			c.args[i] = it
@@ -169,6 +172,14 @@ func (m *machine) plainArguments(c *invocation) {
 	}
 }
 
+// Bytes of what a run asks for.
+const (
+	sizeOfRequest  = int(unsafe.Sizeof(CallRequest{})) + 100
+	sizeOfArgument = int(unsafe.Sizeof(value.Value{})) + int(unsafe.Sizeof([]value.Tetraplet{})) + int(unsafe.Sizeof(value.Tetraplet{}))
+	sizeOfNext     = 80                                                                // in a list and a map
+	sizeOfResult   = int(unsafe.Sizeof(result{})) + int(unsafe.Sizeof(answer{})) + 600 // with its entries in stores
+)
+
 // request is a call that nobody executed yet. old is the state that stood for it.
 func (m *machine) request(c *invocation, old *trace.Entry) *fault {
 	m.complete = false
@@ -187,6 +198,9 @@ func (m *machine) request(c *invocation, old *trace.Entry) *fault {
 		return nil
 	}
 	m.plainArguments(c)
+	if f := charge(m.count, len(c.args), sizeOfRequest+len(c.args)*sizeOfArgument); f != nil {
+		return f
+	}
 	m.st.lastCallID++
 	id := m.st.lastCallID
 	r := CallRequest{ID: id, ServiceID: c.triplet.ServiceID, FunctionName: c.triplet.FunctionName}
@@ -207,6 +221,7 @@ func (m *machine) send(peer string) {
 		if m.named == nil {
 			m.named = map[string]bool{}
 		}
+		_ = m.count.Grow(sizeOfNext)
 		m.named[peer] = true
 		m.next = append(m.next, peer)
 	}
@@ -246,6 +261,9 @@ func (m *machine) answered(c *invocation, r CallResult) *fault {
 	if r.RetCode != 0 {
 		return m.answeredError(c, r.RetCode, r.Result)
 	}
+	if f := charge(m.count, len(r.Result)/parsed, len(r.Result)+sizeOfResult+len(c.args)*int(unsafe.Sizeof(""))); f != nil {
+		return f
+	}
 	v, err := value.Parse(r.Result)
 	if err != nil {
 		text := "call_service result 'ret_code: 0, result: '" + r.Result + "'' can't be serialized or deserialized with an error: " + err.Error()
@@ -264,7 +282,7 @@ func (m *machine) answered(c *invocation, r CallResult) *fault {
 		return nil
 	}
 	m.again.learn(trace.FromNone)
-	f := m.streams.orMake(&c.n.out).add(streamValue{&res.item, m.trace.Pos()}, trace.FromNone, 0)
+	f := m.touch(m.streams.orMake(&c.n.out)).add(streamValue{&res.item, m.trace.Pos()}, trace.FromNone, 0)
 	m.trace.Append(trace.Entry{State: data.CallDone(data.Stream, "", unnumbered), Known: res})
 	return f
 }
@@ -362,6 +380,9 @@ func (m *machine) check(c *invocation, e *trace.Entry) (*result, *fault) {
 	}
 	if !res.compared || !sameArgs(res.args, c.args) {
 		args := m.st.argTexts(c.args)
+		for _, a := range args {
+			_ = m.count.Work(len(a) / meter.Byte)
+		}
 		if got := data.ArgumentsCID(args); got != res.argHash {
 			return nil, faultf(CodeParameters, "call argument_hash doesn't match expected parameters: expected %s, got %s ", got, res.argHash)
 		}
@@ -419,7 +440,7 @@ func (m *machine) metFailure(c *invocation, e *trace.Entry) *fault {
 	if f != nil {
 		return f
 	}
-	code, text, f := failedValue(&res.item)
+	code, text, f := m.failedValue(&res.item)
 	if f != nil {
 		return f
 	}
@@ -429,8 +450,8 @@ func (m *machine) metFailure(c *invocation, e *trace.Entry) *fault {
 }
 
 // failedValue reads {"message", "ret_code"}, or [ret_code, message].
-func failedValue(it *item) (int32, string, *fault) {
-	v, f := it.value()
+func (m *machine) failedValue(it *item) (int32, string, *fault) {
+	v, f := it.value(m.count)
 	if f != nil {
 		return 0, "", f
 	}
@@ -471,7 +492,7 @@ func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *f
 	if scalar {
 		m.scalars.put(&m.scopes, c.n.out.slot, &res.item, from)
 	} else {
-		f = m.streams.orMake(&c.n.out).add(streamValue{&res.item, m.trace.Pos()}, from, e.Generation)
+		f = m.touch(m.streams.orMake(&c.n.out)).add(streamValue{&res.item, m.trace.Pos()}, from, e.Generation)
 	}
 	m.trace.Append(*e)
 	return f

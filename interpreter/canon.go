@@ -3,6 +3,7 @@ package interpreter
 import (
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/trace"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
@@ -76,10 +77,17 @@ func (m *machine) makeCanon(n *node) *fault {
 	c := &canon{peer: peer, tet: value.Tetraplet{PeerPK: peer}, own: true}
 	var last *frozenList
 	if s := m.streams.at(&n.from); s != nil {
+		if f := charge(m.count, s.count, 8*s.count); f != nil {
+			return f
+		}
 		c.items, last = s.items(), &s.frozen
 	}
 	if n.out.Kind == air.Scalar {
-		ix, f := (&canon{items: c.items}).pairs()
+		whole := &canon{items: c.items}
+		ix, f := whole.pairs(m.count)
+		if f == nil {
+			f = whole.chargeObject(m.count)
+		}
 		if f != nil {
 			return f
 		}
@@ -111,7 +119,7 @@ func (m *machine) bindCanon(n *node, c *canon, from trace.Source) *fault {
 		m.canons.put(&m.scopes, out.slot, c, from)
 		return nil
 	case air.CanonMap:
-		if f := c.checkPairs(); f != nil {
+		if f := c.checkPairs(m.count); f != nil {
 			return f
 		}
 		if f := m.canSet(m.maps.settable(&m.scopes, out.slot), out); f != nil {
@@ -145,6 +153,9 @@ func (m *machine) ap(n *node) *fault {
 		m.scalars.put(&m.scopes, n.out.slot, it, m.sourceOf(&n.operands[0]))
 		return nil
 	}
+	if f := charge(m.count, 0, sizeOfItem+sizeOfStreamValue); f != nil {
+		return f
+	}
 	e, from, err := m.trace.MeetAp()
 	if err != nil {
 		return m.traceFault(n, err)
@@ -159,7 +170,7 @@ func (m *machine) apMap(n *node) *fault {
 	if f != nil {
 		return m.waitFor(n, f)
 	}
-	v, f := it.value()
+	v, f := it.value(m.count)
 	if f != nil {
 		return f
 	}
@@ -177,6 +188,9 @@ func (m *machine) apMap(n *node) *fault {
 		return faultf(CodeMapKey, "unsupported type for %s map's key", n.out.Name)
 	}
 	it = it.kept()
+	if f := charge(m.count, len(v.Text())/meter.Byte, len(key.Text())+len(v.Text())+sizeOfItem+sizeOfStreamValue); f != nil {
+		return f
+	}
 	pair := m.st.texts.Object([]value.Field{{Key: "key", Value: key}, {Key: "value", Value: v}})
 	m.st.spell(it)
 	return m.addToStream(&n.out, m.st.items.put(item{val: pair, tet: it.tet, prov: it.prov}), e, from)
@@ -190,7 +204,7 @@ func (m *machine) addToStream(out *target, it *item, e *trace.Entry, from trace.
 		m.changes++
 	}
 	m.again.learn(from)
-	f := m.streams.orMake(out).add(streamValue{it, m.trace.Pos()}, from, generation)
+	f := m.touch(m.streams.orMake(out)).add(streamValue{it, m.trace.Pos()}, from, generation)
 	m.trace.Append(trace.Entry{State: data.ApState(unnumbered)})
 	return f
 }

@@ -2,6 +2,7 @@ package interpreter
 
 import (
 	"github.com/aquanode/aquanode/interpreter/air"
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -52,7 +53,7 @@ func (m *machine) errorItem(s *errorSlot) *item {
 	if s.object == nil {
 		s.object = &item{val: noError, tet: m.st.initTetraplet}
 		if s.err != nil {
-			s.object.val = errorObject(s.err.code, air.Text(s.n.ins), s.err.message(), s.peer)
+			s.object.val = m.errorObject(s.err.code, s.n.ins, s.err.message(), s.peer)
 			if s.err.triplet != nil {
 				s.object.tet = s.err.triplet
 			}
@@ -61,7 +62,10 @@ func (m *machine) errorItem(s *errorSlot) *item {
 	return s.object
 }
 
-func errorObject(code int64, instruction, message string, peer *string) value.Value {
+func (m *machine) errorObject(code int64, ins air.Instr, message string, peer *string) value.Value {
+	instruction := air.Text(ins)
+	_ = charge(m.count, (len(instruction)+len(message))/meter.Byte, 3*len(message)+sizeOfItem+500)
+	instruction = cut(instruction)
 	fields := []value.Field{
 		{Key: "error_code", Value: value.Int(code)},
 		{Key: "instruction", Value: value.String(instruction)},
@@ -94,7 +98,7 @@ func (m *machine) failObject(n *node) (*item, *fault) {
 	ins := n.ins.(*air.Fail)
 	if ins.Literal {
 		return &item{
-			val: errorObject(ins.Code, air.Text(ins), ins.Message, &m.st.params.InitPeerID),
+			val: m.errorObject(ins.Code, ins, ins.Message, &m.st.params.InitPeerID),
 			tet: m.st.initTetraplet,
 		}, nil
 	}
@@ -102,18 +106,19 @@ func (m *machine) failObject(n *node) (*item, *fault) {
 	if f != nil {
 		return nil, f
 	}
-	return it, checkErrorObject(it)
+	return it, m.checkErrorObject(it)
 }
 
 // checkErrorObject says what is wrong with a value that is to be raised.
-func checkErrorObject(it *item) *fault {
-	v, f := it.value()
+func (m *machine) checkErrorObject(it *item) *fault {
+	v, f := it.value(m.count)
 	switch {
 	case f != nil:
 		return f
 	case v.Kind() != value.KindObject:
 		return faultf(CodeErrorObject, "scalar should have an object type to be converted into error object, but '%s' doesn't have", v)
 	}
+	_ = m.count.Work(2 * len(v.Text()) / parsed)
 	code, ok := v.Field("error_code")
 	if !ok {
 		return faultf(CodeErrorObject, "scalar '%s' must have field with name 'error_code'", v)
@@ -136,7 +141,7 @@ func checkErrorObject(it *item) *fault {
 
 // callFailed is the error of a call whose service answered with one.
 func callFailed(code int32, message string, tet *value.Tetraplet) *fault {
-	f := faultf(CodeService, "Local service error, ret_code is %d, error message is '%s'", code, message)
+	f := faultf(CodeService, "Local service error, ret_code is %d, error message is '%s'", code, whole(message))
 	f.triplet = tet
 	return f
 }

@@ -3,7 +3,9 @@ package interpreter
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
+	"github.com/aquanode/aquanode/interpreter/data"
 	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
@@ -59,7 +61,9 @@ const (
 // data as it was.
 type fault struct {
 	code     int64
-	text     string
+	text     string // once made: it is only made when somebody wants it
+	format   string
+	args     []any
 	waits    bool             // a variable has no value yet: most instructions wait
 	variable string           // which
 	triplet  *value.Tetraplet // of the call that failed, once it was known
@@ -85,7 +89,47 @@ func (f *fault) Error() string { return f.message() }
 func (f *fault) catchable() bool { return f.code < codeFirstUncatchable }
 
 func faultf(code int64, format string, args ...any) *fault {
-	return &fault{code: code, text: fmt.Sprintf(format, args...)}
+	return &fault{code: code, format: format, args: args}
+}
+
+// mostText is how much of a value or a name an error shows. Errors are values too: of a long one each error could make
+// another.
+const mostText = 1024
+
+// cut shortens a text.
+func cut(s string) string {
+	if len(s) <= mostText {
+		return s
+	}
+	n := mostText
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "..."
+}
+
+// whole is a text that errors show as it is: that of the error of a service.
+type whole string
+
+// shown are the arguments of an error, cut.
+func shown(args []any) []any {
+	out := make([]any, len(args))
+	for i, a := range args {
+		switch a := a.(type) {
+		case string:
+			a = cut(a)
+			out[i] = a
+		case value.Value:
+			out[i] = cut(a.Text())
+		case data.CID:
+			out[i] = cut(string(a))
+		case error:
+			out[i] = cut(a.Error())
+		default:
+			out[i] = a
+		}
+	}
+	return out
 }
 
 // notFound is the error of a variable without a value. Most instructions wait for the value, so the
@@ -94,8 +138,12 @@ func notFound(name string) *fault { return &fault{code: CodeUndefined, waits: tr
 
 // message is the text that peers and scripts see.
 func (f *fault) message() string {
-	if f.text == "" && f.waits {
-		f.text = "variable with name '" + f.variable + "' wasn't defined during script execution"
+	switch {
+	case f.text != "":
+	case f.waits:
+		f.text = "variable with name '" + cut(f.variable) + "' wasn't defined during script execution"
+	case f.format != "":
+		f.text, f.args = fmt.Sprintf(f.format, shown(f.args)...), nil
 	}
 	return f.text
 }

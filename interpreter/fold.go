@@ -1,6 +1,10 @@
 package interpreter
 
-import "github.com/aquanode/aquanode/interpreter/trace"
+import (
+	"unsafe"
+
+	"github.com/aquanode/aquanode/interpreter/trace"
+)
 
 // pass is one walk over a list of elements: a scalar fold, or one generation
 // of a stream fold. next moves it on and back.
@@ -12,6 +16,8 @@ type pass struct {
 	stream    *streamPass // nil for a scalar fold
 	ended     bool        // a next without further element and last instruction was met
 }
+
+const sizeOfPass = int(unsafe.Sizeof(pass{}))
 
 // streamPass is what the passes over the generations of one stream share.
 type streamPass struct {
@@ -33,6 +39,9 @@ func (m *machine) enterFold(n *node) (*node, *fault) {
 	}
 	if len(items) == 0 {
 		return nil, nil
+	}
+	if f := charge(m.count, 0, sizeOfPass); f != nil {
+		return nil, f
 	}
 	p := &pass{n: n, items: items}
 	if f := m.beginPass(p); f != nil {
@@ -147,6 +156,7 @@ func (m *machine) enterFoldStream(n *node) (*node, *fault) {
 	}
 	sp.cursor = s.openGeneration()
 	s.folds++
+	m.touch(s)
 	fr := m.push(n)
 	m.block(fr, true)
 	m.again.enterBeside(fr)
@@ -177,6 +187,9 @@ func (m *machine) generation(fr *frame, sp *streamPass) (*node, *fault) {
 	m.again.nextBeside(fr)
 	p := &pass{n: fr.n, stream: sp, positions: sp.batch[sp.at].values}
 	sp.at++
+	if f := charge(m.count, len(p.positions), 8*len(p.positions)+sizeOfPass); f != nil {
+		return nil, f
+	}
 	p.items = make([]*item, len(p.positions))
 	for i, v := range p.positions {
 		p.items[i] = v.item

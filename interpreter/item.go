@@ -2,9 +2,30 @@ package interpreter
 
 import (
 	"strconv"
+	"unsafe"
 
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
+)
+
+// parsed is the bytes of JSON that are parsed, or looked through, in a unit of work.
+const parsed = 32
+
+// charge counts work and bytes about to be taken. A fault says that the run is over.
+func charge(count *meter.Counter, units, bytes int) *fault {
+	_ = count.Work(units)
+	if count.Grow(bytes) != nil {
+		return stopFault(count.Err())
+	}
+	return nil
+}
+
+// Bytes of things made by runs.
+const (
+	sizeOfItem    = int(unsafe.Sizeof(item{})) + int(unsafe.Sizeof(value.Tetraplet{}))
+	sizeOfElement = int(unsafe.Sizeof(item{})) + 8 // of an array
+	sizeOfPair    = int(unsafe.Sizeof(item{})) + 100
 )
 
 // item is a value with where it came from. Items are shared between variables
@@ -25,8 +46,11 @@ type item struct {
 
 // value is the canonical value. The text of foreign data is read here, when
 // somebody looks at it for the first time.
-func (it *item) value() (value.Value, *fault) {
+func (it *item) value(count *meter.Counter) (value.Value, *fault) {
 	if it.val.IsRaw() {
+		if f := charge(count, len(it.val.Text())/parsed, len(it.val.Text())); f != nil {
+			return it.val, f
+		}
 		v, err := it.val.Canonical()
 		if err != nil {
 			return v, faultf(CodeMissingCID, "stored value is not JSON: %v", err)
@@ -90,16 +114,23 @@ func keptTetraplet(t *value.Tetraplet, from data.Origin) *value.Tetraplet {
 }
 
 // split returns the elements of an array as items.
-func (it *item) split() ([]*item, bool, *fault) {
+func (it *item) split(count *meter.Counter) ([]*item, bool, *fault) {
 	if it.parts != nil {
 		return *it.parts, true, nil
 	}
-	v, f := it.value()
+	v, f := it.value(count)
 	if f != nil {
 		return nil, false, f
 	}
 	if v.Kind() != value.KindArray {
 		return nil, false, nil
+	}
+	if f := charge(count, len(v.Text())/parsed, 0); f != nil {
+		return nil, false, f
+	}
+	n, _ := v.Len()
+	if f := charge(count, n, n*(sizeOfElement+int(unsafe.Sizeof(v)))); f != nil {
+		return nil, false, f
 	}
 	vals := v.Elements()
 	slab := make([]item, len(vals))
@@ -167,11 +198,11 @@ func allOf(values []*item) value.Value {
 }
 
 // array is the canon stream as one value.
-func (c *canon) array() (*item, *fault) {
+func (c *canon) array(count *meter.Counter) (*item, *fault) {
 	if c.whole == nil {
-		vals, size := make([]value.Value, len(c.items)), 0
+		vals, size := make([]value.Value, len(c.items)), sizeOfItem
 		for i, it := range c.items {
-			v, f := it.value()
+			v, f := it.value(count)
 			if f != nil {
 				return nil, f
 			}
@@ -180,6 +211,9 @@ func (c *canon) array() (*item, *fault) {
 				return nil, valueTooLarge
 			}
 		}
+		if f := charge(count, len(vals)+size/meter.Byte, size+len(vals)*int(unsafe.Sizeof(vals[0]))); f != nil {
+			return nil, f
+		}
 		c.whole = &item{val: value.Array(vals), tet: &value.Tetraplet{PeerPK: c.peer}, prov: &c.prov}
 	}
 	return c.whole, nil
@@ -187,12 +221,21 @@ func (c *canon) array() (*item, *fault) {
 
 // checkPairs looks whether the elements are pairs that a canon map can have. Those of a stream map of this
 // peer are.
-func (c *canon) checkPairs() *fault {
+func (c *canon) checkPairs(count *meter.Counter) *fault {
 	if c.own {
 		return c.checkSize()
 	}
-	_, f := c.pairs()
+	_, f := c.pairs(count)
 	return f
+}
+
+// chargeObject counts what the canon map as one value takes.
+func (c *canon) chargeObject(count *meter.Counter) *fault {
+	size := 0
+	for _, it := range c.items {
+		size += len(it.val.Text())
+	}
+	return charge(count, len(c.items)+size/meter.Byte, 2*size+sizeOfItem)
 }
 
 func (c *canon) checkSize() *fault {
@@ -206,18 +249,21 @@ func (c *canon) checkSize() *fault {
 }
 
 // pairs is the canon map's index, made when first wanted.
-func (c *canon) pairs() (*pairIndex, *fault) {
+func (c *canon) pairs(count *meter.Counter) (*pairIndex, *fault) {
 	if c.index != nil {
 		return c.index, nil
 	}
 	if f := c.checkSize(); f != nil {
 		return nil, f
 	}
+	if f := charge(count, 4*len(c.items), len(c.items)*sizeOfPair); f != nil {
+		return nil, f
+	}
 	ix := &pairIndex{values: make(map[string][]*item, len(c.items))}
 	var vals slab[item]
 	var lists slab[*item]
 	for _, it := range c.items {
-		key, val, f := pair(it)
+		key, val, f := pair(it, count)
 		if f != nil {
 			return nil, f
 		}
@@ -233,11 +279,12 @@ func (c *canon) pairs() (*pairIndex, *fault) {
 }
 
 // pair takes a stream map's element apart.
-func pair(it *item) (key value.Value, val item, f *fault) {
-	v, f := it.value()
+func pair(it *item, count *meter.Counter) (key value.Value, val item, f *fault) {
+	v, f := it.value(count)
 	if f != nil {
 		return key, val, f
 	}
+	_ = count.Work(len(v.Text()) / parsed)
 	if v.Kind() != value.KindObject {
 		return key, val, faultf(CodeMapPair, "the value must be an object with key and value fields")
 	}
@@ -256,9 +303,12 @@ func pair(it *item) (key value.Value, val item, f *fault) {
 }
 
 // object is the canon map as one value.
-func (c *canon) object() (*item, *fault) {
+func (c *canon) object(count *meter.Counter) (*item, *fault) {
 	if c.whole == nil {
-		ix, f := c.pairs()
+		ix, f := c.pairs(count)
+		if f == nil {
+			f = c.chargeObject(count)
+		}
 		if f != nil {
 			return nil, f
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/data"
@@ -49,7 +50,8 @@ type machine struct {
 	answers  []answer   // new results without content ids yet, see file
 	waits    []wait
 	steps    int
-	args     []*item // see argSpace
+	charged  struct{ states, frames int } // see grown
+	args     []*item                      // see argSpace
 
 	// Whether the run may stop at a local call as it stands, see suspend.go.
 	arrived   bool // there is a current trace
@@ -57,6 +59,9 @@ type machine struct {
 	changes   int  // states written that were not in the previous trace
 	unsteady  bool // running again over the result might not take the same way
 	suspended *invocation
+	resumed   bool            // the run goes on from where it stopped
+	ended     []trace.OpenPar // that ended since, as they were
+	touched   []*stream       // changed since
 
 	// Whether something can follow, see settled.go.
 	parted   bool // a par was met
@@ -120,8 +125,19 @@ func (m *machine) run(n *node) *fault {
 // ErrSteps is why a run stopped that executed more instructions than it may.
 var ErrSteps = errors.New("the run executed more instructions than the limit allows")
 
+// grown counts the states and frames that were made since it was called last.
+func (m *machine) grown() {
+	states := max(0, len(m.trace.Result)-m.charged.states)
+	frames := max(0, m.frames-m.charged.frames)
+	m.charged.states, m.charged.frames = len(m.trace.Result), m.frames
+	_ = m.count.Grow(states*sizeOfState + frames*int(unsafe.Sizeof(frame{})))
+}
+
 // stopped looks whether the run may go on.
 func (m *machine) stopped() *fault {
+	if m.grown(); m.count.Err() != nil {
+		return stopFault(m.count.Err())
+	}
 	if most := m.st.params.Limits.Steps; most > 0 && m.steps >= most {
 		f := faultf(CodeStopped, "execution was stopped after %d instructions, the limit is %d", m.steps, most)
 		f.cause = ErrSteps
@@ -304,6 +320,9 @@ func (m *machine) leavePar(fr *frame, f *fault) (*node, *fault) {
 		return m.branch(fr.n, 1), nil
 	}
 	m.again.leaveBeside(fr)
+	if m.resumed {
+		m.ended = append(m.ended, fr.par.Open())
+	}
 	m.trace.ParRightEnd(&fr.par)
 	m.complete = m.complete || fr.done
 	if f != nil && fr.err == nil || f == nil {
@@ -348,6 +367,9 @@ func (m *machine) enterMatch(n *node) (*node, *fault) {
 	if f != nil {
 		return nil, m.wait(n, f)
 	}
+	if len(a.Text()) == len(b.Text()) { // others differ at once
+		_ = m.count.Work(len(a.Text()) / meter.Byte)
+	}
 	equal := value.Equal(a, b)
 	switch {
 	case n.op == opMatch && !equal:
@@ -368,17 +390,18 @@ func (m *machine) wait(n *node, f *fault) *fault {
 	return nil
 }
 
+// mostUp bounds how far a never looks for the fold whose values it waits for.
+const mostUp = 16
+
 // never waits for what nobody brings; as the last instruction of a fold over a stream, for more values.
 func (m *machine) never(n *node) {
 	m.complete, m.stuck = false, true
 	w := wait{n: n}
-	for fr := m.top; fr != nil && w.variable == ""; fr = fr.up {
-		if fr.pass == nil {
-			continue
-		}
-		if fr.pass.stream == nil {
-			break
-		}
+	fr := m.top
+	for up := 0; fr != nil && fr.pass == nil && up < mostUp; up++ { // every never looks
+		fr = fr.up
+	}
+	if fr != nil && fr.pass != nil && fr.pass.stream != nil {
 		w.variable = fr.pass.n.from.Name
 	}
 	m.waits = append(m.waits, w)
@@ -432,8 +455,12 @@ func (m *machine) begin(current *arrival, results map[uint32]CallResult) {
 	m.close(s.trace)
 	m.p = s.p
 	m.top, m.complete, m.steps = nil, true, 0
+	m.charged.states, m.charged.frames = 0, m.frames
 	m.blocking, m.changes, m.unsteady, m.suspended = 0, 0, false, nil
 	m.parted, m.stuck, m.handedOn = false, false, false
+	m.resumed, m.ended = false, m.ended[:0]
+	clear(m.touched)
+	m.touched = m.touched[:0]
 	m.scopes.reset()
 	m.scalars.reset(len(m.p.scalars))
 	m.canons.reset(len(m.p.canons))
@@ -463,6 +490,9 @@ func (m *machine) numberStreams(result []trace.Entry) (bad *fault) {
 	return bad
 }
 
+// mostUnused is how many results without a call an error shows.
+const mostUnused = 32
+
 // unusedResults is the outcome when results were given for calls that nobody made. strays are
 // those whose keys are no ids.
 func unusedResults(results map[uint32]CallResult, strays map[string]CallResult) *fault {
@@ -475,7 +505,11 @@ func unusedResults(results map[uint32]CallResult, strays map[string]CallResult) 
 	}
 	var items []string
 	for _, key := range slices.Sorted(maps.Keys(all)) {
-		items = append(items, fmt.Sprintf("%q: CallServiceResult { ret_code: %d, result: %q }", key, all[key].RetCode, all[key].Result))
+		if len(items) == mostUnused {
+			items = append(items, "...")
+			break
+		}
+		items = append(items, fmt.Sprintf("%q: CallServiceResult { ret_code: %d, result: %q }", cut(key), all[key].RetCode, cut(all[key].Result)))
 	}
-	return faultf(CodeUnusedResults, "after finishing execution of supplied AIR, there are some unprocessed call results: `{%s}`, probably a wrong call_id used", strings.Join(items, ", "))
+	return faultf(CodeUnusedResults, "after finishing execution of supplied AIR, there are some unprocessed call results: `{%s}`, probably a wrong call_id used", whole(strings.Join(items, ", ")))
 }

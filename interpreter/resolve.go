@@ -2,8 +2,10 @@ package interpreter
 
 import (
 	"math"
+	"unsafe"
 
 	"github.com/aquanode/aquanode/interpreter/air"
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -51,6 +53,9 @@ func (m *machine) variable(o *operand) (*item, *fault) {
 		return it, f
 	}
 	v, f := m.look(it, o.lens)
+	if f == nil {
+		f = charge(m.count, len(o.lens.text)/meter.Byte, sizeOfItem+len(it.tetraplet().Lens)+len(o.lens.text))
+	}
 	if f != nil {
 		return nil, f
 	}
@@ -102,7 +107,7 @@ func (m *machine) ofCanon(o *operand) (*item, *fault) {
 	case f != nil:
 		return nil, f
 	case o.lens == nil:
-		return c.array()
+		return c.array(m.count)
 	case o.lens.length:
 		return &item{
 			val:  value.Int(int64(len(c.items))),
@@ -152,7 +157,7 @@ func (m *machine) accessorValue(a *accessor) (value.Value, *fault) {
 	if f != nil {
 		return value.Value{}, f
 	}
-	return it.value()
+	return it.value(m.count)
 }
 
 func (m *machine) ofCanonMap(o *operand) (*item, *fault) {
@@ -161,7 +166,7 @@ func (m *machine) ofCanonMap(o *operand) (*item, *fault) {
 	case f != nil:
 		return nil, f
 	case o.lens == nil:
-		return c.object()
+		return c.object(m.count)
 	case o.lens.length:
 		return &item{
 			val:  value.Int(int64(len(c.items))),
@@ -176,6 +181,13 @@ func (m *machine) ofCanonMap(o *operand) (*item, *fault) {
 	if len(o.lens.path) > 1 && len(values) > 0 { // of a key that is not there, any part is []
 		return m.ofKey(c, values, o.lens.path[1:])
 	}
+	size := sizeOfItem
+	for _, it := range values {
+		size += len(it.val.Text())
+	}
+	if f := charge(m.count, len(values)+size/meter.Byte, size); f != nil {
+		return nil, f
+	}
 	return &item{
 		val:  allOf(values),
 		tet:  &value.Tetraplet{PeerPK: c.peer, Lens: o.lens.text},
@@ -184,7 +196,7 @@ func (m *machine) ofCanonMap(o *operand) (*item, *fault) {
 }
 
 func (m *machine) valuesOfKey(c *canon, a *accessor) ([]*item, *fault) {
-	ix, f := c.pairs()
+	ix, f := c.pairs(m.count)
 	if f != nil {
 		return nil, f
 	}
@@ -221,10 +233,15 @@ func (m *machine) ofKey(c *canon, values []*item, path []accessor) (*item, *faul
 	if f != nil {
 		return nil, f
 	}
-	t := *it.tetraplet()
-	for _, a := range path[1:] {
-		t.Lens += "." + a.String()
+	lens := []byte(it.tetraplet().Lens)
+	for i := range path[1:] {
+		lens = append(append(lens, '.'), path[1+i].String()...)
 	}
+	if f := charge(m.count, len(path)+len(lens)/meter.Byte, sizeOfItem+len(lens)); f != nil {
+		return nil, f
+	}
+	t := *it.tetraplet()
+	t.Lens = string(lens)
 	return &item{val: v, tet: &t, prov: &c.prov}, nil
 }
 
@@ -233,10 +250,11 @@ func (m *machine) look(it *item, l *lens) (value.Value, *fault) {
 	if !l.length {
 		return m.path(it, l.path)
 	}
-	v, f := it.value()
+	v, f := it.value(m.count)
 	if f != nil {
 		return v, f
 	}
+	_ = m.count.Work(len(v.Text()) / parsed)
 	n, ok := v.Len()
 	if !ok {
 		return v, faultf(CodeLength, "the length functor could applied only to an array-like value, but it's applied to '%s'", v)
@@ -245,7 +263,7 @@ func (m *machine) look(it *item, l *lens) (value.Value, *fault) {
 }
 
 func (m *machine) path(it *item, path []accessor) (value.Value, *fault) {
-	v, f := it.value()
+	v, f := it.value(m.count)
 	for i := 0; i < len(path) && f == nil; i++ {
 		v, f = m.stepInto(v, &path[i])
 	}
@@ -253,6 +271,7 @@ func (m *machine) path(it *item, path []accessor) (value.Value, *fault) {
 }
 
 func (m *machine) stepInto(v value.Value, a *accessor) (value.Value, *fault) {
+	_ = m.count.Work(1 + len(v.Text())/parsed)
 	switch a.Kind {
 	case air.ByIndex:
 		return element(v, a.Index)
@@ -304,7 +323,7 @@ func (m *machine) operandValue(o *operand) (value.Value, *fault) {
 	if f != nil {
 		return value.Value{}, f
 	}
-	return it.value()
+	return it.value(m.count)
 }
 
 // text is an operand that has to be a string: a peer, a service or a function.
@@ -331,6 +350,9 @@ func (m *machine) text(o *operand) (string, *fault) {
 func (m *machine) tetraplets(o *operand, it *item) []value.Tetraplet {
 	if o.src.Kind == air.Variable && o.lens == nil && o.src.Var.Kind != air.Scalar {
 		c, _ := m.canonOf(o)
+		if charge(m.count, len(c.items), len(c.items)*int(unsafe.Sizeof(value.Tetraplet{}))) != nil {
+			return nil
+		}
 		out := make([]value.Tetraplet, len(c.items))
 		for i, e := range c.items {
 			out[i] = *e.tetraplet()
@@ -353,7 +375,7 @@ func (m *machine) iterable(o *operand) ([]*item, *fault) {
 	if f != nil {
 		return nil, f
 	}
-	items, isArray, f := it.split()
+	items, isArray, f := it.split(m.count)
 	if f == nil && !isArray {
 		name := o.src.Var.Name
 		if o.lens != nil {

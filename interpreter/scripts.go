@@ -28,12 +28,15 @@ func (s *Scripts) program(text string, count *meter.Counter) (*program, error) {
 	if p := s.lookup(text); p != nil {
 		return p, nil
 	}
-	if err := count.Work(len(text) / 4); err != nil { // a byte takes 12 ns
-		return nil, err
+	if f := charge(count, len(text)/4, 3*len(text)); f != nil { // a byte takes 12 ns
+		return nil, f
 	}
 	script, err := air.Parse(text)
 	if err != nil {
 		return nil, err
+	}
+	if f := charge(count, len(script.Names), sizeOf(script)); f != nil {
+		return nil, f
 	}
 	p := newProgram(script)
 	s.keep(p)

@@ -256,6 +256,7 @@ func (m *machine) end(f *fault) *fault {
 	if f != nil && !f.catchable() {
 		return f
 	}
+	m.grown()
 	m.file()
 	if m.suspended == nil {
 		if bad := m.numberStreams(m.trace.Result); bad != nil {
@@ -465,13 +466,13 @@ func (s *State) addElements(items []*item) ([]data.CID, *fault) {
 		if it.elementCID != "" && it.epoch == s.epoch {
 			continue
 		}
-		v, f := it.value()
+		v, f := it.value(s.count)
 		if f != nil {
 			return nil, f
 		}
 		fresh, values = append(fresh, it), append(values, v)
 	}
-	if err := s.count.Grow(len(items)*wordsOfElement + len(fresh)*sizeOfElement); err != nil {
+	if err := s.count.Grow(len(items)*wordsOfElement + len(fresh)*sizeOfCanonElement); err != nil {
 		return nil, stopFault(err)
 	}
 	elements := make([]data.CanonElement, len(fresh))
@@ -490,8 +491,8 @@ func (s *State) addElements(items []*item) ([]data.CID, *fault) {
 
 // Bytes of a canon element: in lists, and when it is new.
 const (
-	wordsOfElement = 40
-	sizeOfElement  = 400
+	wordsOfElement     = 40
+	sizeOfCanonElement = 400
 )
 
 // addParts stores tetraplets and values of elements, if they are not too many at the same time: the two have nothing in common.

@@ -2,6 +2,7 @@ package interpreter
 
 import (
 	"sort"
+	"unsafe"
 
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/data"
@@ -18,6 +19,8 @@ type streamValue struct {
 	pos  int
 }
 
+const sizeOfStreamValue = int(unsafe.Sizeof(streamValue{}))
+
 // stream is an append-only list of values in generations, in three lists by
 // origin. A pass of a fold takes whole generations; see batch.
 type stream struct {
@@ -29,6 +32,9 @@ type stream struct {
 	news     news       // of its values
 	folds    int        // that ran over values of it
 	settled  bool       // previous is numbered without gaps, see settle
+	touched  bool       // see machine.touch
+	closed   bool       // its new has ended
+	outer    int        // in the list of open streams of the name, the nearest one before that may be meant where this is not
 	frozen   frozenList // of the latest canon
 }
 
@@ -165,7 +171,7 @@ func (t *streams) reset(names int) {
 // at finds the stream that a mention of the name means, or nil.
 func (t streams) at(name *target) *stream {
 	list := t[name.slot]
-	for i := len(list) - 1; i >= 0; i-- {
+	for i := len(list) - 1; i >= 0; i = list[i].outer {
 		if s := list[i]; s.span.Start < name.Pos && name.Pos < s.span.End {
 			return s
 		}
@@ -179,20 +185,33 @@ func (t streams) orMake(name *target) *stream {
 		return s
 	}
 	s := &stream{span: everywhere}
-	t[name.slot] = append(t[name.slot], s)
+	t.push(name.slot, s)
 	return s
+}
+
+// push opens a stream. A mention that is not within its span is not within those that its span holds either: a fold opens one
+// for each element, and looking through all for each mention would be quadratic.
+func (t streams) push(slot int32, s *stream) {
+	list := t[slot]
+	i := len(list) - 1
+	for i >= 0 && s.span.Start <= list[i].span.Start && list[i].span.End <= s.span.End {
+		i = list[i].outer
+	}
+	s.outer = i
+	t[slot] = append(list, s)
 }
 
 var everywhere = air.Span{Start: -1, End: 1<<31 - 1}
 
 func (t streams) open(n *node) {
-	t[n.out.slot] = append(t[n.out.slot], &stream{span: n.ins.At()})
+	t.push(n.out.slot, &stream{span: n.ins.At()})
 }
 
 func (t streams) close(n *node) *stream {
 	list := t[n.out.slot]
 	s := list[len(list)-1]
 	t[n.out.slot] = list[:len(list)-1]
+	s.closed = true
 	return s
 }
 

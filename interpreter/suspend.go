@@ -56,27 +56,26 @@ type savepoint struct {
 	states int // of the trace, with the pending one
 	last   trace.Entry
 	own    int
-	pars   []trace.OpenPar
 }
 
 // resume goes on with a suspended run. A fault means that nothing changed, as in run.
 func (s *State) resume(results map[uint32]CallResult, out *Outcome) *fault {
 	m := &s.m
-	for _, list := range m.streams {
-		for _, st := range list {
-			st.settle(s.trace)
-		}
-	}
+	m.settleStreams(s.trace)
 	c := m.suspended
 	last := len(s.trace) - 1
-	save := savepoint{stores: s.mark(), states: last + 1, last: s.trace[last], own: len(m.own), pars: m.openPars()}
+	save := savepoint{stores: s.mark(), states: last + 1, last: s.trace[last], own: len(m.own)}
 
 	m.suspended, m.complete = nil, c.before
 	m.waits = m.waits[:len(m.waits)-1]
 	m.ask()
 	m.results = maps.Clone(results)
 	m.forgetAnswers()
-	m.forgetInputs()
+	if !m.resumed {
+		m.forgetInputs()
+	}
+	m.resumed, m.ended = true, m.ended[:0]
+	m.charged.states = last
 	m.trace.Resume(s.trace[:last])
 	delete(m.results, save.last.CallID)
 	n, f := m.leave(m.failed(c.n, m.answered(c, results[save.last.CallID])))
@@ -100,11 +99,15 @@ func (s *State) undo(to savepoint) {
 	s.trace = s.m.trace.Result[:to.states]
 	s.trace[to.states-1] = to.last
 	s.own = s.m.own[:to.own]
-	trace.ClosePars(s.trace, to.pars)
+	for _, par := range append(s.m.ended, s.m.openPars()...) {
+		if par.Within(to.states) { // the others are of the run that failed
+			trace.ClosePars(s.trace, []trace.OpenPar{par})
+		}
+	}
 	s.rollBack(to.stores)
 }
 
-// openPars are the pars around the pending call, from the inside out.
+// openPars are the pars that have not ended, from the inside out.
 func (m *machine) openPars() []trace.OpenPar {
 	var open []trace.OpenPar
 	for fr := m.top; fr != nil; fr = fr.up {
@@ -129,6 +132,33 @@ func (m *machine) close(states []trace.Entry) {
 		trace.ClosePars(states, m.openPars())
 		_ = m.numberStreams(states)
 	}
+}
+
+// settleStreams settles the streams that the latest run touched; when it was a new run, all.
+func (m *machine) settleStreams(states []trace.Entry) {
+	if !m.resumed {
+		for _, list := range m.streams {
+			for _, s := range list {
+				s.settle(states)
+			}
+		}
+	}
+	for _, s := range m.touched {
+		if s.touched = false; !s.closed && m.resumed {
+			s.settle(states)
+		}
+	}
+	clear(m.touched)
+	m.touched = m.touched[:0]
+}
+
+// touch notes that a run changes a stream.
+func (m *machine) touch(s *stream) *stream {
+	if !s.touched {
+		s.touched = true
+		m.touched = append(m.touched, s)
+	}
+	return s
 }
 
 // settle makes all values previous ones, numbered as they are in the data: so a new

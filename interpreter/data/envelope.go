@@ -121,7 +121,7 @@ func (r *envelopeReader) versionField(name string, to *string) error {
 		*to, err = r.in.text(packStr)
 	}
 	if err == nil && !isVersion(*to) {
-		err = fmt.Errorf("%q is no semantic version", *to)
+		err = fmt.Errorf("%q is not a semantic version", (*to)[:min(len(*to), mostVersion)])
 	}
 	return err
 }
@@ -172,6 +172,9 @@ func (p *packed) byteArray(n int) ([]byte, error) {
 	return b, nil
 }
 
+// mostVersion is the length of a version, in bytes, that nobody exceeds in good faith.
+const mostVersion = 300
+
 // isVersion reports whether s is a semantic version in full: three numbers of 64 bits and perhaps more.
 func isVersion(s string) bool {
 	core := s
@@ -184,7 +187,7 @@ func isVersion(s string) bool {
 			return false
 		}
 	}
-	return len(numbers) == 3 && utf8.ValidString(s) && semver.IsValid("v"+s)
+	return len(s) <= mostVersion && len(numbers) == 3 && utf8.ValidString(s) && semver.IsValid("v"+s)
 }
 
 // envelopeHead is what every envelope written here begins with; the size and bytes of the archive follow.

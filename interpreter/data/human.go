@@ -105,10 +105,19 @@ func (r ServiceResult) human() value.Value {
 func humanSignatures(signatures []Signature) value.Value {
 	fields := make([]value.Field, len(signatures))
 	for i, s := range signatures {
-		fields[i].Key = base58.Encode([]byte(s.PublicKey))
-		fields[i].Value = value.String(base58.Encode([]byte(s.Signature)))
+		fields[i].Key = base58Of(s.PublicKey)
+		fields[i].Value = value.String(base58Of(s.Signature))
 	}
 	return value.Object(fields)
+}
+
+// base58Of is a key or a signature. What is too long to be one is cut: base58 is quadratic.
+func base58Of(s string) string {
+	const most = 1024
+	if len(s) > most {
+		return base58.Encode([]byte(s[:most])) + "..."
+	}
+	return base58.Encode([]byte(s))
 }
 
 func (s State) human() value.Value {

@@ -110,12 +110,19 @@ func appendSized(dst []byte, s string) []byte {
 	return append(binary.LittleEndian.AppendUint32(dst, uint32(len(s))), s...)
 }
 
+// mostListed is how many ids an error lists.
+const mostListed = 32
+
 // String lists the ids as error messages do.
 func (m *Multiset) String() string {
 	var b strings.Builder
 	for i, cid := range m.cids {
 		if i > 0 {
 			b.WriteString(", ")
+		}
+		if i == mostListed {
+			b.WriteString("...")
+			break
 		}
 		b.WriteString(`"` + string(cid) + `"`)
 	}

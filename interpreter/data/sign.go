@@ -94,13 +94,16 @@ func signersOfKeys(d *Data, count *meter.Counter) (*Signers, error) {
 	return s, nil
 }
 
+// mostKey is how much of a malformed key an error shows: base58 is quadratic.
+const mostKey = 128
+
 // keyWork is the work of making a peer id of a key, in units.
 const keyWork = 20
 
 // peerOf is the peer id of an encoded public key.
 func peerOf(key string) (string, error) {
 	malformed := func(why string) (string, error) {
-		return "", signatureError("malformed key: %q: %s", base58.Encode([]byte(key)), why)
+		return "", signatureError("malformed key: %q: %s", base58.Encode([]byte(key[:min(len(key), mostKey)])), why)
 	}
 	switch {
 	case key == "":

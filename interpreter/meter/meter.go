@@ -22,10 +22,8 @@ const (
 	Signature = 1000 // units of a signature, made or verified
 )
 
-const (
-	batch      = 1000    // units between two questions to the meter, 50 us
-	batchBytes = 1 << 16 // bytes, likewise
-)
+// batch is the units between two questions to the meter, 50 us. Of bytes it is asked when as many are taken as can be read in them.
+const batch = 1000
 
 // Stop is the error of a run that its meter or its context ended.
 type Stop struct{ Err error }
@@ -109,7 +107,7 @@ func (c *Counter) Grow(n int) error {
 	if c == nil {
 		return nil
 	}
-	if c.owed += int64(n); c.owed < batchBytes {
+	if c.owed += int64(n); c.owed < int64(c.batch)*Byte {
 		return c.err
 	}
 	return c.askBytes()

@@ -85,6 +85,9 @@ type OpenPar struct {
 	inRight              bool
 }
 
+// Within reports whether the state of the par is among the first n of the result.
+func (p *OpenPar) Within(n int) bool { return int(p.at) < n }
+
 // Open says how far a par is.
 func (par *Par) Open() OpenPar {
 	return OpenPar{at: par.at, leftSize: par.leftSize, branch: par.branch, inRight: par.inRight}

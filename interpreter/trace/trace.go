@@ -264,8 +264,13 @@ func debugValueRef(e *data.State) string {
 }
 
 func debugFold(lore []data.FoldLore) string {
+	const most = 32
 	var items []string
-	for _, l := range lore {
+	for i, l := range lore {
+		if i == most {
+			items = append(items, "...")
+			break
+		}
 		var descs []string
 		for _, d := range []data.SubTrace{l.Before, l.After} {
 			descs = append(descs, fmt.Sprintf("SubTraceDesc { begin_pos: %d, subtrace_len: %d }", d.Begin, d.Len))
@@ -276,6 +281,10 @@ func debugFold(lore []data.FoldLore) string {
 }
 
 func debugList(gens []uint32) string {
+	const most = 32
+	if len(gens) > most {
+		gens = gens[:most]
+	}
 	return strings.Join(strings.Fields(fmt.Sprint(gens)), ", ")
 }
 
