@@ -141,6 +141,7 @@ func (a *again) passed(fr *frame) { a.open = a.open[:len(a.open)-len(a.inside(fr
 func (m *machine) lookAhead(fr *frame) {
 	a := &m.again
 	l := lookahead{m: m}
+	_ = m.count.Work(len(a.inside(fr)))
 	for _, r := range a.inside(fr) {
 		if !r.ended || fr.n.op == opXor {
 			l.wanted |= r.wants

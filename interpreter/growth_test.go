@@ -201,6 +201,10 @@ var dimensions = []dimension{
 	{"length of a literal", 100000, func(n int) string {
 		return `(seq (ap "` + strings.Repeat("x", n) + `" x) (xor (fail 1 "` + strings.Repeat("y", n) + `") (ap :error: z)))`
 	}, nil},
+	{"open requests within xors", 500, func(n int) string {
+		requests := list(n, `(par (call "p%d" ("s" "f") []) `) + "(null)" + strings.Repeat(")", n)
+		return "(seq (par (null) " + call("a") + ") " + nested(n, "(xor ", requests, " (null))") + ")"
+	}, nil},
 	{"matches that fail", 2000, func(n int) string { return seq(n, `(xor (match %d "x" (null)) (null))`) }, nil},
 }
 
@@ -218,6 +222,7 @@ func measured(t testing.TB, d dimension, n int) (units, bytes, allocated float64
 		}
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // each processor has pools of its own
 	runtime.GC()
 	runtime.GC() // empties the pools
 	var before, after runtime.MemStats
@@ -228,17 +233,30 @@ func measured(t testing.TB, d dimension, n int) (units, bytes, allocated float64
 }
 
 func TestGrowth(t *testing.T) {
-	const most = 2.2 * 2.2 // for four times as much
 	for _, d := range dimensions {
-		small := [3]float64{}
-		large := [3]float64{}
-		small[0], small[1], small[2] = measured(t, d, d.n)
-		large[0], large[1], large[2] = measured(t, d, 4*d.n)
-		for i, what := range []string{"units of work", "bytes counted", "bytes allocated"} {
-			if by := large[i] / small[i]; by > most {
-				t.Errorf("%s, from %d to %d: %.1f times the %s (%.0f, %.0f)", d.name, d.n, 4*d.n, by, what, small[i], large[i])
+		var faults []string
+		for range 3 { // the race detector makes pools forget
+			if faults = d.faults(t); len(faults) == 0 {
+				break
 			}
 		}
-		t.Logf("%-40s units %8.0f x%.1f  counted %9.0f x%.1f  allocated %9.0f x%.1f", d.name, small[0], large[0]/small[0], small[1], large[1]/small[1], small[2], large[2]/small[2])
+		for _, f := range faults {
+			t.Error(f)
+		}
 	}
+}
+
+// faults says what grows too fast.
+func (d *dimension) faults(t *testing.T) (faults []string) {
+	const most = 2.2 * 2.2 // for four times as much
+	small, large := [3]float64{}, [3]float64{}
+	small[0], small[1], small[2] = measured(t, *d, d.n)
+	large[0], large[1], large[2] = measured(t, *d, 4*d.n)
+	for i, what := range []string{"units of work", "bytes counted", "bytes allocated"} {
+		if by := large[i] / small[i]; by > most {
+			faults = append(faults, fmt.Sprintf("%s, from %d to %d: %.1f times the %s (%.0f, %.0f)", d.name, d.n, 4*d.n, by, what, small[i], large[i]))
+		}
+	}
+	t.Logf("%-40s units %8.0f x%.1f  counted %9.0f x%.1f  allocated %9.0f x%.1f", d.name, small[0], large[0]/small[0], small[1], large[1]/small[1], small[2], large[2]/small[2])
+	return faults
 }
