@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -353,6 +354,41 @@ func TestAliasesAreKept(t *testing.T) {
 	n = begin()
 	if id, ok := n.Services().Alias(n.ID(), "hello"); id != "greeter" || !ok {
 		t.Errorf("want the alias of greeter, got %q, %v", id, ok)
+	}
+}
+
+// A file that is not a service stops the start, unless the peer is told to go on without it.
+func TestBrokenServices(t *testing.T) {
+	c := config.Config{Key: key(1), DataDir: t.TempDir(), ServicesDir: t.TempDir(), Network: "none"}
+	for name, text := range map[string]string{
+		"good": "exports.f = () => 1", "getter": `Object.defineProperty(exports, "f", {enumerable: true, get() { throw 1 }})`, "syntax": "\nlet x = ;",
+	} {
+		if err := os.WriteFile(filepath.Join(c.ServicesDir, name+".js"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := node.New(c)
+	for _, want := range []string{"getter.js:1:", "syntax.js:2:9: ", "--skip-broken-services"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q in %v", want, err)
+		}
+	}
+	c.SkipBrokenServices = true
+	n, err := node.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	var ids []string
+	for _, s := range n.Services().List(n.ID()) {
+		ids = append(ids, s.ID)
+	}
+	if !slices.Equal(ids, []string{"good"}) {
+		t.Errorf("services %v", ids)
+	}
+	c.ServicesDir, c.DataDir = filepath.Join(c.ServicesDir, "none"), t.TempDir()
+	if _, err := node.New(c); err == nil || strings.Contains(err.Error(), "skip") {
+		t.Errorf("no directory: %v", err)
 	}
 }
 

@@ -20,20 +20,33 @@ func (n *Node) loadScripts() error {
 			return err
 		}
 	}
-	return loadScripts(n.services, n.id, n.cfg.ServicesDir, removed)
+	list, err := script.Load(n.cfg.ServicesDir)
+	if err != nil {
+		files, ok := err.(interface{ Unwrap() []error })
+		switch {
+		case !ok: // the directory cannot be read
+			return err
+		case !n.cfg.SkipBrokenServices:
+			return fmt.Errorf("%w\nwith --skip-broken-services the peer starts without these", err)
+		}
+		for _, err := range files.Unwrap() {
+			log.Errorw("file is not a service and is left out", "reason", err)
+		}
+	}
+	return registerScripts(n.services, n.id, list, removed)
 }
 
 // LoadScripts registers the .js files of a directory as services of a scope. One that is
 // broken is an error: a peer that lacks a service it was told to offer is of no use.
 func LoadScripts(r *services.Registry, scope, dir string) error {
-	return loadScripts(r, scope, dir, nil)
-}
-
-func loadScripts(r *services.Registry, scope, dir string, removed map[string]string) error {
 	list, err := script.Load(dir)
 	if err != nil {
 		return err
 	}
+	return registerScripts(r, scope, list, nil)
+}
+
+func registerScripts(r *services.Registry, scope string, list []*script.Service, removed map[string]string) error {
 	for _, s := range list {
 		if removed[s.ID()] == s.Blueprint() {
 			log.Warnw("service was removed, and its file has not changed", "service", s.ID(), "file", s.File())

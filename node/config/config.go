@@ -68,6 +68,9 @@ type Config struct {
 	// ServicesDir is a directory of .js files to serve, NAME.js as service NAME. Empty:
 	// none.
 	ServicesDir string
+	// SkipBrokenServices starts without the files of ServicesDir that are not services, and logs
+	// an error that names them.
+	SkipBrokenServices bool
 	// Management are peers that may call the guarded functions besides the host.
 	Management []string
 

@@ -130,6 +130,10 @@ var Table = []*Setting{
 		apply: func(c *Config, v any) { c.ServicesDir = v.(string) },
 	},
 	{
+		Name: "skip_broken_services", Kind: Bool, Usage: "start without the files in services that are not services, and log which they are",
+		apply: func(c *Config, v any) { c.SkipBrokenServices = v.(bool) },
+	},
+	{
 		Name: "management", Kind: List, Short: "m", Also: []string{"management_peer_id"}, check: each(peerID),
 		Usage: "`PEERID` that may manage this peer, repeatable",
 		apply: func(c *Config, v any) { c.Management = v.([]string) },

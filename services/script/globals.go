@@ -31,6 +31,15 @@ func (m *machine) defineGlobals() error {
 		panic("goja lacks JSON.parse or JSON.stringify")
 	}
 
+	text, ok4 := rt.Get("Function").ToObject(rt).Get("prototype").ToObject(rt).Get("toString").Export().(func(goja.FunctionCall) goja.Value)
+	if !ok4 {
+		panic("goja lacks Function.prototype.toString")
+	}
+	m.functionText = func(f goja.Value, _ ...goja.Value) (v goja.Value, err error) {
+		err = m.try(func() error { v = text(goja.FunctionCall{This: f}); return nil })
+		return v, err
+	}
+
 	module, exports := rt.NewObject(), rt.NewObject()
 	if err := module.Set("exports", exports); err != nil {
 		return err

@@ -29,7 +29,8 @@ type job struct {
 	base  uint64 // bytes of heap after the first 20 ms
 }
 
-// during runs f as a job that ends with the context.
+// during runs f as a job that ends with the context. Everything that looks at objects of the
+// script belongs in there: a getter, a toString or a proxy may throw, or loop.
 func (m *machine) during(ctx context.Context, c *services.Call, f func(*job) error) error {
 	j := &job{machine: m, ctx: ctx, call: c}
 	m.job = j
@@ -41,7 +42,26 @@ func (m *machine) during(ctx context.Context, c *services.Call, f func(*job) err
 		m.job = nil
 		m.rt.ClearInterrupt()
 	}()
-	return f(j)
+	return m.try(func() error { return f(j) })
+}
+
+// try makes errors of what a script throws at the runtime's Go functions, and of its interrupts.
+func (m *machine) try(f func() error) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case *goja.InterruptedError:
+			err = p
+		case *goja.StackOverflowError:
+			err = p
+		default:
+			panic(p)
+		}
+	}()
+	if ex := m.rt.Try(func() { err = f() }); ex != nil {
+		return ex
+	}
+	return err
 }
 
 func (j *job) interrupt(cause error) {

@@ -31,40 +31,40 @@ type machine struct {
 	signatures []services.Signature
 
 	// Taken before the file runs, which may replace them.
-	parse, stringify, describe goja.Callable
+	parse, stringify, describe, functionText goja.Callable
 }
 
 // start makes a runtime and runs the file in it.
-func start(s *Service) (*machine, error) {
+func start(ctx context.Context, s *Service) (*machine, error) {
 	m := &machine{service: s, rt: goja.New(), functions: map[string]goja.Callable{}, growth: maxGrowth}
 	m.rt.SetMaxCallStackSize(maxCallDepth)
 	if err := m.defineGlobals(); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.file, err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), loadTime)
+	ctx, cancel := context.WithTimeout(ctx, loadTime)
 	defer cancel()
 	err := m.during(ctx, nil, func(*job) error {
-		if _, err := m.rt.RunProgram(s.source.program); err != nil {
-			return err
-		}
-		return m.findFunctions()
+		err := m.try(func() error {
+			if _, err := m.rt.RunProgram(s.source.program); err != nil {
+				return err
+			}
+			return m.findFunctions()
+		})
+		return m.loadError(err)
 	})
 	if err != nil {
-		return nil, s.loadError(err)
+		return nil, s.located(err)
 	}
 	return m, nil
 }
 
-// loadError says where the top level of the file failed.
-func (s *Service) loadError(err error) error {
+// loadError says where the top level of the file failed. It shows what was thrown.
+func (m *machine) loadError(err error) error {
 	var ex *goja.Exception
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s: its top level did not end within %v", s.file, loadTime)
-	case !errors.As(err, &ex):
-		return fmt.Errorf("%s: %w", s.file, err)
+	if !errors.As(err, &ex) {
+		return err
 	}
-	e := &Error{File: s.file, Line: 1, Column: 1, Message: ex.Value().String()}
+	e := &Error{File: m.service.file, Line: 1, Column: 1, Message: m.show(ex.Value())}
 	for _, frame := range ex.Stack() {
 		if p := frame.Position(); p.Line > 0 {
 			e.Line, e.Column = p.Line, p.Column
@@ -74,9 +74,36 @@ func (s *Service) loadError(err error) error {
 	return e
 }
 
+// located names the file in an error, unless it does so itself.
+func (s *Service) located(err error) error {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, context.DeadlineExceeded):
+		return errEndless(s.file)
+	}
+	return &Error{File: s.file, Line: 1, Column: 1, Message: interruption(err).Error()}
+}
+
+func errEndless(file string) error {
+	return &Error{File: file, Line: 1, Column: 1, Message: fmt.Sprintf("its top level did not end within %v", loadTime)}
+}
+
+// show is a value as text, for an error.
+func (m *machine) show(v goja.Value) string {
+	text := "an exception that cannot be shown"
+	_ = m.try(func() error { text = services.Cut(v.String()); return nil })
+	return text
+}
+
 // findFunctions takes the exported functions, or else the declared ones.
 func (m *machine) findFunctions() error {
-	m.exports = m.rt.Get("module").ToObject(m.rt).Get("exports")
+	// Not by way of the global object: the file may have removed or replaced "module".
+	m.exports = goja.Undefined()
+	if module, ok := m.rt.Get("module").(*goja.Object); ok {
+		m.exports = module.Get("exports")
+	}
 	if exported, ok := m.exports.(*goja.Object); ok {
 		if _, isFunction := goja.AssertFunction(exported); isFunction {
 			return errors.New("module.exports is a function: export an object of functions, or exports.name = function")
@@ -104,12 +131,25 @@ func (m *machine) take(name string, v goja.Value) {
 	if !ok {
 		return
 	}
-	text := v.String()
+	text := m.sourceOf(v)
 	if strings.HasPrefix(text, "class") {
 		return
 	}
 	m.functions[name] = f
-	m.signatures = append(m.signatures, signatureOf(name, text, int(v.ToObject(m.rt).Get("length").ToInteger())))
+	length := v.ToObject(m.rt).Get("length").ToInteger()
+	m.signatures = append(m.signatures, signatureOf(name, text, int(max(0, min(length, maxParameters)))))
+}
+
+// maxParameters of a function are described; its length may be any number.
+const maxParameters = 256
+
+// sourceOf is the text of a function, by the method that the runtime had before the file ran.
+func (m *machine) sourceOf(f goja.Value) string {
+	text, err := m.functionText(f)
+	if err != nil { // a proxy
+		return ""
+	}
+	return text.String()
 }
 
 // call runs a function of the service.
@@ -119,7 +159,17 @@ func (m *machine) call(ctx context.Context, c *services.Call) (v value.Value, er
 		return value.Value{}, m.service.errNoFunction(c.Function)
 	}
 	err = m.during(ctx, c, func(j *job) error {
-		args, err := m.arguments(c)
+		var err error
+		v, err = m.run(j, f)
+		return m.callError(c, err)
+	})
+	return v, interruption(err)
+}
+
+// run calls a function with the arguments of the call in hand.
+func (m *machine) run(j *job, f goja.Callable) (v value.Value, err error) {
+	err = m.try(func() error {
+		args, err := m.arguments(j.call)
 		if err != nil {
 			return err
 		}
@@ -133,7 +183,7 @@ func (m *machine) call(ctx context.Context, c *services.Call) (v value.Value, er
 		v, err = m.result(result)
 		return err
 	})
-	return v, m.callError(c, err)
+	return v, err
 }
 
 func (m *machine) arguments(c *services.Call) ([]goja.Value, error) {
@@ -193,7 +243,6 @@ func (m *machine) callError(c *services.Call, err error) error {
 	case errors.As(err, &overflow):
 		return services.Errorf("function '%s' of service '%s' calls deeper than %d levels", c.Function, m.service.id, maxCallDepth)
 	case errors.As(err, &ex):
-		log.Debugw("exception", "service", m.service.id, "function", c.Function, "particle", c.ParticleID, "stack", ex.String())
 		return m.thrownError(ex.Value())
 	}
 	return interruption(err)
@@ -216,7 +265,7 @@ func (m *machine) thrownError(thrown goja.Value) error {
 	var ex *goja.Exception
 	switch {
 	case errors.As(err, &ex): // a getter or toJSON of the thrown object throws
-		return services.Errorf("an exception that cannot be shown: %v", ex.Value())
+		return services.Errorf("an exception that cannot be shown: %s", m.show(ex.Value()))
 	case err != nil:
 		return interruption(err)
 	}

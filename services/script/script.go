@@ -43,8 +43,12 @@
 //
 // A call ends with its context, at the particle's deadline, wherever it is in JavaScript code
 // or waiting; the runtime stays usable and keeps what the call had done. What is not
-// JavaScript code cannot be interrupted: one step of a regular expression with backreferences
-// or lookaround, a sort, new Array(1e8).fill(0) end when they end.
+// JavaScript code cannot be interrupted: a sort, new Array(1e8).fill(0) end when they end. A
+// call that goes on for a second after its deadline is given up: it keeps its runtime, the service
+// goes on with a new one, and with three such calls it answers errors until one returns.
+//
+// All that looks at objects of a script (its exports, results and exceptions) runs within
+// the time of a call: getters and proxies may throw, or loop.
 //
 // Calls are bounded in depth ([maxCallDepth]) and in the bytes of arguments and results
 // ([maxJSON]). JSON.parse refuses deep nesting, and repeat, padStart and padEnd long results,
@@ -58,11 +62,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ipfs/go-cid"
 	logging "github.com/ipfs/go-log/v2"
@@ -79,8 +86,10 @@ const (
 	maxCallDepth = 2048     // a level of native calls takes some KiB of Go stack
 	maxJSON      = 32 << 20 // the limit of a call result
 	maxSource    = 8 << 20
-	loadTime     = 5 * time.Second // for the top level of a file
 )
+
+// loadTime is for the top level of a file.
+var loadTime = 5 * time.Second
 
 // A Service is a .js file that runs. It is a [services.Handler] for one call at a time.
 type Service struct {
@@ -89,8 +98,14 @@ type Service struct {
 	blueprint string
 	source    *source
 
+	mu       sync.Mutex // of instance
+	instance *instance
+}
+
+// An instance is a runtime and the turn to use it. A call that does not end keeps its own.
+type instance struct {
 	mu      sync.Mutex // held by the call in hand
-	machine *machine   // nil after a panic, until the next call
+	machine *machine   // nil after a panic or a call that was given up, until the next call
 }
 
 // Load makes services of the .js files of a directory. Files that fail are reported together
@@ -104,7 +119,7 @@ func Load(dir string) ([]*Service, error) {
 	var errs []error
 	for _, e := range entries {
 		name, isScript := strings.CutSuffix(e.Name(), ".js")
-		if !isScript || name == "" || e.IsDir() {
+		if !isScript || name == "" {
 			continue
 		}
 		s, err := loadFile(name, filepath.Join(dir, e.Name()))
@@ -117,23 +132,76 @@ func Load(dir string) ([]*Service, error) {
 	return list, errors.Join(errs...)
 }
 
+// maxID is the longest service id.
+const maxID = 200
+
+// checkID refuses names that nobody could call, or that would break a line of text.
+func checkID(id string) error {
+	switch {
+	case len(id) > maxID:
+		return fmt.Errorf("%q is not a service id: longer than %d bytes", services.Cut(id), maxID)
+	case !utf8.ValidString(id), strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) || r == ' ' || r == '"' }):
+		return fmt.Errorf("%q is not a service id: only printable characters without spaces and quotes are", id)
+	}
+	return nil
+}
+
+// loadFile reads at most maxSource bytes, whatever the size of the file is said to be.
 func loadFile(id, path string) (*Service, error) {
+	if err := checkID(id); err != nil {
+		return nil, fmt.Errorf("%q: %w", path, err)
+	}
 	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("load service %q: %w", id, err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: is not a file", path)
+	}
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("load service %q: %w", id, err)
 	}
-	if info.Size() > maxSource {
-		return nil, fmt.Errorf("load service %q: %s has %d bytes, at most %d are allowed", id, path, info.Size(), maxSource)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSource+1))
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("load service %q: %w", id, err)
+	case len(text) > maxSource:
+		return nil, fmt.Errorf("%s: has more than %d bytes, the most that a service may have", path, maxSource)
 	}
 	return New(id, path, string(text))
 }
 
-// New makes a service of JavaScript text and runs its top level. The file is named in errors.
+// New makes a service of JavaScript text and runs its top level. The file is named in errors. A
+// file that does not even end when it is interrupted is given up, and its goroutine left alone.
 func New(id, file, text string) (*Service, error) {
+	type made struct {
+		service *Service
+		err     error
+	}
+	done := make(chan made, 1)
+	go func() {
+		var m made
+		defer func() {
+			if p := recover(); p != nil {
+				m.err = &Error{File: file, Line: 1, Column: 1, Message: "the runtime broke: " + services.Cut(fmt.Sprint(p))}
+			}
+			done <- m
+		}()
+		m.service, m.err = newService(id, file, text)
+	}()
+	timer := time.NewTimer(loadTime + services.Grace)
+	defer timer.Stop()
+	select {
+	case m := <-done:
+		return m.service, m.err
+	case <-timer.C:
+		return nil, errEndless(file)
+	}
+}
+
+func newService(id, file, text string) (*Service, error) {
 	src, err := compile(file, text)
 	if err != nil {
 		return nil, err
@@ -143,9 +211,11 @@ func New(id, file, text string) (*Service, error) {
 		return nil, fmt.Errorf("load service %q: %w", id, err)
 	}
 	s := &Service{id: id, file: file, blueprint: cid.NewCidV1(cid.Raw, hash).String(), source: src}
-	if s.machine, err = start(s); err != nil {
+	m, err := start(context.Background(), s)
+	if err != nil {
 		return nil, err
 	}
+	s.instance = &instance{machine: m}
 	return s, nil
 }
 
@@ -171,25 +241,42 @@ func (s *Service) Register(r *services.Registry, scope string) error {
 
 // Call runs a function. It must not be called by two goroutines at once.
 func (s *Service) Call(ctx context.Context, c *services.Call) (value.Value, error) {
-	if !s.mu.TryLock() {
+	return s.current().call(ctx, s, c)
+}
+
+func (s *Service) current() *instance {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.instance
+}
+
+// Renew leaves the instance to a call that does not end. The next call makes a new one.
+func (s *Service) Renew() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.instance = &instance{}
+}
+
+func (i *instance) call(ctx context.Context, s *Service, c *services.Call) (value.Value, error) {
+	if !i.mu.TryLock() {
 		panic("script service " + s.id + " was called twice at once: do not register it as Concurrent")
 	}
-	defer s.mu.Unlock()
-	if s.machine == nil {
-		m, err := start(s)
+	defer i.mu.Unlock()
+	if i.machine == nil {
+		m, err := start(ctx, s)
 		if err != nil {
 			return value.Value{}, err
 		}
-		s.machine = m
+		i.machine = m
 	}
 	// A panic leaves the runtime in an unknown state. The service begins anew.
 	defer func() {
 		if p := recover(); p != nil {
-			s.machine = nil
+			i.machine = nil
 			panic(p)
 		}
 	}()
-	return s.machine.call(ctx, c)
+	return i.machine.call(ctx, c)
 }
 
 // errNoFunction lists what there is, for the eye of the script's author.

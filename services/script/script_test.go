@@ -327,11 +327,11 @@ func TestManyCallers(t *testing.T) {
 func TestConcurrentCallsArePrevented(t *testing.T) {
 	s := load(t, `exports.f = () => 1`)
 	r := registryOf(t, s)
-	s.mu.Lock() // as a call does
+	s.instance.mu.Lock() // as a call does
 	if got := r.Invoke(t.Context(), callOf(t, "test", "f", "[]")); !strings.Contains(got.Result, "called twice at once") {
 		t.Errorf("got %v", got)
 	}
-	s.mu.Unlock()
+	s.instance.mu.Unlock()
 	if got := r.Invoke(t.Context(), callOf(t, "test", "f", "[]")); got.Result != "1" {
 		t.Errorf("got %v", got)
 	}
@@ -342,7 +342,7 @@ func TestPanic(t *testing.T) {
 	s := load(t, `let n = 0; exports.f = () => ++n`)
 	r := registryOf(t, s)
 	r.Invoke(t.Context(), callOf(t, "test", "f", "[]"))
-	s.machine.functions["f"] = func(goja.Value, ...goja.Value) (goja.Value, error) { panic("broken") }
+	s.instance.machine.functions["f"] = func(goja.Value, ...goja.Value) (goja.Value, error) { panic("broken") }
 	if got := r.Invoke(t.Context(), callOf(t, "test", "f", "[]")); got.Result != `"Service 'test' broke in function 'f': broken"` {
 		t.Errorf("got %v", got)
 	}
@@ -354,7 +354,7 @@ func TestPanic(t *testing.T) {
 // A loop that hoards memory is ended long before its deadline.
 func TestMemory(t *testing.T) {
 	s := load(t, `let hoard = []; exports.f = () => { for (;;) hoard.push("x".repeat(1 << 20) + hoard.length) }; exports.g = () => { hoard = []; return 1 }`)
-	s.machine.growth = 64 << 20
+	s.instance.machine.growth = 64 << 20
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if r := invoke(t, s, ctx, "f", "[]"); r.Result != `"the call was ended: memory grew by more than 64 MiB"` {
@@ -432,17 +432,18 @@ await.js:1:7: Unexpected identifier
   await sleep(1)
         ^
   hint: await works in async functions only, not at the top level of a file
-binary.js: not a text file: its bytes are not UTF-8
+binary.js:1:1: not a text file: its bytes are not UTF-8
+dir.js: is not a file
 double.js:2:5: Identifier 'a' has already been declared
   let a = 2
       ^
-empty.js: the service has no functions: write exports.name = function
-func.js: module.exports is a function: export an object of functions, or exports.name = function
+empty.js:1:1: the service has no functions: write exports.name = function
+func.js:1:1: module.exports is a function: export an object of functions, or exports.name = function
 module.js:2:1: Unexpected reserved word
   export function f() {}
   ^
   hint: a service is not an ES module: write exports.name = function instead of export
-nothing.js: the service has no functions: write exports.name = function
+nothing.js:1:1: the service has no functions: write exports.name = function
 syntax.js:2:10: Unexpected token ;
   `+"\tlet x = ;\n  \t        "+`^
 throws.js:2:3: ReferenceError: nothing is not defined`, "\n")
@@ -460,7 +461,7 @@ func TestLoadNoDirectory(t *testing.T) {
 func TestLoadEndsEndlessFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, err := New("x", "x.js", `sleep(1e9)`)
-		if want := "x.js: its top level did not end within 5s"; err == nil || err.Error() != want {
+		if want := "x.js:1:1: its top level did not end within 5s"; err == nil || err.Error() != want {
 			t.Errorf("want %s, got %v", want, err)
 		}
 	})

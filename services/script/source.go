@@ -67,9 +67,26 @@ func (s *source) describe(list []services.Signature) {
 	}
 }
 
+// firstInvalid is where the first byte stands that is not UTF-8.
+func firstInvalid(text string) (line, column int) {
+	good := text
+	for i, r := range text {
+		if _, n := utf8.DecodeRuneInString(text[i:]); r == utf8.RuneError && n == 1 {
+			good = text[:i]
+			break
+		}
+	}
+	start := strings.LastIndexByte(good, '\n') + 1
+	return 1 + strings.Count(good, "\n"), 1 + utf8.RuneCountInString(good[start:])
+}
+
 func compile(file, text string) (*source, error) {
 	if !utf8.ValidString(text) {
-		return nil, fmt.Errorf("%s: not a text file: its bytes are not UTF-8", file)
+		line, column := firstInvalid(text)
+		return nil, &Error{File: file, Line: line, Column: column, Message: "not a text file: its bytes are not UTF-8"}
+	}
+	if line := deepLine(text); line > 0 {
+		return nil, &Error{File: file, Line: line, Column: 1, Message: fmt.Sprintf("brackets are nested deeper than %d levels", maxNesting)}
 	}
 	tree, err := parser.ParseFile(nil, file, text, 0, parser.WithDisableSourceMaps)
 	if err != nil {
@@ -80,6 +97,28 @@ func compile(file, text string) (*source, error) {
 		return nil, syntaxError(file, text, err)
 	}
 	return &source{file: file, program: program, declared: declaredFunctions(tree)}, nil
+}
+
+// maxNesting bounds the recursion of the parser, which takes 2.5 kB of stack for a bracket: 400,000
+// of them are the end of the process.
+const maxNesting = 10_000
+
+// deepLine is the line where brackets, wherever they stand, are nested too deep; 0 if they are not.
+func deepLine(text string) int {
+	line, depth := 1, 0
+	for i := range len(text) {
+		switch text[i] {
+		case '\n':
+			line++
+		case '(', '[', '{':
+			if depth++; depth > maxNesting {
+				return line
+			}
+		case ')', ']', '}':
+			depth--
+		}
+	}
+	return 0
 }
 
 // declaredFunctions are the function declarations of the top level, without generators.
