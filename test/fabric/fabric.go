@@ -143,6 +143,13 @@ func (l *Link) Slow(delay time.Duration, rate int) {
 	l.delay, l.rate = delay, rate
 }
 
+// Listen makes the link carry connections to an address, host:port, and gives the port to reach it
+// at. Networks of [Start] have done so.
+func (l *Link) Listen(target string) (port string, err error) { return l.listen(target) }
+
+// Close ends the link and its connections.
+func (l *Link) Close() { l.close() }
+
 func (l *Link) close() {
 	l.Heal()
 	l.Cut()

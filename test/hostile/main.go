@@ -31,6 +31,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"syscall"
 	"text/tabwriter"
 )
 
@@ -49,7 +50,7 @@ func main() {
 	slice := flag.Bool("slice", false, "only the rows that go test runs")
 	verbose := flag.Bool("v", false, "print what was counted")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *pattern, *binary, *format, *list, *slice, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, err)
