@@ -43,8 +43,8 @@ const (
 	peers = 5
 	// brokenShare is the share of a TTL that a link is broken at most.
 	brokenShare = 5
-	restMemory = 150 << 20
-	stopLimit  = 4 * time.Second // grace of 2 s and 2 s
+	restMemory  = 150 << 20
+	stopLimit   = 4 * time.Second // grace of 2 s and 2 s
 )
 
 // Report is what became of all particles.
