@@ -1,12 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -32,7 +29,8 @@ func daemon(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	stopped := stopSignal(c.Context)
+	stopped, ended := stopSignal(c.Context, cfg.Grace)
+	defer ended()
 	manager, err := findSupervisor(os.Getenv)
 	if err != nil {
 		return err
@@ -102,14 +100,4 @@ func (p peerLine) print(asJSON bool) error {
 		}
 	}
 	return nil
-}
-
-// stopSignal begins to listen for a signal to stop, which may come while a peer starts; wait returns when it is there. A second
-// one, after that, ends the process at once.
-func stopSignal(ctx context.Context) (wait func()) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	return func() {
-		<-ctx.Done()
-		stop()
-	}
 }

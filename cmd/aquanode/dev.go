@@ -31,7 +31,8 @@ func dev(c *cli.Context) error {
 	if n := c.Int("n"); n < 1 || n > 1000 {
 		return usagef("-n is a number of peers from 1 to 1000, not %d", n)
 	}
-	stopped := stopSignal(c.Context)
+	stopped, ended := stopSignal(c.Context, 0)
+	defer ended()
 	net, err := devnet.Start(devnet.Config{
 		Peers:    c.Int("n"),
 		PortBase: c.Int("port-base"),
