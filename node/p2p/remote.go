@@ -46,7 +46,7 @@ const (
 func ipRange(addr netip.Addr, id peer.ID) string {
 	addr = addr.Unmap().WithZone("")
 	if addr.IsLoopback() {
-		return "loopback/" + id.String()
+		return loopbackRange + id.String()
 	}
 	bits := rangeBits6
 	if addr.Is4() {
@@ -60,8 +60,9 @@ func ipRange(addr netip.Addr, id peer.ID) string {
 }
 
 const (
-	otherRange   = "other"
-	circuitRange = "circuit/"
+	otherRange    = "other"
+	circuitRange  = "circuit/"
+	loopbackRange = "loopback/"
 )
 
 // remoteOf is who is at the other end of a connection.
