@@ -116,6 +116,7 @@ func (c *Client) open(ctx context.Context) (err error) {
 		Send:    c.send,
 		Stepped: c.stepped,
 		Ended:   c.ended,
+		Limits:  dispatch.Limits{Memory: maxMemory},
 	})
 	c.host, err = p2p.New(p2p.Config{
 		Key: c.cfg.Key, Client: true, AgentVersion: c.cfg.Agent, AllowLocal: true,
@@ -149,6 +150,11 @@ func (c *Client) connect(ctx context.Context) error {
 func (c *Client) identity() builtin.Identity {
 	return builtin.Identity{NodeVersion: c.cfg.Agent, AirVersion: data.InterpreterVersion}
 }
+
+// maxMemory bounds what relays and other peers can make a client keep of particles. A quarter is
+// for its own ones, a quarter for those of one other peer. Frames of one relay that are being
+// read have 128 MiB besides.
+const maxMemory = 512 << 20
 
 // relayPatience is how long a script waits for a relay that is gone to come back.
 const relayPatience = 3 * time.Second
@@ -221,13 +227,21 @@ func (c *Client) Run(ctx context.Context, s Script) (*Result, error) {
 	if err := c.dispatch.Start(p, r); err != nil {
 		return nil, fmt.Errorf("particle %s: %w", p.ID, err)
 	}
+	late := time.NewTimer(r.ttl + lateGrace)
+	defer late.Stop()
 	select {
 	case end := <-r.end:
 		return end.result, end.err
+	case <-late.C:
+		return nil, r.timeout(nil)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("particle %s: %w", p.ID, ctx.Err())
 	}
 }
+
+// lateGrace is how long after the deadline Run ends by itself. The particle's end does it
+// before, and knows what was waited for, unless a step or callback goes on.
+const lateGrace = time.Second
 
 func (c *Client) prepare(s Script) (*particle.Particle, *run) {
 	ttl := s.TTL
@@ -308,7 +322,9 @@ func (c *Client) stepped(p *particle.Particle, _ dispatch.Scope, out *interprete
 	r := c.runOf(p.Signature)
 	switch {
 	case r == nil:
-	case out.RetCode != 0 && len(out.Refused) == 0:
+	case len(out.Refused) > 0:
+		r.refused.Store(&out.Refused[0].Message)
+	case out.RetCode != 0:
 		r.finish(nil, &Error{ParticleID: p.ID, PeerID: c.id, Code: out.RetCode, Message: out.ErrorMessage})
 	case r.script.NoResult && len(out.CallRequests) == 0:
 		r.finish(&Result{ParticleID: p.ID}, nil)
@@ -317,6 +333,6 @@ func (c *Client) stepped(p *particle.Particle, _ dispatch.Scope, out *interprete
 
 func (c *Client) ended(p *particle.Particle, _ dispatch.Scope, waiting []interpreter.Wait) {
 	if r := c.runOf(p.Signature); r != nil {
-		r.finish(nil, &TimeoutError{ParticleID: p.ID, TTL: r.ttl, Waiting: waiting})
+		r.finish(nil, r.timeout(waiting))
 	}
 }

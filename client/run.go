@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/aquanode/aquanode/internal/text"
 	"github.com/aquanode/aquanode/interpreter"
 	"github.com/aquanode/aquanode/interpreter/value"
 	"github.com/aquanode/aquanode/services"
@@ -30,12 +32,25 @@ type run struct {
 	ttl    time.Duration
 	script Script
 	end    chan ending // holds the first ending
+	// refused is why data that came for the particle was not taken, the latest time.
+	refused atomic.Pointer[string]
 }
 
 type ending struct {
 	result *Result
 	err    error
 }
+
+func (r *run) timeout(waiting []interpreter.Wait) *TimeoutError {
+	e := &TimeoutError{ParticleID: r.id, TTL: r.ttl, Relay: r.client.relay, Waiting: waiting}
+	if refused := r.refused.Load(); refused != nil {
+		e.Refused = text.Cut(*refused, maxRefused)
+	}
+	return e
+}
+
+// maxRefused is how much an error shows of what was wrong with data: relays make it.
+const maxRefused = 300
 
 func (r *run) finish(result *Result, err error) {
 	select {
@@ -127,11 +142,16 @@ func errorOf(id string, args []value.Value) *Error {
 type TimeoutError struct {
 	ParticleID string
 	TTL        time.Duration
+	Relay      string             // the peer id of the client's relay
+	Refused    string             // why data that came was not taken; empty: none came, or it was taken
 	Waiting    []interpreter.Wait // what the client could not go on with
 }
 
 func (e *TimeoutError) Error() string {
-	text := fmt.Sprintf("particle %s got no answer within %s", e.ParticleID, e.TTL)
+	text := fmt.Sprintf("particle %s got no answer within %s through the relay %s", e.ParticleID, e.TTL, e.Relay)
+	if e.Refused != "" {
+		text += "\ndata that came was refused: " + e.Refused
+	}
 	for _, w := range e.Waiting {
 		text += fmt.Sprintf("\nwaiting at %s: %s", strings.TrimSpace(w.Instruction), w.Reason)
 	}

@@ -189,7 +189,7 @@ func (s *session) fail(err error) error {
 	case errors.As(err, &scriptErr):
 		f = failure{scriptErr.Message, scriptErr.ParticleID, scriptErr.PeerID, scriptErr.Code, scriptErr.Instruction, nil}
 	case errors.As(err, &timeout):
-		f = failure{Message: fmt.Sprintf("no answer within %s", timeout.TTL), ParticleID: timeout.ParticleID}
+		f = failure{Message: fmt.Sprintf("no answer within %s through the relay %s", timeout.TTL, timeout.Relay), ParticleID: timeout.ParticleID}
 		f.Causes = causes(s.events(timeout.ParticleID), s.client.ID())
 	default:
 		return err
