@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,15 +55,27 @@ func healthcheck(c *cli.Context) error {
 	return err
 }
 
-// askHealth returns the answer of the admin endpoint if all checks pass.
+// askHealth returns the answer of the admin endpoint if all checks pass. It writes its request
+// itself: http.Client makes the program 0.4 MB larger.
 func askHealth(admin string, timeout time.Duration) ([]byte, error) {
-	client := http.Client{Timeout: timeout, Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
-	answer, err := client.Get("http://" + reachable(admin) + "/health")
+	addr := reachable(admin)
+	conn, err := net.DialTimeout("tcp", addr, timeout)
+	if err != nil {
+		return nil, fmt.Errorf("health: %w", err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
+		return nil, fmt.Errorf("health: %w", err)
+	}
+	if _, err := fmt.Fprintf(conn, "GET /health HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", addr); err != nil {
+		return nil, fmt.Errorf("health: %w", err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxHealth)), nil)
 	if err != nil {
 		return nil, fmt.Errorf("health: %w", err)
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxHealth))
+	body, err := io.ReadAll(answer.Body)
 	if err != nil {
 		return nil, fmt.Errorf("health: %w", err)
 	}
