@@ -58,7 +58,7 @@ func (f *fileChecker) callUndeclared(x *syntax.Apply, n syntax.Name) (ir.Value, 
 	case len(owners) > 1:
 		f.report(diag.Error, n.Span, "Function '"+n.Text+"' is offered by several services: "+strings.Join(owners, ", "),
 			"write which one you mean, as in "+owners[0]+"."+n.Text+"()")
-	case f.inside(n.Text):
+	case f.inside(n.Text) || f.definedLater(n):
 		f.missing(n, "")
 	case f.m.headless:
 		f.report(diag.Error, n.Span, "Function '"+n.Text+"' is neither defined nor offered by a service", f.offered(n.Text))

@@ -273,7 +273,11 @@ func (f *fileChecker) oneOf(v ir.Value, span diag.Span, want []types.Type, list 
 			return true
 		}
 	}
-	f.err(span, fmt.Sprintf("Types mismatch.\nexpected one of:   %s\ngiven:             %s", list, v.Type()))
+	hint := ""
+	if t := v.Type(); t == types.StringLit || t == types.String {
+		hint = `strings are joined by a service: declare service Op("op"): concat_strings(a: string, b: string) -> string`
+	}
+	f.report(diag.Error, span, fmt.Sprintf("Types mismatch.\nexpected one of:   %s\ngiven:             %s", list, v.Type()), hint)
 	return false
 }
 

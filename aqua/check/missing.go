@@ -95,6 +95,11 @@ func (f *fileChecker) definitionOf(n syntax.Name) (at diag.Span, local bool) {
 	return f.later[n.Text], false
 }
 
+func (f *fileChecker) definedLater(n syntax.Name) bool {
+	at, _ := f.definitionOf(n)
+	return at.Start > n.Span.Start
+}
+
 // maxCompared is how many names of a file are compared with missing ones: 100,000 take some 20 ms.
 // A text can have thousands of missing names in a scope of thousands.
 const maxCompared = 100_000

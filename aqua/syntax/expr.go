@@ -200,6 +200,7 @@ func (p *parser) bang(x Expr) (Expr, bool) {
 
 // index = "[" expr "]"
 func (p *parser) index(x Expr) (Expr, bool) {
+	opened := p.pos
 	p.pos++
 	p.inBrackets++
 	defer func() { p.inBrackets-- }()
@@ -209,8 +210,8 @@ func (p *parser) index(x Expr) (Expr, bool) {
 		return nil, false
 	}
 	p.loose()
-	if !p.expect("]") {
-		return nil, false
+	if !p.accept("]") {
+		return nil, p.wantClosing("]", opened)
 	}
 	return &Index{Span: x.At().To(p.span(p.pos)), X: x, I: i}, true
 }
@@ -242,6 +243,7 @@ func (p *parser) atom() (Expr, bool) {
 
 // parens = "(" expr ")"
 func (p *parser) parens() (Expr, bool) {
+	opened := p.pos
 	p.pos++
 	p.gap()
 	x, ok := p.expr()
@@ -249,7 +251,7 @@ func (p *parser) parens() (Expr, bool) {
 		return nil, false
 	}
 	p.gap()
-	return x, p.expect(")")
+	return x, p.accept(")") || p.wantClosing(")", opened)
 }
 
 // literal = "%init_peer_id%" | string | ["-"] digits ["." digits]
@@ -310,6 +312,7 @@ func (p *parser) collection() (Expr, bool) {
 
 // exprs is a list of expressions, possibly empty, up to a closing bracket.
 func (p *parser) exprs(closing string) (list []Expr, ok bool) {
+	opened := p.pos - 1
 	p.inBrackets++
 	defer func() { p.inBrackets-- }()
 	p.loose()
@@ -328,7 +331,7 @@ func (p *parser) exprs(closing string) (list []Expr, ok bool) {
 		}
 		if !p.accept(",") {
 			p.want("','")
-			return nil, p.want("'" + closing + "'")
+			return nil, p.wantClosing(closing, opened)
 		}
 		p.loose()
 	}
@@ -379,6 +382,7 @@ func (p *parser) make(path Path) (Expr, bool) {
 // namedArgs = "(" name ["=" expr] {"," name ["=" expr]} ")"
 func (p *parser) namedArgs() (list []NamedArg, ok bool) {
 	p.blanks()
+	opened := p.pos
 	if !p.expect("(") {
 		return nil, false
 	}
@@ -397,7 +401,7 @@ func (p *parser) namedArgs() (list []NamedArg, ok bool) {
 		}
 		if !p.accept(",") {
 			p.want("','")
-			return nil, p.want("')'")
+			return nil, p.wantClosing(")", opened)
 		}
 	}
 }

@@ -6,10 +6,13 @@
 // joined by "par" on one line. Which of the two a file gets is the caller's
 // choice; a script is always a superset, so nothing changes its meaning by it.
 //
+// After an error the parser goes on with the next line that is not deeper, so that a text tells
+// all its errors at once. The tree is of use only when there is none.
+//
 // The parser is a recursive descent over characters. Aqua has no reserved
 // words and gives blanks a meaning, so a line is tried as one kind of
 // statement after the other; when none fits, the message comes from the
-// attempt that got farthest. A file with an error yields the tree up to it.
+// attempt that got farthest.
 package syntax
 
 import (
@@ -56,7 +59,36 @@ func (p *parser) readable() bool {
 	return false
 }
 
-func (p *parser) failed() bool { return len(p.diags) > 0 }
+// maxErrors is how many syntax errors of one text are told.
+const maxErrors = 1000
+
+// stopped reports whether enough is told.
+func (p *parser) stopped() bool { return len(p.diags) >= maxErrors }
+
+// recover goes on after an error in the line that begins at start, with blanks lead: with the next
+// line that is not deeper.
+func (p *parser) recover(start int, lead string) {
+	p.pos, p.inBrackets, p.depth = start, 0, 0
+	p.nextLine()
+	for !p.atEnd() {
+		p.emptyLines()
+		at := p.pos
+		if blanks := p.leading(); p.atEnd() || len(blanks) <= len(lead) {
+			p.pos = at
+			return
+		}
+		p.nextLine()
+	}
+}
+
+// nextLine steps to the beginning of the next line.
+func (p *parser) nextLine() {
+	if i := strings.IndexByte(p.rest(), '\n'); i >= 0 {
+		p.pos += i + 1
+	} else {
+		p.pos = len(p.text)
+	}
+}
 
 func (p *parser) fail(span diag.Span, message, hint string) {
 	d := diag.New(diag.Syntax, p.src, span, message)
@@ -78,19 +110,31 @@ func (p *parser) failExpected() {
 	if n := len(list); n > 2 {
 		what = strings.Join(list[:n-1], ", ") + " or " + list[n-1]
 	}
-	p.fail(p.foundSpan(p.farthest), "Expected "+what+", found "+p.found(p.farthest), "")
+	d := diag.New(diag.Syntax, p.src, p.foundSpan(p.farthest), "Expected "+what+", found "+p.found(p.farthest))
+	if p.opened >= 0 && p.opened < p.farthest {
+		d.Notes = []diag.Note{{Place: diag.Place{Source: p.src, Span: diag.Span{Start: p.opened, End: p.opened + 1}}, Message: "the bracket is opened here"}}
+	}
+	d.Hint = p.advice(p.farthest)
+	p.diags = append(p.diags, d)
 }
 
 // header reads the lines before the definitions.
 func (p *parser) header(file *File) {
-	for !p.failed() {
+	for first := true; !p.stopped(); first = false {
 		p.emptyLines()
+		start := p.pos
+		if first {
+			p.blanks() // before the first line they are allowed
+		}
 		h, ok := p.headerLine()
 		if !ok {
+			p.pos = start
 			return
 		}
 		if h != nil {
 			file.Header = append(file.Header, h)
+		} else {
+			p.recover(start, "")
 		}
 	}
 }
@@ -269,34 +313,30 @@ func (p *parser) renames() (list []Rename, ok bool) {
 	}
 }
 
-// definitions reads the rest of the file.
+// definitions reads the rest of the file. Definitions need no empty line between them: each begins
+// at the first column.
 func (p *parser) definitions(file *File) {
-	needsGap := false
-	for !p.failed() {
-		gap := p.emptyLines() > 0
+	for !p.stopped() {
+		p.emptyLines()
 		if p.atEnd() {
 			return
 		}
-		start := p.pos
+		start, errors := p.pos, len(p.diags)
 		if lead := p.leading(); lead != "" {
 			p.fail(p.span(start), "Unexpected indentation", "definitions start at the first column")
-			return
-		}
-		def, indented, ok := p.definition()
-		if !ok {
-			p.topLevel(file)
-			needsGap = false
+			p.recover(start, "")
 			continue
 		}
-		if needsGap && !gap {
-			p.fail(p.foundSpan(start), "Expected an empty line before this definition",
-				"separate definitions by an empty line")
-			return
-		}
-		if def != nil {
+		def, ok := p.definition()
+		if !ok {
+			p.topLevel(file)
+		} else if def != nil {
 			file.Defs = append(file.Defs, def)
 		}
-		needsGap = indented
+		// What a body could not make sense of, it has left behind already.
+		if len(p.diags) > errors && p.pos == start {
+			p.recover(start, "")
+		}
 	}
 }
 
@@ -305,25 +345,29 @@ func (p *parser) topLevel(file *File) {
 	start := p.pos
 	if word, ok := p.headerKeyword(); ok {
 		p.fail(word.Span, "Header lines come before the first definition", "move this line to the top of the file")
+		p.pos = start
 		return
 	}
 	p.pos = start
 	if !p.script {
-		p.fail(p.foundSpan(start), "Expected a definition, found "+p.found(start),
-			"'service', 'data', 'ability', 'alias', 'const' and 'func' may stand here; statements belong into a function")
+		hint := p.advice(start)
+		if hint == "" {
+			hint = "'service', 'data', 'ability', 'alias', 'const' and 'func' may stand here; statements belong into a function"
+		}
+		p.fail(p.foundSpan(start), "Expected a definition, found "+p.found(start), hint)
 		return
 	}
 	file.Script = append(file.Script, p.line("", true)...)
 }
 
 // definition = const | alias | data | ability | service | func. It is false
-// when the line is something else.
-func (p *parser) definition() (def Def, indented, ok bool) {
-	start := p.pos
+// when the line is something else. After an error it is nil, at the beginning or behind the error.
+func (p *parser) definition() (def Def, ok bool) {
+	start, errors := p.pos, len(p.diags)
 	word, ok := p.definitionKeyword()
 	if !ok {
 		p.pos = start
-		return nil, false, false
+		return nil, false
 	}
 	p.forget()
 	p.nodes = 0
@@ -341,10 +385,16 @@ func (p *parser) definition() (def Def, indented, ok bool) {
 	default:
 		def, ok = p.function()
 	}
-	if !ok && !p.failed() {
-		p.failExpected()
+	if ok {
+		return def, true
 	}
-	return def, word.Text != "const" && word.Text != "alias", true
+	if len(p.diags) == errors {
+		p.failExpected()
+		p.pos = start
+	} else if word.Text != "func" {
+		p.pos = start
+	}
+	return nil, true
 }
 
 // definitionKeyword steps over the first word of a definition. What follows it
@@ -503,7 +553,7 @@ func (p *parser) dataField() (Field, bool) {
 	return Field{n, t}, ok
 }
 
-// abilityField = name ":" basic | name signature
+// abilityField = name ":" basic | name ":" arrow without arguments | name signature
 func (p *parser) abilityField() (Field, bool) {
 	n, ok := p.name()
 	if !ok {
@@ -515,6 +565,10 @@ func (p *parser) abilityField() (Field, bool) {
 	}
 	if !p.colon() {
 		return Field{}, p.want("'('")
+	}
+	if p.peek() == '-' || p.peek() == '{' {
+		a, ok := p.arrow()
+		return Field{n, a}, ok
 	}
 	t, ok := p.basic()
 	return Field{n, t}, ok
@@ -549,11 +603,12 @@ func (p *parser) function() (Def, bool) {
 		return nil, false
 	}
 	f := &Func{Name: n, Arrow: a}
+	errors := len(p.diags)
 	f.Body = p.block("", true)
-	if len(f.Body) == 0 && !p.failed() {
+	if len(f.Body) == 0 && len(p.diags) == errors {
 		p.fail(n.Span, "Block expression has no body", "indent the lines that belong to the function")
 	}
-	return f, !p.failed()
+	return f, len(p.diags) == errors
 }
 
 // ParseExpr reads a single expression that takes the whole text.

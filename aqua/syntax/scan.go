@@ -21,6 +21,7 @@ type scanner struct {
 	// best what is wrong.
 	farthest int
 	expected []string
+	opened   int // the bracket whose end was expected there, -1 if none was
 }
 
 func (s *scanner) rest() string { return s.text[s.pos:] }
@@ -37,7 +38,7 @@ func (s *scanner) atEnd() bool { return s.pos >= len(s.text) }
 // want notes that what was expected here, and is false, to end an attempt.
 func (s *scanner) want(what string) bool {
 	if s.pos > s.farthest || s.expected == nil {
-		s.farthest, s.expected = s.pos, nil
+		s.farthest, s.expected, s.opened = s.pos, nil, -1
 	}
 	if s.pos == s.farthest {
 		s.expected = append(s.expected, what)
@@ -46,7 +47,16 @@ func (s *scanner) want(what string) bool {
 }
 
 // forget starts a new line: earlier expectations no longer matter.
-func (s *scanner) forget() { s.farthest, s.expected = s.pos, nil }
+func (s *scanner) forget() { s.farthest, s.expected, s.opened = s.pos, nil, -1 }
+
+// wantClosing notes that a closing bracket was expected, of the one that was opened at a place.
+func (s *scanner) wantClosing(closing string, opened int) bool {
+	s.want("'" + closing + "'")
+	if s.pos == s.farthest {
+		s.opened = opened
+	}
+	return false
+}
 
 // accept steps over a fixed text.
 func (s *scanner) accept(text string) bool {

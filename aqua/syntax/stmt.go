@@ -17,11 +17,12 @@ func (p *parser) block(outer string, function bool) []Stmt {
 	defer func() { p.blocks-- }()
 	if p.blocks > maxBlocks {
 		p.fail(p.span(p.pos), "Blocks are nested too deeply", "")
+		p.recover(p.pos, outer)
 		return nil
 	}
 	var list []Stmt
 	indent, first := "", true
-	for !p.failed() {
+	for !p.stopped() {
 		before := p.pos
 		p.emptyLines()
 		start := p.pos
@@ -32,16 +33,25 @@ func (p *parser) block(outer string, function bool) []Stmt {
 		}
 		if !strings.HasPrefix(lead, outer) {
 			p.fail(p.span(start), "Unexpected indentation", "indent with the same blanks as the line that opens the block")
-			return list
+			p.recover(start, outer)
+			continue
 		}
 		if first {
 			indent, first = lead, false
 		}
 		if lead != indent {
-			p.fail(p.span(start), "Inconsistent indentation in the block", "all lines of a block begin with the same blanks")
-			return list
+			p.fail(p.span(start), "Inconsistent indentation in the block", p.mixed(lead, indent))
+			if len(lead) < len(indent) {
+				lead = indent
+			}
+			p.recover(start, lead)
+			continue
 		}
-		list = append(list, p.line(lead, function)...)
+		stmts := p.line(lead, function)
+		if stmts == nil {
+			p.recover(start, lead)
+		}
+		list = append(list, stmts...)
 	}
 	return list
 }
@@ -65,12 +75,21 @@ func (p *parser) line(lead string, function bool) []Stmt {
 	}
 	if b := body(last); b != nil {
 		_, closure := last.(*Closure)
+		errors := len(p.diags)
 		*b = p.block(lead, closure)
-		if len(*b) == 0 && !p.failed() {
+		if len(*b) == 0 && len(p.diags) == errors {
 			p.fail(diag.Span{Start: start, End: last.At().End}, "Block expression has no body", "indent the lines that belong to it")
 		}
 	}
 	return stmts
+}
+
+// mixed is the hint for a line whose blanks are not those of its block.
+func (p *parser) mixed(lead, indent string) string {
+	if strings.Contains(lead, "\t") != strings.Contains(indent, "\t") {
+		return "tabs and spaces are different blanks: use one of them"
+	}
+	return "all lines of a block begin with the same blanks"
 }
 
 func (p *parser) statements() ([]Stmt, bool) {
