@@ -73,7 +73,7 @@ func TestAdmin(t *testing.T) {
 		}},
 		{0, "/config", 200, []string{"listen = []"}},
 		{0, "/nothing", 404, []string{"No such endpoint"}},
-		{0, "/debug/pprof/", 200, nil},
+		{0, "/debug/pprof/", 404, nil},
 	} {
 		status, body := x.get(c.peer, c.path)
 		if status != c.status {

@@ -357,6 +357,9 @@ func (n *Node) adminConfig() admin.Config {
 		Journal:   n.journal,
 		Metrics:   n.metrics.registry,
 		Described: n.cfg.Described,
+		Token:     n.cfg.AdminToken,
+		Hosts:     n.cfg.AdminHosts,
+		Profiling: n.cfg.Profiling,
 		Health:    n.health,
 		Peers:     func() any { return append([]p2p.PeerInfo{}, n.Peers()...) },
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/aquanode/aquanode/node"
 	"github.com/aquanode/aquanode/node/config"
 	"github.com/aquanode/aquanode/node/devnet"
+	"github.com/aquanode/aquanode/node/identity"
 )
 
 var daemonFlags = append(settingFlags(),
@@ -77,6 +78,11 @@ func daemonConfig(c *cli.Context) (config.Config, error) {
 	}
 	cfg := s.Config()
 	cfg.Described = s.TOML()
+	if file := s.AdminToken(); file != "" {
+		if cfg.AdminToken, err = identity.Token(file); err != nil {
+			return config.Config{}, err
+		}
+	}
 	if cfg.Key, err = peerKey(s); err == nil && devnet.IsKey(cfg.Key) {
 		say("this key is a development key, which everybody knows: use it for local networks only")
 	}

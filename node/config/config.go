@@ -77,6 +77,13 @@ type Config struct {
 	// Admin is the host:port of the HTTP endpoint at which the peer can be looked into;
 	// none when empty.
 	Admin string
+	// AdminToken is what the private pages of the endpoint ask for. When it is empty, they are
+	// there on loopback only and show no arguments of calls.
+	AdminToken string
+	// AdminHosts are names under which the endpoint is asked, besides localhost.
+	AdminHosts []string
+	// Profiling adds profiles of the process to the endpoint.
+	Profiling bool
 
 	// Described is the text of the admin endpoint's /config, TOML; there is none when empty.
 	Described string

@@ -168,7 +168,10 @@ func (s *Settings) Key() (text, file string, create bool) {
 	return text, file, s.values["key_create"].V.(bool)
 }
 
-// Config is the configuration that the settings make, without the key.
+// AdminToken is the file that holds the token of the admin endpoint, if any.
+func (s *Settings) AdminToken() string { return s.text("admin_token") }
+
+// Config is the configuration that the settings make, without what files hold: key and token.
 func (s *Settings) Config() Config {
 	var c Config
 	for _, t := range Table {

@@ -153,8 +153,20 @@ var Table = []*Setting{
 	},
 	{
 		Name: "admin", check: hostPort,
-		Usage: "`HOST:PORT` of the endpoint for /health, /metrics, /particles and /peers; has no access control (default: none)",
+		Usage: "`HOST:PORT` of the endpoint for /health, /metrics, /particles and /peers (default: none)",
 		apply: func(c *Config, v any) { c.Admin = v.(string) },
+	},
+	{
+		Name: "admin_token", Usage: "`FILE` with the token for /particles, /peers, /config and profiles; they are there on loopback only without one",
+	},
+	{
+		Name: "admin_hosts", Kind: List, FileOnly: true,
+		Usage: "names under which an admin endpoint on loopback may be asked, besides addresses and localhost",
+		apply: func(c *Config, v any) { c.AdminHosts = v.([]string) },
+	},
+	{
+		Name: "admin_profiling", Kind: Bool, FileOnly: true, Usage: "profiles of the process at /debug/pprof/ of the admin endpoint",
+		apply: func(c *Config, v any) { c.Profiling = v.(bool) },
 	},
 	{
 		Name: "max_ttl", Kind: Duration, Default: 24 * time.Hour, Usage: "longest `TIME` that a particle may have left",

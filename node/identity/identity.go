@@ -92,6 +92,24 @@ func Load(path string) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
+// Token reads a file with a secret of another kind: a line of 16 to 1024 characters without blanks.
+func Token(path string) (string, error) {
+	if exposed, err := disk.Exposed(path); err != nil {
+		return "", fmt.Errorf("token file: %w", err)
+	} else if exposed {
+		return "", fmt.Errorf("token file %s %w; run: chmod 600 %[1]s", path, ErrExposed)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("token file: %w", err)
+	}
+	token := strings.TrimSpace(string(text))
+	if len(token) < 16 || len(token) > 1024 || len(strings.Fields(token)) != 1 {
+		return "", fmt.Errorf("token file %s: want a line of 16 to 1024 characters without blanks", path)
+	}
+	return token, nil
+}
+
 // LoadOrCreate reads a key file, or makes one with a new key when there is none. What an
 // interrupted Create left beside the file is removed.
 func LoadOrCreate(path string) (key ed25519.PrivateKey, created bool, err error) {
