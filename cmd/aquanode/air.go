@@ -43,8 +43,10 @@ func airCommand() *cli.Command {
 				Description: "Example: aquanode air fmt -w script.air",
 			},
 			{
-				Name: "data", Usage: "show the data of a particle", ArgsUsage: "FILE", Action: airData, Flags: []cli.Flag{formatFlag},
-				Description: "FILE holds the data as bytes or in base64; - is standard input.\n\nExample: aquanode air data particle.data",
+				Name: "data", Usage: "show the data of a particle", ArgsUsage: "FILE", Action: airData,
+				Flags: []cli.Flag{formatFlag, &cli.StringFlag{Name: "particle", Usage: "verify the signatures for the particle with this `ID`, which they are made for"}},
+				Description: "FILE holds the data as bytes or in base64; - is standard input. Only what was verified is called signed.\n\n" +
+					"Example: aquanode air data --particle 7f2c... particle.data",
 			},
 			{
 				Name: "simulate", Usage: "run one particle over simulated peers", ArgsUsage: "SCENARIO.json", Action: airSimulate,
@@ -190,7 +192,7 @@ func airData(c *cli.Context) error {
 	if err != nil {
 		return hint(err, "is %s the data of a particle, as bytes or in base64?", name)
 	}
-	return simulate.WriteData(os.Stdout, d)
+	return simulate.WriteData(os.Stdout, d, c.String("particle"))
 }
 
 func airSimulate(c *cli.Context) error {

@@ -3,15 +3,18 @@ package simulate
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/aquanode/aquanode/interpreter/data"
 )
 
 // WriteData shows data as a tree: each state with what it holds and who signed it, pars and
-// folds with the states inside them.
-func WriteData(w io.Writer, d *data.Data) error {
-	t := tree{w: w, d: d, signers: map[string]bool{}}
+// folds with the states inside them. Only what was verified is called signed: that the contents fit their ids, and that the
+// signature fits those. For the latter it takes the id of the particle.
+func WriteData(w io.Writer, d *data.Data, particleID string) error {
+	t := tree{w: w, d: d, signers: map[string]string{}, altered: data.Altered(d)}
 	t.line(0, "interpreter %s, data %s, %d states, last call id %d", orNone(d.InterpreterVersion), orNone(d.Version), len(d.Trace), d.LastCallID)
 	t.line(0, "stores: %d values, %d tetraplets, %d service results, %d canon results, %d canon elements",
 		d.Values.Len(), d.Tetraplets.Len(), d.ServiceResults.Len(), d.CanonResults.Len(), d.CanonElements.Len())
@@ -20,9 +23,11 @@ func WriteData(w io.Writer, d *data.Data) error {
 		t.line(0, "signatures: %v", err)
 	} else {
 		for _, s := range signers.All() {
-			t.line(0, "signed by %s: %d results", s.Peer, s.Made.Len())
-			t.signers[s.Peer] = true
+			t.signer(&s, particleID)
 		}
+	}
+	for _, cid := range slices.Sorted(maps.Keys(t.altered)) {
+		t.line(0, "altered: %v", t.altered[cid])
 	}
 	if len(d.Trace) > 0 {
 		t.line(0, "trace:")
@@ -41,8 +46,24 @@ func orNone(s string) string {
 type tree struct {
 	w       io.Writer
 	d       *data.Data
-	signers map[string]bool
+	signers map[string]string // what is to be said of the signature of a peer
+	altered map[data.CID]error
 	err     error
+}
+
+// signer verifies the signature of a peer.
+func (t *tree) signer(s *data.Signer, particleID string) {
+	switch {
+	case particleID == "":
+		t.line(0, "signature of %s under %d results, not verified: that takes --particle", s.Peer, s.Made.Len())
+		t.signers[s.Peer] = "signature not verified"
+	case s.Check(particleID) != nil:
+		t.line(0, "NOT signed by %s: its signature does not fit its %d results in particle %q", s.Peer, s.Made.Len(), particleID)
+		t.signers[s.Peer] = "NOT signed, the signature does not fit"
+	default:
+		t.line(0, "signed by %s: %d results", s.Peer, s.Made.Len())
+		t.signers[s.Peer] = "signed"
+	}
 }
 
 func (t *tree) line(depth int, format string, args ...any) {
@@ -128,7 +149,7 @@ func (t *tree) result(cid data.CID) string {
 		return "(a result that is not there)"
 	}
 	tet, _ := t.d.Tetraplets.Get(r.Tetraplet)
-	return fmt.Sprintf("%s <- %s.%s on %s", t.value(r.Value), tet.ServiceID, tet.FunctionName, t.signed(tet.PeerPK))
+	return fmt.Sprintf("%s <- %s.%s on %s", t.value(r.Value), tet.ServiceID, tet.FunctionName, t.signed(tet.PeerPK, cid, r.Value, r.Tetraplet))
 }
 
 func (t *tree) canon(cid data.CID) string {
@@ -137,6 +158,11 @@ func (t *tree) canon(cid data.CID) string {
 		return "(a canon that is not there)"
 	}
 	tet, _ := t.d.Tetraplets.Get(r.Tetraplet)
+	parts := append([]data.CID{cid, r.Tetraplet}, r.Elements...)
+	for _, e := range r.Elements {
+		element, _ := t.d.CanonElements.Get(e)
+		parts = append(parts, element.Value, element.Tetraplet)
+	}
 	var items []string
 	for i, e := range r.Elements {
 		if i == 20 {
@@ -146,12 +172,18 @@ func (t *tree) canon(cid data.CID) string {
 		element, _ := t.d.CanonElements.Get(e)
 		items = append(items, t.value(element.Value))
 	}
-	return fmt.Sprintf("of %d: [%s] on %s", len(r.Elements), strings.Join(items, ", "), t.signed(tet.PeerPK))
+	return fmt.Sprintf("of %d: [%s] on %s", len(r.Elements), strings.Join(items, ", "), t.signed(tet.PeerPK, parts...))
 }
 
-func (t *tree) signed(peer string) string {
-	if t.signers[peer] {
-		return peer + ", signed"
+// signed says of a result, made of some entries, whether a peer signed it.
+func (t *tree) signed(peer string, parts ...data.CID) string {
+	for _, cid := range parts {
+		if t.altered[cid] != nil {
+			return peer + ", NOT what it signed: altered"
+		}
+	}
+	if s := t.signers[peer]; s != "" {
+		return peer + ", " + s
 	}
 	return peer + ", NOT signed"
 }
