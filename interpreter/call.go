@@ -198,9 +198,11 @@ func (m *machine) request(c *invocation, old *trace.Entry) *fault {
 		return nil
 	}
 	m.plainArguments(c)
-	if f := charge(m.count, len(c.args), sizeOfRequest+len(c.args)*sizeOfArgument); f != nil {
+	size := sizeOfRequest + len(c.args)*sizeOfArgument
+	if f := charge(m.count, len(c.args), size); f != nil {
 		return f
 	}
+	m.asked += size
 	m.st.lastCallID++
 	id := m.st.lastCallID
 	r := CallRequest{ID: id, ServiceID: c.triplet.ServiceID, FunctionName: c.triplet.FunctionName}
@@ -264,6 +266,7 @@ func (m *machine) answered(c *invocation, r CallResult) *fault {
 	if f := charge(m.count, len(r.Result)/parsed, len(r.Result)+sizeOfResult+len(c.args)*int(unsafe.Sizeof(""))); f != nil {
 		return f
 	}
+	m.charged.bytes += sizeOfResult // it is in a slab, and in stores
 	v, err := value.Parse(r.Result)
 	if err != nil {
 		text := "call_service result 'ret_code: 0, result: '" + r.Result + "'' can't be serialized or deserialized with an error: " + err.Error()

@@ -77,7 +77,7 @@ func (m *machine) makeCanon(n *node) *fault {
 	c := &canon{peer: peer, tet: value.Tetraplet{PeerPK: peer}, own: true}
 	var last *frozenList
 	if s := m.streams.at(&n.from); s != nil {
-		if f := charge(m.count, s.count, 8*s.count); f != nil {
+		if f := charge(m.count, s.count, 8*s.count+sizeOf[canon](1)); f != nil {
 			return f
 		}
 		c.items, last = s.items(), &s.frozen

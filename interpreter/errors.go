@@ -64,7 +64,7 @@ func (m *machine) errorItem(s *errorSlot) *item {
 
 func (m *machine) errorObject(code int64, ins air.Instr, message string, peer *string) value.Value {
 	instruction := air.Text(ins)
-	_ = charge(m.count, (len(instruction)+len(message))/meter.Byte, 3*len(message)+sizeOfItem+500)
+	_ = charge(m.count, (len(instruction)+len(message))/meter.Byte, len(message)+sizeOfItem+500)
 	instruction = cut(instruction)
 	fields := []value.Field{
 		{Key: "error_code", Value: value.Int(code)},
@@ -83,6 +83,7 @@ func (m *machine) fail(n *node) *fault {
 	if f != nil {
 		return f
 	}
+	m.charged.bytes += len(object.val.Text()) + sizeOfItem + 500 // gone with the next error
 	m.lastError = errorSlot{locked: true, object: object}
 	m.complete = false
 	if isFailOf(n, air.Error) {

@@ -53,6 +53,13 @@ func newLone(tb testing.TB, script string, m *tally) *lone {
 
 // play takes all steps of the retained form, and then the cold form over its data.
 func (l *lone) play() {
+	b := l.retained()
+	l.cold(b, nil)
+	l.cold(nil, b)
+}
+
+// retained takes all steps of the retained form, and returns the data.
+func (l *lone) retained() []byte {
 	var err error
 	if l.state, err = interpreter.Open(l.script, nil, l.params); err != nil {
 		l.tb.Fatal(err)
@@ -76,8 +83,7 @@ func (l *lone) play() {
 	if err != nil {
 		l.tb.Fatal(err)
 	}
-	l.cold(b, nil)
-	l.cold(nil, b)
+	return b
 }
 
 func (l *lone) cold(prev, current []byte) {
@@ -208,10 +214,9 @@ var dimensions = []dimension{
 	{"matches that fail", 2000, func(n int) string { return seq(n, `(xor (match %d "x" (null)) (null))`) }, nil},
 }
 
-// measured are the units and bytes that a meter counts, and the bytes allocated.
-func measured(t testing.TB, d dimension, n int) (units, bytes, allocated float64) {
-	var m tally
-	l := newLone(t, d.script(n), &m)
+// at is the particle that has n.
+func (d *dimension) at(t testing.TB, n int, m *tally) *lone {
+	l := newLone(t, d.script(n), m)
 	if d.answer != nil {
 		text := d.answer(n)
 		l.answer = func(r interpreter.CallRequest) string {
@@ -221,6 +226,13 @@ func measured(t testing.TB, d dimension, n int) (units, bytes, allocated float64
 			return "1"
 		}
 	}
+	return l
+}
+
+// measured are the units and bytes that a meter counts, and the bytes allocated.
+func measured(t testing.TB, d *dimension, n int) (units, bytes, allocated float64) {
+	var m tally
+	l := d.at(t, n, &m)
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // each processor has pools of its own
 	runtime.GC()
@@ -250,8 +262,8 @@ func TestGrowth(t *testing.T) {
 func (d *dimension) faults(t *testing.T) (faults []string) {
 	const most = 2.2 * 2.2 // for four times as much
 	small, large := [3]float64{}, [3]float64{}
-	small[0], small[1], small[2] = measured(t, *d, d.n)
-	large[0], large[1], large[2] = measured(t, *d, 4*d.n)
+	small[0], small[1], small[2] = measured(t, d, d.n)
+	large[0], large[1], large[2] = measured(t, d, 4*d.n)
 	for i, what := range []string{"units of work", "bytes counted", "bytes allocated"} {
 		if by := large[i] / small[i]; by > most {
 			faults = append(faults, fmt.Sprintf("%s, from %d to %d: %.1f times the %s (%.0f, %.0f)", d.name, d.n, 4*d.n, by, what, small[i], large[i]))

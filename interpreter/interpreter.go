@@ -147,10 +147,3 @@ func (w *wait) reason() string {
 	}
 	return w.variable + " has no value"
 }
-
-// MemSize is about how many bytes the state holds, the script not counted, which is shared.
-func (s *State) MemSize() int {
-	const perEntry = 300 // a state, its result, item and tetraplet
-	size := len(s.bytes) + perEntry*(cap(s.trace)+cap(s.spare)) + s.known.Size()
-	return size + 32*(len(s.p.scalars)+len(s.p.canons)+len(s.p.maps)+len(s.p.streams))
-}

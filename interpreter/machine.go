@@ -50,8 +50,12 @@ type machine struct {
 	answers  []answer   // new results without content ids yet, see file
 	waits    []wait
 	steps    int
-	charged  struct{ states, frames int } // see grown
-	args     []*item                      // see argSpace
+	charged  struct{ states, frames, bytes int } // see grown
+	start    struct{ grown, known int }          // when the run began
+	made     int                                 // bytes of items and the like, see accounted
+	streamed int                                 // bytes of streams
+	asked    int                                 // bytes of requests
+	args     []*item                             // see argSpace
 
 	// Whether the run may stop at a local call as it stands, see suspend.go.
 	arrived   bool // there is a current trace
@@ -130,7 +134,16 @@ func (m *machine) grown() {
 	states := max(0, len(m.trace.Result)-m.charged.states)
 	frames := max(0, m.frames-m.charged.frames)
 	m.charged.states, m.charged.frames = len(m.trace.Result), m.frames
-	_ = m.count.Grow(states*sizeOfState + frames*int(unsafe.Sizeof(frame{})))
+	size := states*sizeOfState + frames*int(unsafe.Sizeof(frame{}))
+	m.charged.bytes += size
+	_ = m.count.Grow(size)
+}
+
+// accounted adds to made what the run took besides states, frames, and what is in stores.
+func (m *machine) accounted() {
+	grown, known := int(m.count.Grown()), m.st.known.Size()
+	m.made += max(0, grown-m.start.grown-m.charged.bytes-max(0, known-m.start.known))
+	m.start.grown, m.start.known, m.charged.bytes = grown, known, 0
 }
 
 // stopped looks whether the run may go on.
@@ -455,7 +468,8 @@ func (m *machine) begin(current *arrival, results map[uint32]CallResult) {
 	m.close(s.trace)
 	m.p = s.p
 	m.top, m.complete, m.steps = nil, true, 0
-	m.charged.states, m.charged.frames = 0, m.frames
+	m.charged.states, m.charged.frames, m.charged.bytes = 0, m.frames, 0
+	m.start.grown, m.start.known, m.made, m.streamed = int(m.count.Grown()), s.known.Size(), 0, 0
 	m.blocking, m.changes, m.unsteady, m.suspended = 0, 0, false, nil
 	m.parted, m.stuck, m.handedOn = false, false, false
 	m.resumed, m.ended = false, m.ended[:0]

@@ -130,12 +130,12 @@ func newProgram(s *air.Script) *program {
 		*names = append(*names, name)
 	}
 	p.root = p.node(0)
-	p.size = sizeOf(s)
+	p.size = resolvedSize(s)
 	return p
 }
 
-// sizeOf is about how large a script is once all of it is resolved: an instruction takes 110 bytes for a null, 430 for a call.
-func sizeOf(s *air.Script) int { return len(s.Source) + 64*len(s.Names) + 400*s.Len() }
+// resolvedSize is about how large a script is once all of it is resolved: an instruction takes 110 bytes for a null, 430 for a call.
+func resolvedSize(s *air.Script) int { return len(s.Source) + 64*len(s.Names) + 400*s.Len() }
 
 // names is the list for a name, whose sign tells its kind.
 func (p *program) names(name string) *[]string {

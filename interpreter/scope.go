@@ -1,5 +1,7 @@
 package interpreter
 
+import "unsafe"
+
 import "github.com/aquanode/aquanode/interpreter/trace"
 
 // scopes says which scalars and canons can be seen. Depth 0 is the script;
@@ -37,6 +39,7 @@ type cell[T any] struct {
 type table[T any] struct {
 	cells [][]cell[T]
 	deep  []int32 // slots that got a cell below depth 0, in order
+	room  int     // of all cells
 }
 
 func (t *table[T]) reset(names int) {
@@ -102,15 +105,26 @@ func (t *table[T]) put(s *scopes, slot int32, v T, from trace.Source) {
 		cells[n-1].set, cells[n-1].val, cells[n-1].from = true, v, from
 		return
 	}
-	t.cells[slot] = append(cells, cell[T]{depth: s.depth, set: true, val: v, from: from})
+	t.push(slot, cell[T]{depth: s.depth, set: true, val: v, from: from})
 	if s.depth > 0 {
 		t.deep = append(t.deep, slot)
 	}
 }
 
+func (t *table[T]) push(slot int32, c cell[T]) {
+	before := cap(t.cells[slot])
+	t.cells[slot] = append(t.cells[slot], c)
+	t.room += cap(t.cells[slot]) - before
+}
+
+// size is the memory of the table.
+func (t *table[T]) size() int {
+	return cap(t.cells)*int(unsafe.Sizeof([]T{})) + t.room*int(unsafe.Sizeof(cell[T]{})) + 4*cap(t.deep)
+}
+
 // open begins a new for the slot.
 func (t *table[T]) open(s *scopes, slot int32) {
-	t.cells[slot] = append(t.cells[slot], cell[T]{depth: s.depth})
+	t.push(slot, cell[T]{depth: s.depth})
 }
 
 // close ends it; it fails if the newest cell is not of this depth.

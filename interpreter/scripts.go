@@ -35,7 +35,7 @@ func (s *Scripts) program(text string, count *meter.Counter) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f := charge(count, len(script.Names), sizeOf(script)); f != nil {
+	if f := charge(count, len(script.Names), resolvedSize(script)); f != nil {
 		return nil, f
 	}
 	p := newProgram(script)

@@ -6,6 +6,7 @@ package interpreter
 type slab[T any] struct {
 	free []T
 	size int // of the latest piece
+	made int // in all
 }
 
 const (
@@ -30,6 +31,7 @@ func (s *slab[T]) some(n int) []T {
 	if n > len(s.free) {
 		s.size = min(max(2*s.size, smallestPiece), largestPiece)
 		s.free = make([]T, max(s.size, n))
+		s.made += len(s.free)
 	}
 	list := s.free[:n:n]
 	s.free = s.free[n:]

@@ -32,6 +32,7 @@ type State struct {
 	count      *meter.Counter
 	settled    bool                         // see Settled
 	looked     bool                         // whether a run has found out
+	lone       int                          // bytes of literals, and of the faults of scalars without a value
 	tetraplets map[value.Tetraplet]data.CID // of those stored here
 	epoch      int32                        // counts roll-backs: what items remember is void after one
 
@@ -124,6 +125,7 @@ func (s *State) literal(o *operand) *item {
 	}
 	if s.literals[o.slot] == nil {
 		s.literals[o.slot] = s.born(o.lit)
+		s.lone += sizeOf[item](1) + len(o.lit.Text())
 	}
 	return s.literals[o.slot]
 }
@@ -135,6 +137,7 @@ func (s *State) unset(p *program, slot int32) *fault {
 	}
 	if s.missing[slot] == nil {
 		s.missing[slot] = notFound(p.scalars[slot])
+		s.lone += sizeOf[fault](1)
 	}
 	return s.missing[slot]
 }
@@ -258,6 +261,7 @@ func (m *machine) end(f *fault) *fault {
 	}
 	m.grown()
 	m.file()
+	m.accounted()
 	if m.suspended == nil {
 		if bad := m.numberStreams(m.trace.Result); bad != nil {
 			f = bad

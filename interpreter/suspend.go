@@ -37,6 +37,7 @@ func (m *machine) pending(c *invocation, e trace.Entry) {
 
 // ask empties what a run asks for.
 func (m *machine) ask() {
+	m.made, m.asked = max(0, m.made-m.asked), 0
 	m.requests, m.next, m.named = nil, nil, nil
 	m.again.reset()
 }
@@ -75,7 +76,8 @@ func (s *State) resume(results map[uint32]CallResult, out *Outcome) *fault {
 		m.forgetInputs()
 	}
 	m.resumed, m.ended = true, m.ended[:0]
-	m.charged.states = last
+	m.charged.states, m.charged.bytes = last, 0
+	m.start.grown, m.start.known = int(m.count.Grown()), s.known.Size()
 	m.trace.Resume(s.trace[:last])
 	delete(m.results, save.last.CallID)
 	n, f := m.leave(m.failed(c.n, m.answered(c, results[save.last.CallID])))
@@ -154,6 +156,10 @@ func (m *machine) settleStreams(states []trace.Entry) {
 
 // touch notes that a run changes a stream.
 func (m *machine) touch(s *stream) *stream {
+	m.streamed += 2*sizeOfStreamValue + sizeOf[generation](1)
+	if s.count == 0 {
+		m.streamed += sizeOf[stream](1) + 16
+	}
 	if !s.touched {
 		s.touched = true
 		m.touched = append(m.touched, s)

@@ -65,6 +65,11 @@ func (h *Handler) Reset(prev []Entry, cur data.States, buf []Entry) {
 	h.curMap.reset()
 }
 
+// Size is the memory of the handler, without that of the result.
+func (h *Handler) Size() int {
+	return 4 * (cap(h.Foreign) + cap(h.prevMap.from) + cap(h.prevMap.to) + cap(h.curMap.from) + cap(h.curMap.to))
+}
+
 // Pos is the position that the next appended state gets.
 func (h *Handler) Pos() int { return len(h.Result) }
 

@@ -2,7 +2,13 @@ package value
 
 // Texts makes many short texts that live about equally long, in few pieces of memory. A piece stays as long as one of
 // its texts. The zero Texts is ready.
-type Texts struct{ piece []byte }
+type Texts struct {
+	piece []byte
+	made  int // bytes in all pieces
+}
+
+// Size is the memory of all texts that share memory.
+func (t *Texts) Size() int { return t.made }
 
 const (
 	smallestPiece = 64
@@ -16,6 +22,7 @@ func (t *Texts) space(n int) []byte {
 	}
 	if n > cap(t.piece)-len(t.piece) {
 		t.piece = make([]byte, 0, max(min(2*cap(t.piece), largestPiece), smallestPiece, n))
+		t.made += cap(t.piece)
 	}
 	return t.piece[len(t.piece):]
 }
