@@ -36,6 +36,7 @@ var rules = []rule{
 var libraries = map[string][]string{
 	"github.com/libp2p/":                        {"node", "client", "cmd", "test"},
 	"github.com/dop251/goja":                    {"services/script"},
+	"github.com/dlclark/regexp2/v2":             {"services/script"},
 	"github.com/oasisprotocol/curve25519-voi":   {"internal/sign"},
 	"go.etcd.io/bbolt":                          {"node"},
 	"github.com/prometheus/client_golang":       {"node"},

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dlclark/regexp2/v2"
 	"github.com/dop251/goja"
 
 	"github.com/aquanode/aquanode/services"
@@ -190,5 +191,116 @@ func TestNativesThatDoNotEnd(t *testing.T) {
 	}
 	if got := call(); got != "2" {
 		t.Errorf("after their return: %s", got)
+	}
+}
+
+// Numbers from the network that become sizes: each of these took the memory of the process, or a
+// core for minutes, in one step that nothing interrupts.
+func TestNativesAreBounded(t *testing.T) {
+	for _, body := range []string{
+		"new ArrayBuffer(n)", "new ArrayBuffer({valueOf() { return n }})", "new (new ArrayBuffer(1).constructor)(n)", "Reflect.construct(ArrayBuffer, [n])",
+		"new (class extends ArrayBuffer {})(n)", "Reflect.construct(ArrayBuffer, [n], Object)", "new (ArrayBuffer.bind(null, n))()",
+		"new ArrayBuffer.prototype.constructor(n)", "new (Object.getPrototypeOf(class extends ArrayBuffer {}))(n)",
+		"new Uint8Array(n)", "new Float64Array(n / 8)", "new Uint8Array({length: n})", "new (new Int8Array(1).constructor)(n)", "Uint8Array.from({length: n})",
+		"new (class extends Uint16Array {})(n)", "new BigInt64Array(n)",
+		"new Uint8Array(new Array(n))", "new (Object.getOwnPropertyDescriptor(Uint8Array.prototype, 'constructor').value)(n)",
+		"let o = {get length() { return n }}; new Uint8Array(o)", "let a = []; a.length = 4e9; new Uint8Array(a)",
+		"Object.prototype.get = function (f) { k = f; return f }; Object.prototype.construct = 1; new ArrayBuffer(n)",
+		"new Array(n)", "Array(n)", "new ([].constructor)(n)", "new (class extends Array {})(n)", "Array.from({length: n})", "Array.of.call(Array, ...new Array(n))",
+		"let a = []; a.length = 4e9; a.join()", "let a = []; a[4e9] = 1; a.indexOf(2)", "let a = []; a.length = 3e8; a.fill(0)", "[].fill.call({length: n}, 0)",
+		"let a = []; a.length = 4e9; a.reverse()", "let a = []; a.length = 4e9; a.concat(a)", "let a = []; a.length = 4e9; '' + a",
+		"let a = []; a.length = 4e9; a.forEach(() => 1)", "let a = []; a.length = 4e9; a.slice()", "let a = []; a.length = 4e9; a.sort()",
+		"let a = []; a.length = 4e9; a.includes(1)", "let a = []; a.length = 4e9; a.splice(0)", "let a = []; a.length = 4e9; a.flat()",
+		"let a = []; a.length = 4e9; Math.max.apply(null, a)", "Math.max.apply(null, {length: n})", "Reflect.apply(Math.max, null, {length: n})",
+		"Reflect.construct(Array, {length: n})", "Function.prototype.apply.call(Math.max, null, {length: n})",
+		"let a = new Array(1e6).fill(0); for (let i = 0; i < 3; i++) a = [a, a, a, a]; a.flat(Infinity)",
+		"let a = [s]; for (let i = 0; i < 40; i++) a = [a, a]; a.flat(Infinity)", "let a = [s]; for (let i = 0; i < 40; i++) a = [a, a]; a.join()",
+		"let a = [s]; for (let i = 0; i < 40; i++) a = [a, a]; String(a)", "let a = [s]; for (let i = 0; i < 40; i++) a = [a, a]; JSON.stringify(a)",
+		"let a = [s]; for (let i = 0; i < 40; i++) a = {a, b: a}; JSON.stringify(a)", "return new Array(1000).fill(s)", "new Array(1000).fill(s).join('')",
+		"new Array(1e6).join(s)", "new Uint8Array(1e6).join(s)", "new Array(1000).fill(s).toString()", "''.concat(...new Array(1000).fill(s))",
+		"s.repeat(1e6)", "'x'.padStart(n)", "'x'.padEnd(n)", "s.replaceAll('x', s)", "s.replace(/x/g, s)", "s.split('x').join(s)", "s.replaceAll('x', \"$'\")",
+		"s.replace(/x/g, \"$`\")", "s.replaceAll('', s)", "s[Symbol.iterator]; String.prototype.replaceAll.call(s, 'x', s)",
+		"eval('('.repeat(2e6))", "(0, eval)('['.repeat(2e6))", "new Function('('.repeat(2e6))", "Function('('.repeat(2e6))", "(() => 1).constructor('('.repeat(2e6))",
+		"(async () => 1).constructor('('.repeat(2e6))", "(function* () {}).constructor('('.repeat(2e6))", "Reflect.construct(Function, ['('.repeat(2e6)])",
+		"new (class extends Function {})('('.repeat(2e6))", "new RegExp('(?=a)' + '('.repeat(1e6) + ')'.repeat(1e6))", "RegExp('('.repeat(2e6))",
+		"/x/.constructor('('.repeat(2e6))", "'x'.match('('.repeat(2e6))", "'x'.search('('.repeat(2e6))", "'x'.matchAll('('.repeat(2e6))", "/x/.compile('('.repeat(2e6))",
+		"JSON.parse('['.repeat(2e6))", "BigInt('9'.repeat(2e6))", "BigInt.asUintN(n, 1n)", "BigInt.asIntN(n, -1n)", "BigInt(['9'.repeat(2e6)])",
+	} {
+		t.Run(services.Cut(body), func(t *testing.T) {
+			s := load(t, "exports.f = (n, s) => { let k = 0; "+body+"; return 'not bounded' }; exports.g = () => 1")
+			r := registryOf(t, s)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			c := callOf(t, "test", "f", `[100000000000, "`+strings.Repeat("x", 1<<20)+`"]`)
+			got := r.Invoke(ctx, c)
+			if got.RetCode != 1 || !strings.Contains(got.Result, "too l") && !strings.Contains(got.Result, "too many") && !strings.Contains(got.Result, "deeper") &&
+				!strings.Contains(got.Result, "not a constructor") && !strings.Contains(got.Result, "nvalid array length") {
+				t.Errorf("got %d, %s", got.RetCode, services.Cut(got.Result))
+			}
+			if got := r.Invoke(ctx, callOf(t, "test", "g", "[]")); got.Result != "1" {
+				t.Errorf("the next call gives %v", got)
+			}
+			if s := r.Stats()[0]; s.Panics+s.GivenUp+s.Stopped > 0 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+// What is bounded works as before within its bounds.
+func TestBoundedNatives(t *testing.T) {
+	for body, want := range map[string]string{
+		"new ArrayBuffer(8).byteLength":                                                                 "8",
+		"new ArrayBuffer() instanceof ArrayBuffer":                                                      "true",
+		"new ArrayBuffer(4).constructor === ArrayBuffer":                                                "true",
+		"[...new Uint8Array([1, 2, 300])]":                                                              "[1,2,44]",
+		"[...new Uint8Array({length: 2, 0: 7})]":                                                        "[7,0]",
+		"[...new Uint8Array(new Set([1, 2]))]":                                                          "[1,2]",
+		"[...new Uint16Array(new Uint8Array([1, 2]).buffer)]":                                           "[513]",
+		"[...new Uint8Array(new Uint8Array([1, 2]).buffer, 1, 1)]":                                      "[2]",
+		"[...new Float64Array(new Uint8Array([1, 2]))]":                                                 "[1,2]",
+		"new (class X extends Uint8Array { y() { return 5 } })(3).y()":                                  "5",
+		"new (class X extends Array { y() { return this.length } })(3).map(x => x).y()":                 "3",
+		"[Array(3).length, Array(1, 2), new Array('3'), Array.isArray(new Array(1))]":                   `[3,[1,2],["3"],true]`,
+		"[[].constructor === Array, [] instanceof Array, Array.name, Array.length]":                     `[true,true,"Array",1]`,
+		"[Uint8Array.BYTES_PER_ELEMENT, Uint8Array.from([1]).length, Uint8Array.of(1, 2).length]":       "[1,1,2]",
+		"Function('return this')() === globalThis":                                                      "true",
+		"new Function('a', 'b', 'return a + b')(1, 2)":                                                  "3",
+		"(() => 1) instanceof Function && (async () => 1).constructor('return 1')() instanceof Promise": "true",
+		"eval('1 + 1')": "2",
+		"[new RegExp('a+', 'g').flags, RegExp(/b/i).source, /x/ instanceof RegExp, /x/.constructor === RegExp]": `["g","b",true,true]`,
+		"'aXbX'.replace(/X/g, '$&$&') + 'aXb'.replace('X', \"$'\") + 'aa'.replaceAll('a', 'b')":                 `"aXXbXXabbbb"`,
+		"[[1, [2, [3]]].flat(), [1, [2, [3]]].flat(Infinity), [1, [2, 3]].join('-'), String([1, [2, null]])]":   `[[1,2,[3]],[1,2,3],"1-2,3","1,2,"]`,
+		"[[3, 1, 2].sort(), [1, 2].concat([3], 4), [1, 2, 3].map.name, [1].map.length]":                         `[[1,2,3],[1,2,3,4],"map",1]`,
+		"Math.max.apply(null, [1, 3, 2]) + Reflect.apply(Math.min, null, [4, 5])":                               "7",
+		"'abab'.match(/b/g).length + 'xyz'.search('z') + 'a,b'.split(',').length":                               "6",
+		"JSON.stringify({a: [1, {b: undefined}], toJSON: undefined})":                                           `"{\"a\":[1,{}]}"`,
+		"String(BigInt('12345678901234567890') * 2n) + BigInt.asUintN(8, 257n) + typeof BigInt(1)":              `"246913578024691357801bigint"`,
+		"let a = []; a[0] = a; try { JSON.stringify(a) } catch (e) { return e.message }":                        `"Converting circular structure to JSON"`,
+	} {
+		s := load(t, "exports.f = () => { "+strings.Replace("return "+body, "return let", "let", 1)+" }")
+		if got := invoke(t, s, t.Context(), "f", "[]"); !strings.HasPrefix(got.Result, want) && got.Result != want || got.RetCode != 0 {
+			t.Errorf("%s: want %s, got %v", body, want, got)
+		}
+	}
+}
+
+// A regular expression that backtracks for ever is given up like any native, and ends by itself.
+func TestRegularExpressionsEnd(t *testing.T) {
+	regexp2.DefaultMatchTimeout = 100 * time.Millisecond
+	defer func() { regexp2.DefaultMatchTimeout = matchTimeout }()
+	s := load(t, `exports.f = (s) => [/^(a|aa)+\1$/.test(s), s.match(/^(?=a)(a|aa)+\1$/), new RegExp("^(a|aa)+\\1$").exec(s)]; exports.g = () => 1`)
+	r := registryOf(t, s)
+	args := `["` + strings.Repeat("a", 1000) + `b"]`
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if got := r.Invoke(ctx, callOf(t, "test", "f", args)); got.RetCode != 1 {
+		t.Errorf("within its deadline: %v", got)
+	}
+	if got := r.Invoke(t.Context(), callOf(t, "test", "f", args)); got.Result != "[false,null,null]" {
+		t.Errorf("with time: %v", got)
+	}
+	if got := r.Invoke(t.Context(), callOf(t, "test", "g", "[]")); got.Result != "1" || len(r.Stuck()) > 0 {
+		t.Errorf("then: %v, %v", got, r.Stuck())
 	}
 }

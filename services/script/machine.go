@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 
+	"github.com/dlclark/regexp2/v2"
 	"github.com/dop251/goja"
 
 	"github.com/aquanode/aquanode/interpreter/value"
@@ -18,6 +20,12 @@ import (
 var preludeText string
 
 var prelude = goja.MustCompile("prelude.js", preludeText, true)
+
+// matchTimeout ends a step of a regular expression with lookaround or backreferences, which may take
+// time exponential in the text; then it has found nothing. Others take linear time.
+const matchTimeout = 10 * time.Second
+
+func init() { regexp2.DefaultMatchTimeout = matchTimeout } // goja has no other way to it
 
 // A machine is a JavaScript runtime in which a file was run.
 type machine struct {
@@ -31,7 +39,7 @@ type machine struct {
 	signatures []services.Signature
 
 	// Taken before the file runs, which may replace them.
-	parse, stringify, describe, functionText goja.Callable
+	parse, stringify, describe, functionText, match goja.Callable
 }
 
 // start makes a runtime and runs the file in it.

@@ -43,19 +43,23 @@
 //
 // A call ends with its context, at the particle's deadline, wherever it is in JavaScript code
 // or waiting; the runtime stays usable and keeps what the call had done. What is not
-// JavaScript code cannot be interrupted: a sort, new Array(1e8).fill(0) end when they end. A
-// call that goes on for a second after its deadline is given up: it keeps its runtime, the service
-// goes on with a new one, and with three such calls it answers errors until one returns.
+// JavaScript code cannot be interrupted. So native functions are bounded in what they are given:
+// buffers have at most 64 MiB, strings made in one step as well, arrays that a native function
+// walks 16 million elements, code and patterns that a script compiles 64 KiB, lists of arguments
+// 65,536; more is a RangeError. A step of a regular expression with lookaround or
+// backreferences finds nothing after 10 s. A call that goes on for a second after its
+// deadline is given up: it keeps its runtime, the service goes on with a new one, and with
+// three such calls it answers errors until one returns.
 //
 // All that looks at objects of a script (its exports, results and exceptions) runs within
 // the time of a call: getters and proxies may throw, or loop.
 //
 // Calls are bounded in depth ([maxCallDepth]) and in the bytes of arguments and results
-// ([maxJSON]). JSON.parse refuses deep nesting, and repeat, padStart and padEnd long results,
-// since a stranger's argument could end the process with them. The runtime has no memory limit,
-// so a call during which the live heap of the whole process grows by [maxGrowth] is ended; that
-// catches loops, not a single step such as new ArrayBuffer(1e11). Files of services are as
-// trusted as the peer's configuration: they should check sizes that come from arguments.
+// ([maxJSON]). The runtime has no memory limit, so a call during which the live heap of the whole
+// process grows by [maxGrowth] is ended; that catches loops. Operators are not bounded: a BigInt
+// shifted or raised by a number of a caller, and a string doubled forty times, may take the memory
+// of the process. eval sees the global variables only. Files of services are as trusted as the
+// peer's configuration: they should check sizes that come from arguments.
 package script
 
 import (

@@ -27,7 +27,8 @@ import (
 
 func TestMain(m *testing.M) {
 	logging.SetAllLoggers(logging.LevelFatal)
-	goleak.VerifyTestMain(m)
+	// The clock of regular expressions goes on for a second after their timeout.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/dlclark/regexp2/v2.runClock"), goleak.IgnoreAnyFunction("github.com/dlclark/regexp2/v2.runClock"))
 }
 
 func load(t testing.TB, text string) *Service {
