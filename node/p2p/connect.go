@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/core/routing"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
@@ -104,7 +105,9 @@ func (h *Host) newest(id peer.ID) (best network.Conn) {
 	return best
 }
 
-// Connect dials a peer at the given addresses, which may be with or without its id.
+// Connect dials a peer at the given addresses, which may be with or without its id. The
+// addresses come from scripts: unless [Config.AllowLocal], those of private networks are refused, so
+// that nobody looks around in the network of this machine.
 func (h *Host) Connect(ctx context.Context, id string, addrs []string) error {
 	target, err := parsePeerID(id)
 	if err != nil {
@@ -116,6 +119,9 @@ func (h *Host) Connect(ctx context.Context, id string, addrs []string) error {
 	}
 	if info.Addrs, err = parseAddrs(addrs); err != nil {
 		return err
+	}
+	if private := !h.cfg.AllowLocal && len(publicOnly(info.Addrs)) < len(info.Addrs); private {
+		return errors.New("addresses of private networks are not dialled for others")
 	}
 	if len(info.Addrs) == 0 && h.newest(target) == nil && len(h.host.Peerstore().Addrs(target)) == 0 {
 		return journal.NotConnected
@@ -313,7 +319,35 @@ func (h *Host) watchIdentify() error {
 	return nil
 }
 
+// What is kept of a remote's introduction, which may have 80 kB: it stays as long as the
+// connection. An aquanode has some 10 protocols, a peer behind several networks some 20 addresses.
+const (
+	maxKnownAddrs     = 32
+	maxKnownProtocols = 64
+	maxProtocol       = 128 // bytes of one name
+)
+
+// trim drops what is too much of a remote's introduction.
+func (h *Host) trim(e event.EvtPeerIdentificationCompleted) {
+	store := h.host.Peerstore()
+	if addrs := store.Addrs(e.Peer); len(addrs) > maxKnownAddrs {
+		store.ClearAddrs(e.Peer)
+		store.AddAddrs(e.Peer, addrs[:maxKnownAddrs], peerstore.ConnectedAddrTTL)
+	}
+	long := func(p protocol.ID) bool { return len(p) > maxProtocol }
+	if protocols := e.Protocols; len(protocols) > maxKnownProtocols || slices.ContainsFunc(protocols, long) {
+		protocols = slices.DeleteFunc(slices.Clone(protocols), long)
+		store.SetProtocols(e.Peer, protocols[:min(len(protocols), maxKnownProtocols)]...)
+	}
+	for key, v := range map[string]string{"AgentVersion": e.AgentVersion, "ProtocolVersion": e.ProtocolVersion} {
+		if len(v) > maxAgent {
+			store.Put(e.Peer, key, text.Cut(v, maxAgent))
+		}
+	}
+}
+
 func (h *Host) known(e event.EvtPeerIdentificationCompleted) {
+	h.trim(e)
 	if slices.Contains(e.Protocols, particleProtocol) {
 		h.conns.Protect(e.Peer, protectTag)
 		return

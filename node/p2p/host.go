@@ -67,6 +67,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/gologshim"
+	"github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
@@ -320,11 +321,16 @@ func (h *Host) options() ([]libp2p.Option, error) {
 	if err != nil {
 		return nil, err
 	}
+	book, err := pstoremem.NewPeerstore(pstoremem.WithMaxAddresses(maxBookAddrs), pstoremem.WithMaxAddressesPerPeer(maxKnownAddrs))
+	if err != nil {
+		return nil, err
+	}
 	if h.conns, err = connmgr.NewConnManager(connsLow, connsHigh); err != nil {
 		return nil, err
 	}
 	return append(h.circuits(),
 		libp2p.Identity(key),
+		libp2p.Peerstore(book),
 		libp2p.NoListenAddrs, // see Start
 		libp2p.AddrsFactory(func(own []ma.Multiaddr) []ma.Multiaddr {
 			if h.cfg.ExternalOnly {

@@ -2,12 +2,18 @@ package p2p
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
+	"github.com/libp2p/go-libp2p/p2p/protocol/identify/pb"
+	"github.com/libp2p/go-msgio/pbio"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/aquanode/aquanode/node/journal"
 	"github.com/aquanode/aquanode/particle"
@@ -192,6 +198,81 @@ func TestFramesBeforeIdentify(t *testing.T) {
 		t.Errorf("want %s, got %s", m.Particle, p.ID)
 	}
 	x.wantSent("")
+}
+
+// A remote may introduce itself with 80 kB. Little of it stays.
+func TestGiantIntroduction(t *testing.T) {
+	x := newNode(t, 1, nil)
+	h := strange(t, "ipfs/0.1.0", quiet)
+	long := strings.Repeat("x", 7000)
+	h.SetStreamHandler(identify.ID, func(s network.Stream) {
+		w := pbio.NewDelimitedWriter(s)
+		w.WriteMsg(&pb.Identify{AgentVersion: &long, Protocols: []string{string(particleProtocol)}})
+		w.WriteMsg(&pb.Identify{ProtocolVersion: &long})
+		w.WriteMsg(&pb.Identify{Protocols: []string{"/" + long}})
+		some := &pb.Identify{}
+		for i := range 110 {
+			some.Protocols = append(some.Protocols, fmt.Sprint("/protocol/", i))
+		}
+		w.WriteMsg(some)
+		some = &pb.Identify{}
+		for i := range 400 {
+			some.ListenAddrs = append(some.ListenAddrs, ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", i+1)).Bytes())
+		}
+		w.WriteMsg(some)
+		s.Close()
+	})
+	connectTo(t, h, x)
+	id := h.ID()
+	book := x.host.Peerstore()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		protocols, _ := book.GetProtocols(id)
+		agent, _ := book.Get(id, "AgentVersion")
+		version, _ := book.Get(id, "ProtocolVersion")
+		addrs := book.Addrs(id)
+		if len(addrs) == maxKnownAddrs && len(protocols) == maxKnownProtocols && len(fmt.Sprint(agent, version)) < 4*maxAgent {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d addresses, %d protocols, versions of %d bytes", len(addrs), len(protocols), len(fmt.Sprint(agent, version)))
+		}
+	}
+	if ok, _ := book.SupportsProtocols(id, particleProtocol); len(ok) == 0 {
+		t.Error("its protocol for particles was dropped")
+	}
+	wantGoodOne(t, h, x)
+}
+
+// A script cannot make a peer on the internet dial into the network of its machine.
+func TestPrivateAddresses(t *testing.T) {
+	x := newNode(t, 1, func(c *Config) { c.AllowLocal = false })
+	id := stranger(t, 50, "", nil).ID().String()
+	for _, addr := range []string{"/ip4/127.0.0.1/tcp/1", "/ip4/10.1.2.3/tcp/22", "/ip4/192.168.0.1/tcp/80", "/ip4/169.254.169.254/tcp/80", "/ip6/fd00::1/tcp/1", "/ip6/::1/udp/1/quic-v1"} {
+		if err := x.Connect(context.Background(), id, []string{addr}); err == nil || !strings.Contains(err.Error(), "private") {
+			t.Errorf("%s: want a refusal, got %v", addr, err)
+		}
+	}
+}
+
+// Lookups that fail are remembered, but not of any number of peers.
+func TestFailedLookupsAreBounded(t *testing.T) {
+	d := &discovery{failures: make(map[peer.ID]failure)}
+	for i := range 3 * maxFailures {
+		d.record(peer.ID(fmt.Sprint(i)), false)
+	}
+	if n := len(d.failures); n != maxFailures {
+		t.Errorf("%d peers are remembered", n)
+	}
+	for range findFailures {
+		d.record("a", false)
+	}
+	if err := d.banned("a"); err == nil {
+		t.Error("a peer whose lookups fail is looked up again")
+	}
+	d.record("a", true)
+	if err := d.banned("a"); err != nil {
+		t.Errorf("a peer that was found: %v", err)
+	}
 }
 
 // readOne reads the first particle of a stream, nil when there is none.

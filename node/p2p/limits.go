@@ -30,6 +30,7 @@ const (
 	maxConnsPerIP     = 16_384 // a company or a carrier behind one address
 	maxStreams        = 200_000
 	maxStreamsPerPeer = 4_096  // more than Config.MaxStreams, which refuses with a reason; a client's muxer allows 1000 each way
+	maxBookAddrs      = 50_000 // addresses of peers that are not connected, as others tell them
 	maxTransient      = 16_384 // streams and connections still being negotiated
 )
 
