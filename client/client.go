@@ -43,6 +43,7 @@ import (
 	"github.com/aquanode/aquanode/node/dispatch"
 	"github.com/aquanode/aquanode/node/journal"
 	"github.com/aquanode/aquanode/node/p2p"
+	"github.com/aquanode/aquanode/node/share"
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/particle/wire"
 	"github.com/aquanode/aquanode/services"
@@ -112,7 +113,7 @@ func (c *Client) open(ctx context.Context) (err error) {
 		Host:    dispatch.Scope{Peer: c.id, Key: c.cfg.Key},
 		Journal: c.journal,
 		Open:    dispatch.Interpret(interpreter.Limits{}),
-		Enqueue: c.services.Enqueue,
+		Call:    c.services.Start,
 		Send:    c.send,
 		Stepped: c.stepped,
 		Ended:   c.ended,
@@ -270,7 +271,7 @@ func (c *Client) runOf(signature []byte) *run {
 
 // send passes a particle on: to peers the client is connected to, and through the relay
 // to all others.
-func (c *Client) send(p *particle.Particle, to []string, _ func(string)) {
+func (c *Client) send(p *particle.Particle, _ share.Owner, to []string, _ func(string)) {
 	m := p2p.Outgoing{Particle: p.ID, Frame: wire.Frame(p), Deadline: time.Now().Add(p.Left(time.Now()))}
 	relayed := false
 	for _, peer := range to {
@@ -308,7 +309,9 @@ func (c *Client) held(to string, m p2p.Outgoing, err error) {
 	c.journal.AddError(journal.Entry{Kind: journal.Held, Particle: m.Particle, Peer: to}, err)
 }
 
-func (c *Client) receive(from p2p.Remote, p *particle.Particle) { c.dispatch.Deliver(from.Peer, p) }
+func (c *Client) receive(from p2p.Remote, p *particle.Particle) {
+	c.dispatch.Deliver(share.Owner{Range: from.Range, Remote: from.Peer}, p)
+}
 
 func (c *Client) refused(from string, err error) {
 	c.journal.AddError(journal.Entry{Kind: journal.Refused, Peer: from}, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/aquanode/aquanode/client"
 	"github.com/aquanode/aquanode/interpreter/value"
 	"github.com/aquanode/aquanode/node/devnet"
+	"github.com/aquanode/aquanode/node/journal"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -95,7 +96,7 @@ func TestNoResult(t *testing.T) {
 		t.Fatalf("want an empty result, got %v, %v", r, err)
 	}
 	c.Close() // what was started arrives all the same
-	for deadline := time.Now().Add(10 * time.Second); net.Peers[0].Live() == 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); net.Peers[0].Journal().Count(journal.Arrived, "") == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the particle did not arrive")
 		}

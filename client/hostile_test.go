@@ -28,6 +28,7 @@ import (
 	"github.com/aquanode/aquanode/node/dispatch"
 	"github.com/aquanode/aquanode/node/journal"
 	"github.com/aquanode/aquanode/node/p2p"
+	"github.com/aquanode/aquanode/node/share"
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/particle/wire"
 	"github.com/aquanode/aquanode/services"
@@ -57,8 +58,8 @@ func newLiar(t *testing.T, as string, send func(l *liar, to string, p particle.P
 		t.Fatal(err)
 	}
 	l.tasks = dispatch.New(dispatch.Config{
-		Host: dispatch.Scope{Peer: as, Key: l.key}, Journal: journal.New(as, 100), Open: dispatch.Interpret(interpreter.Limits{}), Enqueue: registry.Enqueue,
-		Send: func(p *particle.Particle, to []string, _ func(string)) {
+		Host: dispatch.Scope{Peer: as, Key: l.key}, Journal: journal.New(as, 100), Open: dispatch.Interpret(interpreter.Limits{}), Call: registry.Start,
+		Send: func(p *particle.Particle, _ share.Owner, to []string, _ func(string)) {
 			for _, peer := range to {
 				send(l, peer, *p)
 			}
@@ -68,7 +69,9 @@ func newLiar(t *testing.T, as string, send func(l *liar, to string, p particle.P
 	var err error
 	l.host, err = p2p.New(p2p.Config{
 		Key: l.key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowLocal: true,
-		Receive: func(from p2p.Remote, p *particle.Particle) { l.tasks.Deliver(from.Peer, p) },
+		Receive: func(from p2p.Remote, p *particle.Particle) {
+			l.tasks.Deliver(share.Owner{Range: from.Range, Remote: from.Peer}, p)
+		},
 		Refused: func(string, error) {}, Sent: func(string, p2p.Outgoing, error) {}, Held: func(string, p2p.Outgoing, error) {},
 	})
 	if err == nil {

@@ -57,7 +57,7 @@ func TestAdmin(t *testing.T) {
 	}{
 		{0, "/peer_id", 200, []string{`{"peer_id":"` + x.Peers[0].ID() + `"}`}},
 		{0, "/versions", 200, []string{`"avm":"0.62.0"`}},
-		{0, "/health", 200, []string{`[{"accepting":"Ok"},{"bootstrap_nodes":"Ok"}]`}},
+		{0, "/health", 200, []string{`[{"accepting":"Ok"},{"bootstrap_nodes":"Ok"},{"processors":"Ok"},{"services":"Ok"}]`}},
 		{2, "/health", 429, []string{`{"accepting":"Ok"}`, `{"bootstrap_nodes":"Fail","reason":"not connected to /ip4/127.0.0.1/tcp/1/p2p/`}},
 		{0, "/peers", 200, []string{`"peerId":"` + x.client.ID() + `"`, `"inbound":true`}},
 		{0, "/particles?id=" + r.ParticleID, 200, []string{`"kind":"arrived"`, `"function":"identity"`, `"kind":"sent"`}},
@@ -68,7 +68,8 @@ func TestAdmin(t *testing.T) {
 			`connectivity_particle_send_success_total{particle_type="Common"} 1`,
 			`particle_executor_service_call_success_total{function_kind="Service"} 1`,
 			`aquanode_journal_total{kind="arrived",reason=""} 1`,
-			`particle_executor_alive_actors{peer_id="` + x.Peers[0].ID() + `",worker_type="Host"} 1`,
+			`particle_executor_alive_actors{peer_id="` + x.Peers[0].ID() + `",worker_type="Host"} 0`, // nothing can follow
+			`aquanode_particles_finished 1`,
 			`go_goroutines`,
 		}},
 		{0, "/config", 200, []string{"listen = []"}},

@@ -13,11 +13,11 @@ import (
 	"github.com/aquanode/aquanode/node/journal"
 )
 
-// A peer that floods another with particles is refused beyond its quota, with a reason, and
+// A peer that floods another with particles that wait is refused beyond its quota, with a reason, and
 // nobody else loses anything.
 func TestFlood(t *testing.T) {
 	const quota = 500
-	x := start(t, devnet.Config{Peers: 1, Edit: func(_ int, c *config.Config) { c.Dispatch.ParticlesPerPeer = quota }})
+	x := start(t, devnet.Config{Peers: 1, Edit: func(_ int, c *config.Config) { c.Dispatch.Particles = 4 * quota }})
 	honest := func() (times []time.Duration) {
 		for i := range 100 {
 			began := time.Now()
@@ -32,7 +32,7 @@ func TestFlood(t *testing.T) {
 	flooder := x.join(0)
 	stop := make(chan struct{})
 	var flood sync.WaitGroup
-	script := client.Script{AIR: fmt.Sprintf(`(call %q ("op" "noop") [])`, x.Peers[0].ID()), NoResult: true, TTL: 20 * time.Second}
+	script := client.Script{AIR: fmt.Sprintf(`(call %q ("peer" "timeout") [20000])`, x.Peers[0].ID()), NoResult: true, TTL: 20 * time.Second}
 	for range 4 {
 		flood.Go(func() {
 			for {

@@ -12,6 +12,7 @@ import (
 	"github.com/aquanode/aquanode/interpreter/data"
 	"github.com/aquanode/aquanode/node/journal"
 	"github.com/aquanode/aquanode/node/p2p"
+	"github.com/aquanode/aquanode/node/share"
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/services"
 )
@@ -323,12 +324,21 @@ func (c dispatchCollector) gaugesOf() map[*prometheus.Desc]float64 {
 	desc := func(name, help string, labels prometheus.Labels) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, nil, labels)
 	}
-	return map[*prometheus.Desc]float64{
+	gauges := map[*prometheus.Desc]float64{
 		desc("particle_executor_total_actors_mailbox", "Arrivals that wait for their particle's next step", c.worker): float64(s.Waiting),
+		desc("aquanode_slot_wait_seconds", "How long the step has waited for a slot that waits longest", nil):         s.Waited.Seconds(),
+		desc("aquanode_particles_awake", "Particles that have something to do, calls, or did until just now", nil):    float64(s.Awake),
+		desc("aquanode_particles_finished", "Particles that ended here and are known until their deadline", nil):      float64(s.Finished),
+		desc("aquanode_memory_booked_limit_bytes", "Bytes that particles and frames may take", nil):                   float64(c.n.dispatch.Ledger().Limit(share.Memory)),
 		desc("aqua_vm_pool_pool_size", "Steps of the interpreter that may run at once", nil):                          float64(s.Slots),
 		desc("aqua_vm_pool_free_vms", "Steps of the interpreter that could begin now", nil):                           float64(s.Free),
 		desc("aqua_vm_pool_vm_mem_total", "Bytes of retained states of particles", nil):                               float64(s.StateBytes),
 	}
+	held := c.n.dispatch.Ledger().Kinds()
+	for _, k := range share.Kinds {
+		gauges[desc("aquanode_memory_booked_bytes", "Bytes that particles and frames take", prometheus.Labels{"kind": string(k)})] = float64(held[k])
+	}
+	return gauges
 }
 
 // Describe implements [prometheus.Collector].

@@ -39,6 +39,7 @@ import (
 	"github.com/aquanode/aquanode/node/dispatch"
 	"github.com/aquanode/aquanode/node/journal"
 	"github.com/aquanode/aquanode/node/p2p"
+	"github.com/aquanode/aquanode/node/share"
 	"github.com/aquanode/aquanode/node/store"
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/particle/wire"
@@ -91,7 +92,7 @@ func New(cfg config.Config) (*Node, error) {
 		Host:    dispatch.Scope{Peer: id, Key: cfg.Key},
 		Journal: n.journal,
 		Open:    dispatch.Interpret(cfg.Interpreter),
-		Enqueue: n.services.Enqueue,
+		Call:    n.services.Start,
 		Send:    n.send,
 		Stepped: n.stepped,
 		Ended:   n.ended,
@@ -154,6 +155,7 @@ func (n *Node) network() p2p.Config {
 		MaxMessage:   n.cfg.MaxFrame,
 		MaxHeld:      n.cfg.MaxHeld,
 		Receive:      n.receive,
+		Account:      n.account,
 		Taken:        n.taken(),
 		Refused:      n.refused,
 		Sent:         n.sent,
@@ -274,7 +276,12 @@ func (n *Node) Meet(addrs []string) error { return n.host.Meet(addrs) }
 
 func (n *Node) receive(from p2p.Remote, p *particle.Particle) {
 	n.metrics.arrived(p, n.cfg.Dispatch.Skew)
-	n.dispatch.Deliver(from.Peer, p)
+	n.dispatch.Deliver(share.Owner{Range: from.Range, Remote: from.Peer}, p)
+}
+
+// account is where frames of a remote are booked while they are read.
+func (n *Node) account(from p2p.Remote) p2p.Account {
+	return share.Part{Ledger: n.dispatch.Ledger(), Owner: share.Owner{Range: from.Range, Remote: from.Peer}, Kind: share.FramesIn}
 }
 
 func (n *Node) stepped(_ *particle.Particle, _ dispatch.Scope, out *interpreter.Outcome, took time.Duration) {
@@ -282,8 +289,9 @@ func (n *Node) stepped(_ *particle.Particle, _ dispatch.Scope, out *interpreter.
 }
 
 // send passes a particle on to other peers. It is encoded once.
-func (n *Node) send(p *particle.Particle, to []string, handed func(string)) {
+func (n *Node) send(p *particle.Particle, of share.Owner, to []string, handed func(string)) {
 	m := p2p.Outgoing{Particle: p.ID, Frame: wire.Frame(p), Deadline: n.deadline(p), Handed: handed}
+	m.Account = share.Part{Ledger: n.dispatch.Ledger(), Owner: of, Kind: share.FramesOut}
 	for _, peer := range to {
 		n.host.Send(peer, m)
 	}
@@ -379,6 +387,7 @@ func (n *Node) health() []admin.Check {
 	if n.logs != nil {
 		checks = append(checks, admin.Check{Name: "durable", Err: n.logs.Err()})
 	}
+	checks = append(checks, admin.Check{Name: "processors", Err: n.busy()}, admin.Check{Name: "services", Err: n.stuck()})
 	if n.draining.Load() {
 		checks[0].Err = errors.New("shutting down")
 	}
@@ -392,3 +401,32 @@ func (n *Node) health() []admin.Check {
 	}
 	return checks
 }
+
+// mostWait is how long a step may wait for a slot before the peer counts as overloaded. Slots change
+// hands every 2 ms, and turns go to those who have used least: only very many owners at once make
+// anybody wait for this long.
+const mostWait = 5 * time.Second
+
+// busy reports that particles wait too long for their turn.
+func (n *Node) busy() error {
+	if waited := n.dispatch.Waited(); waited > mostWait {
+		return fmt.Errorf("a particle has waited for its turn for %s", waited.Round(time.Second))
+	}
+	return nil
+}
+
+// stuck names calls that did not end with their particle.
+func (n *Node) stuck() error {
+	var all []error
+	for _, c := range n.services.Stuck() {
+		if len(all) == mostNamed {
+			break
+		}
+		all = append(all, fmt.Errorf("service %s, function %s: a call runs since %s and did not end with its particle %s",
+			c.Service, c.Function, c.Since.Format(time.RFC3339), c.ParticleID))
+	}
+	return errors.Join(all...)
+}
+
+// mostNamed bounds how many things of a kind a health check names.
+const mostNamed = 5

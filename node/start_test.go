@@ -31,7 +31,7 @@ func TestStartOverExpiring(t *testing.T) {
 	}
 	n := peer(first)
 	for i := range particles {
-		p := particle.New(stranger, "(null)", time.Second+time.Duration(i)*apart, time.Now())
+		p := particle.New(stranger, "(never)", time.Second+time.Duration(i)*apart, time.Now())
 		if err := n.dispatch.Start(p, nil); err != nil {
 			t.Fatal(err)
 		}

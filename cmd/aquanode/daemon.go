@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/aquanode/aquanode/node/config"
 	"github.com/aquanode/aquanode/node/devnet"
 	"github.com/aquanode/aquanode/node/identity"
+	"github.com/aquanode/aquanode/node/memory"
 )
 
 var daemonFlags = append(settingFlags(),
@@ -37,6 +39,14 @@ func daemon(c *cli.Context) error {
 		return err
 	}
 	defer manager.close()
+	if cfg.MemoryLimit == 0 {
+		if cfg.MemoryLimit, err = memory.Limit(); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithCancel(c.Context)
+	defer cancel()
+	go memory.Keep(ctx, cfg.MemoryLimit)
 	n, err := node.New(cfg)
 	if err != nil {
 		return err

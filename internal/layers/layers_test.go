@@ -28,7 +28,7 @@ var rules = []rule{
 	{"particle/", nil},
 	{"services/", []string{"interpreter/value", "particle"}},
 	// A client runs its part of a particle with the pipeline of a peer.
-	{"client", []string{"interpreter", "particle", "aqua/emit", "services", "node/p2p", "node/dispatch", "node/journal"}},
+	{"client", []string{"interpreter", "particle", "aqua/emit", "services", "node/p2p", "node/dispatch", "node/journal", "node/share"}},
 	{"node/", []string{"services", "interpreter", "particle"}},
 }
 

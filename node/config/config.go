@@ -97,6 +97,9 @@ type Config struct {
 	// MaxHeld bounds the bytes of frames that are being read or wait to be sent; a quarter of
 	// it is for one sender. 512 MiB when 0.
 	MaxHeld int64
+	// MemoryLimit is what the process may take, in bytes. A half of it is Dispatch.Memory, unless that
+	// is set. 0: not known.
+	MemoryLimit int64
 	// JournalSize is how many entries the journal keeps; 8192 when 0.
 	JournalSize int
 	// Grace is how long Close lets running particles go on; 0 ends them at once.
@@ -123,6 +126,9 @@ func (c *Config) Check() error {
 	}
 	if c.Network == "" {
 		c.Network = "dar"
+	}
+	if c.Dispatch.Memory == 0 {
+		c.Dispatch.Memory = c.MemoryLimit / 2
 	}
 	if c.Durable && c.DataDir == "" {
 		return errors.New("config: a durable peer needs a data directory")

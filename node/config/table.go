@@ -178,7 +178,7 @@ var Table = []*Setting{
 	},
 	{
 		Name: "max_particles", Kind: Number, Default: dispatch.DefaultParticles, check: between(1, math.MaxInt32),
-		Usage: "`NUMBER` of particles that may live here; one init peer gets a quarter of it",
+		Usage: "`NUMBER` of particles that may run or have calls here at once; one address range gets a half, one init peer a quarter",
 		apply: func(c *Config, v any) { c.Dispatch.Particles = v.(int) },
 	},
 	{
@@ -186,18 +186,28 @@ var Table = []*Setting{
 		apply: func(c *Config, v any) { c.Grace = v.(time.Duration) },
 	},
 	{
-		Name: "max_particles_per_peer", Kind: Number, FileOnly: true, check: between(1, math.MaxInt32),
-		Usage: "particles of one init peer that may live here (default: a quarter of max_particles)",
-		apply: func(c *Config, v any) { c.Dispatch.ParticlesPerPeer = v.(int) },
+		Name: "particle_time", Kind: Duration, FileOnly: true,
+		Usage: "processor time that one particle may use here (default: 10s)",
+		apply: func(c *Config, v any) { c.Dispatch.Time = v.(time.Duration) },
+	},
+	{
+		Name: "range_time", Kind: Duration, FileOnly: true,
+		Usage: "processor time that one address range may use in a second (default: three quarters of all processors)",
+		apply: func(c *Config, v any) { c.Dispatch.RangeTime = v.(time.Duration) },
+	},
+	{
+		Name: "max_steps", Kind: Number, Default: 20_000_000, FileOnly: true, check: between(1000, math.MaxInt32),
+		Usage: "instructions that one run of a script may execute",
+		apply: func(c *Config, v any) { c.Interpreter.Steps = v.(int) },
 	},
 	{
 		Name: "max_rate", Kind: Number, FileOnly: true, check: between(1, math.MaxInt32),
-		Usage: "new particles of one init peer a second (default: 10000)",
+		Usage: "new particles of one init peer behind one remote a second (default: 10000)",
 		apply: func(c *Config, v any) { c.Dispatch.Rate = v.(int) },
 	},
 	{
 		Name: "max_byte_rate", Kind: Size, FileOnly: true, check: atLeast(1 << 10),
-		Usage: "bytes of new particles of one init peer a second (default: 256 MiB)",
+		Usage: "bytes of new particles of one init peer behind one remote a second (default: 256 MiB)",
 		apply: func(c *Config, v any) { c.Dispatch.ByteRate = int(v.(uint64)) },
 	},
 	{
@@ -212,8 +222,13 @@ var Table = []*Setting{
 	},
 	{
 		Name: "max_memory", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
-		Usage: "bytes of scripts, states and waiting data of all particles, a quarter of it for one init peer (default: 1 GiB)",
+		Usage: "bytes of all that particles and frames take; one address range gets a half, one remote or init peer a quarter (default: half of memory_limit)",
 		apply: func(c *Config, v any) { c.Dispatch.Memory = int64(min(v.(uint64), math.MaxInt64)) },
+	},
+	{
+		Name: "memory_limit", Kind: Size, check: zeroOr(atLeast(64 << 20)),
+		Usage: "`BYTES` that the process may take; 0: the limit of its control group, or three quarters of the machine's memory",
+		apply: func(c *Config, v any) { c.MemoryLimit = int64(v.(uint64)) },
 	},
 	{
 		Name: "state_memory", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
@@ -293,7 +308,7 @@ var elsewhere = strings.Fields(`
 	particle_queue_buffer persistent_base_dir print_config protocol_config root_weights services_envs
 	services_ephemeral_dir services_persistent_dir socket_timeout spell_base_dir system_cpu_count system_services
 	tokio_metrics_enabled tokio_metrics_poll_histogram_enabled tracing transport vm workers_base_dir
-	workers_queue_buffer air_interpreter_path log_format log_display_span_list config`)
+	workers_queue_buffer air_interpreter_path log_format log_display_span_list config max_particles_per_peer`)
 
 func each(check func(string) error) func(any) error {
 	return func(v any) error {
@@ -363,6 +378,15 @@ func atLeast(least uint64) func(any) error {
 			return fmt.Errorf("%d is not a size from %d to 1 TiB", n, least)
 		}
 		return nil
+	}
+}
+
+func zeroOr(check func(any) error) func(any) error {
+	return func(v any) error {
+		if v == uint64(0) {
+			return nil
+		}
+		return check(v)
 	}
 }
 

@@ -12,22 +12,31 @@
 //
 // The particle's state is touched only by the actor's goroutine, which exists while
 // there is something to do: a particle that waits costs memory but no goroutine. Steps
-// of all actors share [Config.Parallel] slots, handed out in turns among init peers so
-// that a peer with a thousand particles does not starve one with a single particle.
+// of all actors share [Config.Parallel] slots, handed out by time used among the owners
+// of particles, see package share; a long step gives its slot back every 2 ms.
 //
-// Calls run in parallel. Their place in the queue of a service is taken before the
-// goroutines start, so calls of one service run in the order of the script. A call's
-// context ends at the particle's deadline.
+// Calls run in parallel. Their place in the queue of a service is taken in the order of the
+// script, so calls of one service run in that order. A call's context ends at the particle's
+// deadline.
 //
-// A particle ends at its deadline: calls are cancelled, the state goes, one journal entry
-// stays and says what was waited for. It is not removed earlier, since only its state
-// tells a late duplicate from something new.
+// # Rest and end
+//
+// An actor that has had nothing to do for half a second becomes the bytes of its state, without
+// machine, context and timer. A particle of which nothing can follow here for certain ends, and what
+// it takes to know it again is kept until its deadline; so is it when it used up its budget, or had
+// to make room for others. All others end at their deadline: calls are cancelled, the state goes,
+// one journal entry stays and says what was waited for.
+//
+// # Bounds
+//
+// All memory is booked in one [share.Ledger] before it is taken: scripts, states, what a step
+// makes, data and results that wait, arguments of calls. Where it is full, those who hold the most
+// make room for those who hold less.
 //
 // Nothing is dropped without an entry in the journal.
 package dispatch
 
 import (
-	"container/list"
 	"context"
 	"crypto/ed25519"
 	"fmt"
@@ -37,9 +46,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/node/journal"
+	"github.com/aquanode/aquanode/node/share"
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/services"
 )
@@ -49,6 +61,8 @@ import (
 type Machine interface {
 	Step(ctx context.Context, arrivals [][]byte, results map[uint32]interpreter.CallResult) interpreter.Outcome
 	Data() ([]byte, error)
+	// Settled reports that nothing can follow from the particle here, whatever arrives.
+	Settled() bool
 	MemSize() int
 	Waiting() []interpreter.Wait
 }
@@ -59,18 +73,22 @@ type Scope struct {
 	Key  ed25519.PrivateKey
 }
 
-// Config configures a Dispatcher. Open, Enqueue and Send are required.
+// Config configures a Dispatcher. Open, Call and Send are required.
 type Config struct {
 	Host    Scope
 	Journal *journal.Journal
 
 	// Open makes the machine of a particle from data kept earlier, if any.
-	Open func(p *particle.Particle, scope Scope, prev []byte) (Machine, error)
-	// Enqueue takes a call's place in the queue of its service, see services.Registry.
-	Enqueue func(ctx context.Context, c *services.Call) func() services.Result
+	Open func(p *particle.Particle, scope Scope, prev []byte, m meter.Meter) (Machine, error)
+	// Call takes a call's place in the queue of its service and returns. done gets the result, at
+	// once or later, but not long after the context has ended.
+	Call func(ctx context.Context, c *services.Call, done func(services.Result))
 	// Send takes a particle with its new data for other peers. It must not wait. It calls
 	// handed, unless that is nil, for each peer of which nothing more is to be tried.
-	Send func(p *particle.Particle, to []string, handed func(peer string))
+	Send func(p *particle.Particle, of share.Owner, to []string, handed func(peer string))
+	// Ledger is where memory and live particles are booked; nil: one that belongs to the
+	// dispatcher, with the limits below.
+	Ledger *share.Ledger
 	// Keeper, if set, keeps particles over a restart.
 	Keeper Keeper
 	// Local finds the scope of a peer that lives on this host; nil: there is only the host.
@@ -96,20 +114,21 @@ const (
 
 // Limits bound what strangers can make a peer keep.
 type Limits struct {
-	MaxTTL           time.Duration // longest life of a particle; 0 is 24 h
-	Particles        int           // live particles; 0 is 200,000
-	ParticlesPerPeer int           // live particles of one init peer; 0 is a quarter of Particles
-	Rate             int           // new particles of one init peer a second, twice as many at once; 0 is 10,000
-	ByteRate         int           // bytes of script and data in them a second, twice as many at once; 0 is 256 MiB
-	Mailbox          int           // arrivals waiting for one particle; 0 is 1024
-	MailboxBytes     int           // bytes of arrivals waiting for one particle; 0 is 128 MiB
-	Calls            int           // calls of one particle running at once; 0 is 10,000
-	Memory           int64         // bytes of scripts, states and waiting data of all particles, a quarter for one init peer; 0 is 1 GiB
-	StateBytes       int64         // memory of retained states; beyond it the idle ones are kept as bytes; 0 is 64 MiB
-	Skew             time.Duration // how long after its deadline a particle is still admitted, for clocks that lag
+	MaxTTL       time.Duration // longest life of a particle; 0 is 24 h
+	Particles    int           // live particles, a half of them for one address range, a quarter for one remote or init peer; 0 is 200,000
+	Rate         int           // new particles of one init peer behind one remote a second, twice as many at once; 0 is 10,000
+	ByteRate     int           // bytes of script and data in them a second, twice as many at once; 0 is 256 MiB
+	Mailbox      int           // arrivals waiting for one particle; 0 is 1024
+	MailboxBytes int           // bytes of arrivals waiting for one particle; 0 is 128 MiB
+	Calls        int           // calls of one particle running at once; 0 is 10,000
+	Memory       int64         // bytes of all that particles make, divided like Particles; 0 is 1 GiB
+	StateBytes   int64         // memory of retained states; beyond it the idle ones are kept as bytes; 0 is 64 MiB
+	Time         time.Duration // of a processor, for one particle in all its steps; 0 is 10 s
+	RangeTime    time.Duration // of processors, for one address range in a second; 0 is three quarters of all
+	Skew         time.Duration // how long after its deadline a particle is still admitted, for clocks that lag
 }
 
-func (l *Limits) setDefaults() {
+func (l *Limits) setDefaults(processors int) {
 	set := func(v *int, otherwise int) {
 		if *v == 0 {
 			*v = otherwise
@@ -124,8 +143,13 @@ func (l *Limits) setDefaults() {
 	if l.StateBytes == 0 {
 		l.StateBytes = 64 << 20
 	}
+	if l.RangeTime == 0 {
+		l.RangeTime = time.Duration(processors) * time.Second * 3 / 4
+	}
+	if l.Time == 0 {
+		l.Time = 10 * time.Second
+	}
 	set(&l.Particles, DefaultParticles)
-	set(&l.ParticlesPerPeer, l.Particles/4)
 	set(&l.Rate, DefaultRate)
 	set(&l.ByteRate, DefaultByteRate)
 	set(&l.Mailbox, 1024)
@@ -135,77 +159,103 @@ func (l *Limits) setDefaults() {
 
 // Dispatcher owns all live particles of a host. It is safe for concurrent use.
 type Dispatcher struct {
-	cfg    Config
-	slots  *slots
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
+	cfg       Config
+	ledger    *share.Ledger
+	admission *share.Scheduler // of signatures; it never waits for runs
+	short     *share.Scheduler // of runs in their first slice
+	long      *share.Scheduler // of the others
+	ctx       context.Context  // ends with Close
+	cancel    context.CancelFunc
 
 	draining atomic.Bool
-	weight   atomic.Int64 // bytes of all live particles
 
-	mu      sync.Mutex
-	closed  bool // no new particles
-	stopped bool // no new goroutines
-	actors  map[key]*actor
-	quotas  map[string]*quota // by init peer
-	states  states
-	work    sync.WaitGroup // actors' goroutines and calls
-	busy    int            // particles with work to do or calls running
-	idle    *sync.Cond     // busy became 0, or the last actor went
+	mu       sync.Mutex
+	closed   bool // no new particles
+	stopped  bool // no new goroutines
+	actors   map[key]*actor
+	rates    map[share.Owner]*rates
+	states   states
+	finished finished
+	clock    clock
+	work     sync.WaitGroup // actors' goroutines and calls
+	busy     int            // of these
+	idle     *sync.Cond     // busy became 0, or the last actor went
 }
 
 // key names an actor. The signature alone decides which particle it is: the same id with
 // another signature is another particle.
 type key struct{ scope, signature string }
 
+// finishedPart is which part of the memory finished particles may take.
+const finishedPart = 16
+
 // New makes a dispatcher. It needs no start; Close ends it.
 func New(cfg Config) *Dispatcher {
-	cfg.Limits.setDefaults()
 	if cfg.Parallel == 0 {
 		cfg.Parallel = runtime.GOMAXPROCS(0)
 	}
-	d := &Dispatcher{cfg: cfg, slots: newSlots(cfg.Parallel), actors: make(map[key]*actor), quotas: make(map[string]*quota)}
-	d.states.of = make(map[*actor]*list.Element)
+	cfg.Limits.setDefaults(cfg.Parallel)
+	if cfg.Ledger == nil {
+		cfg.Ledger = share.NewLedger(share.Limits{Memory: cfg.Memory, Particles: cfg.Particles})
+	}
+	d := &Dispatcher{
+		cfg: cfg, ledger: cfg.Ledger, actors: make(map[key]*actor), rates: make(map[share.Owner]*rates),
+		admission: share.NewScheduler(cfg.Parallel, 0),
+		short:     share.NewScheduler(cfg.Parallel, cfg.RangeTime),
+		long:      share.NewScheduler(max(cfg.Parallel-1, 1), cfg.RangeTime),
+		states:    states{all: byOwner{}, live: byOwner{}},
+		finished:  newFinished(int(max(cfg.Memory/finishedPart/finishedWeight, 1))),
+	}
+	d.ledger.Reclaim = d.makeRoom
 	d.idle = sync.NewCond(&d.mu)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d
 }
 
-// Deliver takes a particle that arrived for the host. Whether it was admitted is in the
-// journal.
-func (d *Dispatcher) Deliver(from string, p *particle.Particle) {
+// Deliver takes a particle that arrived for the host from a remote in an address range. Whether it
+// was admitted is in the journal.
+func (d *Dispatcher) Deliver(from share.Owner, p *particle.Particle) {
 	if d.cfg.Keeper != nil {
 		if err := d.cfg.Keeper.Room(d.ctx); err != nil {
-			e := journal.Entry{At: time.Now(), Kind: journal.Refused, Particle: p.ID, Peer: from}
+			e := journal.Entry{At: time.Now(), Kind: journal.Refused, Particle: p.ID, Peer: from.Remote}
 			d.cfg.Journal.AddError(e, fmt.Errorf("%w: %w", journal.DiskFull, err))
 			return
 		}
 	}
-	d.deliver(from, p, d.cfg.Host, nil, func() error { return d.verify(from, p) })
+	from.Init = ""
+	of := from
+	of.Init = unique.Make(p.InitPeerID).Value()
+	d.deliver(of, from.Remote, p, d.cfg.Host, nil, func() error { return d.verify(from, p) })
 }
 
-// verify checks a signature. It takes a slot for it, so that a peer that floods us with
-// particles waits in its own line, and its streams with it.
-func (d *Dispatcher) verify(from string, p *particle.Particle) error {
-	if !d.slots.acquire(d.ctx, from) {
+// verify checks a signature. Those who wait for it wait in turns, so that a remote that floods us
+// with particles waits for itself, and its streams with it.
+func (d *Dispatcher) verify(from share.Owner, p *particle.Particle) error {
+	slot, ok := d.admission.Acquire(d.ctx, from)
+	if !ok {
 		return journal.ShuttingDown
 	}
-	defer d.slots.release()
-	return p.Verify()
+	began := time.Now()
+	err := p.Verify()
+	slot.Release(time.Since(began))
+	return err
 }
 
 // Start takes a particle made here, whose signature is taken to be good. What no service answers is asked of closure, which
 // may be nil.
 func (d *Dispatcher) Start(p *particle.Particle, closure services.Handler) error {
-	return d.deliver(d.cfg.Host.Peer, p, d.cfg.Host, closure, trusted)
+	return d.deliver(d.self(), d.cfg.Host.Peer, p, d.cfg.Host, closure, trusted)
 }
+
+// self is the owner of what the host does for itself.
+func (d *Dispatcher) self() share.Owner { return share.Owner{Range: share.Self, Init: d.cfg.Host.Peer} }
 
 // trusted stands in for the verification of particles that were made or verified here.
 func trusted() error { return nil }
 
-func (d *Dispatcher) deliver(from string, p *particle.Particle, scope Scope, closure services.Handler, verify func() error) error {
+func (d *Dispatcher) deliver(of share.Owner, from string, p *particle.Particle, scope Scope, closure services.Handler, verify func() error) error {
 	entry := journal.Entry{At: time.Now(), Kind: journal.Arrived, Particle: p.ID, Peer: from}
-	err := d.admit(p, scope, closure, verify)
+	err := d.admit(of, p, scope, closure, verify)
 	if err != nil {
 		entry.Kind = journal.Refused
 		d.cfg.Journal.AddError(entry, err)
@@ -215,7 +265,7 @@ func (d *Dispatcher) deliver(from string, p *particle.Particle, scope Scope, clo
 	return nil
 }
 
-func (d *Dispatcher) admit(p *particle.Particle, scope Scope, closure services.Handler, verify func() error) error {
+func (d *Dispatcher) admit(of share.Owner, p *particle.Particle, scope Scope, closure services.Handler, verify func() error) error {
 	now := time.Now()
 	if p.Expired(now.Add(-d.cfg.Skew)) {
 		return fmt.Errorf("%w %s ago", particle.ErrExpired, late(p, now))
@@ -223,15 +273,18 @@ func (d *Dispatcher) admit(p *particle.Particle, scope Scope, closure services.H
 	if left := p.Left(now); left > d.cfg.MaxTTL {
 		return fmt.Errorf("%w: %s left, at most %s", journal.TTLTooLong, left, d.cfg.MaxTTL)
 	}
-	a, err := d.find(p, scope)
+	a, ended, err := d.find(of, p, scope)
+	if ended != alive {
+		return ended.refusal() // none when it is done: it is a duplicate
+	}
 	if err == nil && a == nil {
 		// Verifying takes 50 us and must not happen under the lock. Two first arrivals at
 		// once are both verified.
 		if err = verify(); err == nil {
-			a, err = d.findOrAdd(p, scope, closure)
+			a, err = d.findOrAdd(of, p, scope, closure)
 		}
 	}
-	if err != nil {
+	if err != nil || a == nil {
 		return err
 	}
 	return a.arrive(p.Data)
@@ -245,76 +298,116 @@ func late(p *particle.Particle, now time.Time) time.Duration {
 	return now.Sub(time.UnixMilli(int64(deadline))).Round(time.Millisecond)
 }
 
-// find gives the actor of a particle that was verified before. One with the signature of
-// a known particle but other fields has to be verified, and will fail.
-func (d *Dispatcher) find(p *particle.Particle, scope Scope) (*actor, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	a := d.actors[key{scope.Peer, string(p.Signature)}]
-	switch {
-	case a == nil:
-		return nil, d.room(p) // before a signature is verified for nothing
-	case !a.same(p):
-		return nil, nil
-	}
-	return a, nil
-}
-
-// room reports why there is no room for a new particle. d.mu is held.
-func (d *Dispatcher) room(p *particle.Particle) error {
-	switch {
-	case d.closed:
-		return journal.ShuttingDown
-	case len(d.actors) >= d.cfg.Particles:
-		return fmt.Errorf("%w: %d", journal.TooMany, len(d.actors))
-	case d.liveOf(p.InitPeerID) >= d.cfg.ParticlesPerPeer:
-		return fmt.Errorf("%w: %d of this init peer", journal.TooMany, d.liveOf(p.InitPeerID))
-	}
-	if err := d.heavy(p.InitPeerID, d.quotas[p.InitPeerID], actorWeight+int64(len(p.Script)+len(p.Data))); err != nil {
-		return err
-	}
-	return d.rate(p, time.Now())
-}
-
-func (d *Dispatcher) findOrAdd(p *particle.Particle, scope Scope, closure services.Handler) (*actor, error) {
+// find gives the actor of a particle that was verified before, or how it ended here. One with the
+// signature of a known particle but other fields has to be verified, and will fail. For a new one it
+// reports, before a signature is verified for nothing, why there is no room.
+func (d *Dispatcher) find(of share.Owner, p *particle.Particle, scope Scope) (*actor, ending, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	k := key{scope.Peer, string(p.Signature)}
-	if a := d.actors[k]; a != nil {
+	a := d.actors[k]
+	switch ended := d.finished.known[d.finished.digest(k)]; {
+	case ended != alive:
+		return nil, ended, nil
+	case a != nil && a.same(p):
+		return a, alive, nil
+	case a != nil:
+		return nil, alive, nil
+	case d.closed:
+		return nil, alive, journal.ShuttingDown
+	}
+	if err := d.tooFast(of, time.Now()); err != nil {
+		return nil, alive, err
+	}
+	return nil, alive, d.full(of, p)
+}
+
+// full reports that there is no room for a new particle, and nobody to make some.
+func (d *Dispatcher) full(of share.Owner, p *particle.Particle) error {
+	if err := d.ledger.Check(of, share.Live, 1); err != nil {
+		return fmt.Errorf("%w: %w", journal.TooMany, err)
+	}
+	if err := d.ledger.Check(of, share.Memory, baseSize(p)+int64(len(p.Data))); err != nil {
+		return fmt.Errorf("%w: %w", journal.Overload, err)
+	}
+	return nil
+}
+
+// findOrAdd gives the actor of a verified particle; nil when it has ended meanwhile.
+func (d *Dispatcher) findOrAdd(of share.Owner, p *particle.Particle, scope Scope, closure services.Handler) (*actor, error) {
+	if err := d.ledger.Enter(of); err != nil {
+		return nil, fmt.Errorf("%w: %w", journal.TooMany, err)
+	}
+	size := baseSize(p)
+	if err := d.ledger.Grow(of, share.Particles, size); err != nil {
+		d.ledger.Leave(of)
+		return nil, fmt.Errorf("%w: %w", journal.Overload, err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	k := key{scope.Peer, string(p.Signature)}
+	a, err := d.actors[k], error(nil)
+	switch ended := d.finished.known[d.finished.digest(k)]; {
+	case a != nil:
+	case ended != alive:
+		err = ended.refusal()
+	case d.closed:
+		err = journal.ShuttingDown
+	default:
+		if err = d.tooFast(of, time.Now()); err != nil {
+			break
+		}
+		var log Log
+		if d.cfg.Keeper != nil && closure == nil {
+			log = d.cfg.Keeper.Begin(encodeHead(scope.Peer, p))
+		}
+		a = newActor(d, k, p, of, scope, closure, log)
+		a.live, a.size = true, size
+		d.actors[k] = a
+		d.bookRates(of, p, time.Now())
+		d.await(a)
 		return a, nil
 	}
-	if err := d.room(p); err != nil {
-		return nil, err
-	}
-	var log Log
-	if d.cfg.Keeper != nil && closure == nil {
-		log = d.cfg.Keeper.Begin(encodeHead(scope.Peer, p))
-	}
-	return d.add(p, scope, closure, log), nil
-}
-
-// add makes an actor. d.mu is held.
-func (d *Dispatcher) add(p *particle.Particle, scope Scope, closure services.Handler, log Log) *actor {
-	var kept *history
-	if log != nil {
-		kept = newHistory(log)
-	}
-	k := key{scope.Peer, string(p.Signature)}
-	a := newActor(d, k, p, scope, closure, kept, d.charge(p, time.Now()))
-	d.actors[k] = a
-	return a
+	d.ledger.Leave(of)
+	d.ledger.Force(of, share.Particles, -size)
+	return a, err
 }
 
 // remove forgets an actor at its end.
 func (d *Dispatcher) remove(a *actor) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	delete(d.actors, a.key)
-	d.quotas[a.p.InitPeerID].live--
 	d.states.drop(a)
+	d.forget(a)
+	var logs []Log
+	switch how := a.mailbox.ended; how {
+	case done, displaced, overBudget:
+		before := d.finished.weight()
+		logs = d.finished.add(a, how)
+		d.ledger.Force(d.self(), share.Particles, d.finished.weight()-before)
+		d.setClock()
+	}
 	if len(d.actors) == 0 {
 		d.idle.Broadcast()
 	}
+	d.mu.Unlock()
+	for _, l := range logs {
+		l.Remove()
+	}
+}
+
+// awake takes an actor off the lists of those at rest.
+func (d *Dispatcher) awake(a *actor) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.states.drop(a)
+}
+
+// asleep notes that an actor no longer counts as a live particle.
+func (d *Dispatcher) asleep(a *actor) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.states.live.drop(a, &a.resting.live)
 }
 
 // begin runs f on a goroutine that Close waits for. It reports false when the dispatcher
@@ -328,13 +421,21 @@ func (d *Dispatcher) begin(f func()) bool {
 	d.busy++
 	d.work.Add(1)
 	go func() {
-		defer d.end()
+		defer d.leave()
 		f()
 	}()
 	return true
 }
 
-func (d *Dispatcher) end() {
+// enter counts a call that is begun by an actor's goroutine.
+func (d *Dispatcher) enter() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.busy++
+	d.work.Add(1)
+}
+
+func (d *Dispatcher) leave() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.busy--; d.busy == 0 {
@@ -352,29 +453,40 @@ func (d *Dispatcher) Live() int {
 
 // Stats are what a dispatcher has in hand at a moment.
 type Stats struct {
-	Live       int   // particles
-	Waiting    int   // arrivals in their mailboxes
-	Slots      int   // steps that may run at once
-	Free       int   // of these, now
-	StateBytes int64 // memory of retained states
+	Live       int           // particles that did not end here
+	Awake      int           // of these, those that have machines, calls, or work to do
+	Finished   int           // particles that ended here and are known until their deadline
+	Waiting    int           // arrivals in mailboxes
+	Slots      int           // steps that may run at once
+	Free       int           // of these, now
+	Waited     time.Duration // for how long the step has waited for a slot that waits longest
+	StateBytes int64         // memory of retained states
 }
 
 // Stats counts. It looks at every particle.
 func (d *Dispatcher) Stats() Stats {
 	d.mu.Lock()
-	s := Stats{Live: len(d.actors), Slots: d.cfg.Parallel, StateBytes: d.states.bytes}
+	s := Stats{Live: len(d.actors), StateBytes: d.states.bytes, Finished: len(d.finished.known)}
 	actors := slices.Collect(maps.Values(d.actors))
 	d.mu.Unlock()
 	for _, a := range actors {
 		a.mailbox.mu.Lock()
 		s.Waiting += len(a.mailbox.arrivals)
+		if a.live {
+			s.Awake++
+		}
 		a.mailbox.mu.Unlock()
 	}
-	d.slots.mu.Lock()
-	defer d.slots.mu.Unlock()
-	s.Free = d.slots.free
+	s.Slots, s.Free = d.short.Slots(), d.short.Free()
+	s.Waited = d.Waited()
 	return s
 }
+
+// Waited is for how long the step has waited for a slot that waits longest.
+func (d *Dispatcher) Waited() time.Duration { return max(d.short.Waited(), d.long.Waited()) }
+
+// Ledger is where memory and live particles are booked.
+func (d *Dispatcher) Ledger() *share.Ledger { return d.ledger }
 
 // Drain refuses new particles and returns when those that live have nothing to do at this
 // moment, or when the context ends. What arrives for those that live is taken as before. With
@@ -400,10 +512,19 @@ func (d *Dispatcher) Close() {
 	d.mu.Lock()
 	d.closed, d.stopped = true, true
 	d.mu.Unlock()
-	d.cancel() // ends every actor's context, and with it the actor
+	d.cancel()
+	d.mu.Lock()
+	all := slices.Collect(maps.Values(d.actors))
+	d.mu.Unlock()
+	for _, a := range all {
+		a.end(closing, nil)
+	}
 	d.work.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.clock.timer != nil {
+		d.clock.timer.Stop()
+	}
 	for len(d.actors) > 0 {
 		d.idle.Wait()
 	}

@@ -17,7 +17,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/node/journal"
+	"github.com/aquanode/aquanode/node/share"
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/services"
 )
@@ -43,6 +45,9 @@ type plan struct {
 	step  func(in string) interpreter.Outcome
 	waits []interpreter.Wait
 	seen  []string
+
+	meter   meter.Meter
+	settled func() bool
 }
 
 // Step describes its input as "a b | 1=x" to the test's function.
@@ -62,6 +67,7 @@ func (m *plan) Step(_ context.Context, arrivals [][]byte, results map[uint32]int
 
 func (m *plan) Data() ([]byte, error)       { return []byte("data of " + strings.Join(m.seen, ", ")), nil }
 func (m *plan) MemSize() int                { return 1000 }
+func (m *plan) Settled() bool               { return m.settled != nil && m.settled() }
 func (m *plan) Waiting() []interpreter.Wait { return m.waits }
 
 // host is a dispatcher whose particles run plans.
@@ -75,6 +81,13 @@ type host struct {
 	sent  []string
 	ended []string
 	calls map[string]func(context.Context) services.Result
+
+	settled func() bool
+}
+
+// deliver brings a particle by a remote, which is in an address range of its own.
+func (h *host) deliver(from string, p *particle.Particle) {
+	h.Deliver(share.Owner{Range: from, Remote: from}, p)
 }
 
 func newHost(t *testing.T, step func(in string) interpreter.Outcome, change func(*Config)) *host {
@@ -82,18 +95,18 @@ func newHost(t *testing.T, step func(in string) interpreter.Outcome, change func
 	cfg := Config{
 		Host:    Scope{Peer: peerOf(1), Key: testKey(1)},
 		Journal: journal.New(peerOf(1), 0),
-		Open: func(p *particle.Particle, _ Scope, prev []byte) (Machine, error) {
+		Open: func(p *particle.Particle, _ Scope, prev []byte, m meter.Meter) (Machine, error) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			m := &plan{t: t, prev: prev, step: step, waits: h.waits}
-			h.plans = append(h.plans, m)
-			return m, nil
+			pl := &plan{t: t, prev: prev, step: step, waits: h.waits, meter: m, settled: h.settled}
+			h.plans = append(h.plans, pl)
+			return pl, nil
 		},
-		Enqueue: func(ctx context.Context, c *services.Call) func() services.Result {
+		Call: func(ctx context.Context, c *services.Call, done func(services.Result)) {
 			f := h.calls[c.Function]
-			return func() services.Result { return f(ctx) }
+			go func() { done(f(ctx)) }()
 		},
-		Send: func(p *particle.Particle, to []string, _ func(string)) {
+		Send: func(p *particle.Particle, _ share.Owner, to []string, _ func(string)) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.sent = append(h.sent, fmt.Sprintf("%s to %s", p.Data, strings.Join(to, ",")))
@@ -115,8 +128,13 @@ func (h *host) journal() *journal.Journal { return h.cfg.Journal }
 
 func (h *host) wantRefused(p *particle.Particle, want journal.Reason) {
 	h.t.Helper()
+	h.wantRefusedFrom("somebody", p, want)
+}
+
+func (h *host) wantRefusedFrom(from string, p *particle.Particle, want journal.Reason) {
+	h.t.Helper()
 	before := h.journal().Count(journal.Refused, want)
-	h.Deliver("somebody", p)
+	h.deliver(from, p)
 	if h.journal().Count(journal.Refused, want) != before+1 {
 		h.t.Errorf("want a refusal with reason %q, journal has %+v", want, h.journal().Recent(3, nil))
 	}
@@ -132,7 +150,7 @@ func (h *host) wantSeen(i int, want ...string) {
 	}
 }
 
-func call(names ...string) (out interpreter.Outcome) {
+func asks(names ...string) (out interpreter.Outcome) {
 	for i, name := range names {
 		out.CallRequests = append(out.CallRequests, interpreter.CallRequest{ID: uint32(i + 1), ServiceID: "s", FunctionName: name})
 	}
@@ -162,18 +180,18 @@ func TestFold(t *testing.T) {
 		h := newHost(t, func(in string) interpreter.Outcome {
 			time.Sleep(100 * time.Millisecond)
 			if in == "a |" {
-				return call("f", "g")
+				return asks("f", "g")
 			}
 			return interpreter.Outcome{}
 		}, nil)
 		h.calls["f"], h.calls["g"] = result(0, "x"), result(20*time.Millisecond, "y")
 		p := newParticle(2, "a")
-		h.Deliver("r", p)
+		h.deliver("r", p)
 		pass(150 * time.Millisecond) // the result of f is being stepped
 		for _, data := range []string{"b", "c", "", "d"} {
 			again := *p
 			again.Data = []byte(data)
-			h.Deliver("r", &again)
+			h.deliver("r", &again)
 		}
 		pass(time.Second)
 		h.wantSeen(0, "a |", "| 1=x", "b c d | 2=y")
@@ -187,7 +205,7 @@ func TestEmptyData(t *testing.T) {
 		h := newHost(t, nil, nil)
 		p := newParticle(2, "")
 		for range 3 {
-			h.Deliver("r", p)
+			h.deliver("r", p)
 			synctest.Wait()
 		}
 		h.wantSeen(0, "|")
@@ -202,12 +220,12 @@ func TestCallsRunInParallel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, func(in string) interpreter.Outcome {
 			if in == "|" {
-				return call("f", "g")
+				return asks("f", "g")
 			}
 			return interpreter.Outcome{NextPeers: []string{"p2", "p3"}}
 		}, nil)
 		h.calls["f"], h.calls["g"] = result(300*time.Millisecond, "x"), result(300*time.Millisecond, "y")
-		h.Deliver("r", newParticle(2, ""))
+		h.deliver("r", newParticle(2, ""))
 		pass(310 * time.Millisecond)
 		if len(h.plans[0].seen) < 2 {
 			t.Fatal("no result after 310 ms: the calls ran one after the other")
@@ -221,11 +239,11 @@ func TestCallsRunInParallel(t *testing.T) {
 
 func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, func(in string) interpreter.Outcome { return call("slow") }, nil)
+		h := newHost(t, func(in string) interpreter.Outcome { return asks("slow") }, nil)
 		h.calls["slow"] = result(time.Hour, "never")
 		h.waits = []interpreter.Wait{{Instruction: "call x", Variable: "y"}}
 		p := newParticle(2, "")
-		h.Deliver("r", p)
+		h.deliver("r", p)
 		synctest.Wait()
 		pass(10 * time.Second)
 		if h.Live() != 1 {
@@ -255,7 +273,7 @@ func TestRefusals(t *testing.T) {
 			c.Parallel = 10
 			c.MaxTTL = 15 * time.Second
 			c.Mailbox, c.MailboxBytes = 3, 10
-			c.Particles, c.ParticlesPerPeer = 3, 2
+			c.Particles = 8
 		})
 		p := newParticle(2, "a")
 		unsigned := *p
@@ -278,7 +296,7 @@ func TestRefusals(t *testing.T) {
 		future.Sign(testKey(2))
 		h.wantRefused(&future, journal.TTLTooLong)
 
-		h.Deliver("r", p)
+		h.deliver("r", p)
 		synctest.Wait()
 		forged := *p
 		forged.Script = "(never)"
@@ -286,16 +304,22 @@ func TestRefusals(t *testing.T) {
 
 		full := *p
 		full.Data = []byte("12345")
-		h.Deliver("r", &full)
-		h.Deliver("r", &full)
+		h.deliver("r", &full)
+		h.deliver("r", &full)
 		h.wantRefused(p, journal.MailboxFull)
 
-		h.Deliver("r", newParticle(2, ""))
-		h.wantRefused(newParticle(2, ""), journal.TooMany)
-		h.Deliver("r", newParticle(3, ""))
-		h.wantRefused(newParticle(4, ""), journal.TooMany)
-		if h.Live() != 3 {
-			t.Errorf("want 3 live particles, got %d", h.Live())
+		h.deliver("r", newParticle(2, ""))
+		h.wantRefusedFrom("r", newParticle(2, ""), journal.TooMany) // a quarter for one remote
+		h.deliver("s", newParticle(2, ""))
+		h.deliver("s", newParticle(3, ""))
+		for _, from := range []string{"t", "u"} {
+			h.deliver(from, newParticle(4, ""))
+			h.deliver(from, newParticle(5, ""))
+		}
+		h.deliver("v", newParticle(6, ""))
+		h.wantRefused(newParticle(6, ""), journal.TooMany) // nobody is at rest
+		if h.Live() != 8 {
+			t.Errorf("want 8 live particles, got %d", h.Live())
 		}
 		close(release)
 		h.Close()
@@ -316,7 +340,7 @@ func TestRates(t *testing.T) {
 		}
 		arrive := func(n byte, data string) bool {
 			before := h.journal().Count(journal.Arrived, "")
-			h.Deliver("somebody", newParticle(n, data))
+			h.deliver("somebody", newParticle(n, data))
 			return h.journal().Count(journal.Arrived, "") > before
 		}
 		many := func(n byte, data string) (taken int) {
@@ -339,7 +363,7 @@ func TestRates(t *testing.T) {
 			t.Errorf("want 10 a second, got %d", n)
 		}
 		for range 100 {
-			if !arrive(1, "a") {
+			if h.Start(newParticle(1, "a"), nil) != nil {
 				t.Fatal("the host itself is refused")
 			}
 		}
@@ -351,63 +375,102 @@ func TestRates(t *testing.T) {
 		for n := range byte(50) {
 			arrive(150+n, "")
 		}
-		if n := len(h.quotas); n > 60 {
-			t.Errorf("quotas of %d init peers are kept", n)
+		if n := len(h.Dispatcher.rates); n > 60 {
+			t.Errorf("rates of %d owners are kept", n)
 		}
 	})
 }
 
-// The memory of live particles is bounded, with a quarter of it for one init peer, and given
-// back.
+// The memory of particles is bounded, with shares for address ranges, remotes and init peers, and
+// given back.
 func TestMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, nil, func(c *Config) { c.Memory, c.StateBytes = 100_000, 3500 })
-		taken := func(n byte, size int) bool {
+		h := newHost(t, nil, func(c *Config) { c.Memory = 100_000 })
+		taken := func(from string, n byte, size int) bool {
 			before := h.journal().Count(journal.Arrived, "")
-			h.Deliver("somebody", newParticle(n, strings.Repeat("x", size)))
+			h.deliver(from, newParticle(n, strings.Repeat("x", size)))
 			synctest.Wait()
 			return h.journal().Count(journal.Arrived, "") > before
 		}
-		if taken(2, 30_000) {
+		held := func(levels ...string) int64 { return h.ledger.Held(share.Memory, levels...) }
+		if taken("r", 2, 30_000) {
 			t.Error("more than a quarter is taken")
 		}
 		h.wantRefused(newParticle(2, strings.Repeat("x", 30_000)), journal.Overload)
 		n := 0
-		for taken(2, 5000) {
+		for taken("r", 2, 5000) {
 			n++ // a state of a plan takes 1000 bytes, as bytes more
 		}
-		if own := h.quotas[peerOf(2)].weight.Load(); n < 2 || n > 25_000/3000 || own > 25_000 {
-			t.Errorf("one init peer has %d particles of %d bytes", n, own)
+		if own := held("r"); n < 5 || n > 12 || own > 25_000 {
+			t.Errorf("one remote has %d particles of %d bytes", n, own)
 		}
-		if !taken(3, 5000) {
-			t.Error("another init peer has no room")
+		if !taken("r", 3, 5000) || h.journal().Count(journal.Ended, journal.Displaced) == 0 {
+			t.Error("another init peer behind the same remote gets no room")
+		}
+		if !taken("s", 3, 5000) {
+			t.Error("another remote has no room")
 		}
 		again := newParticle(3, "a")
-		h.Deliver("r", again)
+		h.deliver("s", again)
 		synctest.Wait()
 		big := *again
 		big.Data = make([]byte, 30_000)
 		h.wantRefused(&big, journal.Overload) // more data for one that lives
-		for n := range byte(100) {
-			taken(10+n, 5000)
-		}
-		if all := h.weight.Load(); all > 100_000 || all < 60_000 {
-			t.Errorf("%d bytes are taken of 100000", all)
-		}
 		pass(time.Minute)
-		if all := h.weight.Load(); all != 0 {
-			t.Errorf("%d bytes are not given back", all)
+		if all := held(); all != 0 {
+			t.Errorf("%d bytes are not given back: %v", all, h.ledger.Kinds())
 		}
-		for id, q := range h.quotas {
-			if q.weight.Load() != 0 {
-				t.Errorf("%s: %d bytes are not given back", id, q.weight.Load())
-			}
-		}
-		if !taken(2, 5000) {
+		if !taken("r", 2, 5000) {
 			t.Error("no room after their end")
 		}
 		h.Close()
+		if all := held(); all != 0 {
+			t.Errorf("%d bytes are not given back by Close", all)
+		}
 	})
+}
+
+// Whoever has little gets room from those who have most, with a reason in the journal; five remotes
+// cannot fill a peer.
+func TestDisplaced(t *testing.T) {
+	for name, limit := range map[string]func(*Config){
+		"memory": func(c *Config) { c.Memory = 400_000 },
+		"live":   func(c *Config) { c.Particles = 400 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, func(in string) interpreter.Outcome {
+					if strings.HasPrefix(in, "x") {
+						return asks("slow")
+					}
+					return interpreter.Outcome{} // the call was refused
+				}, limit)
+				h.calls["slow"] = result(time.Hour, "never")
+				for n := range byte(5) {
+					for range 200 {
+						h.deliver(fmt.Sprint("bad", n), newParticle(2+n, strings.Repeat("x", 1000)))
+						synctest.Wait()
+					}
+				}
+				refused := h.journal().Count(journal.Refused, "")
+				if refused == 0 {
+					t.Error("nothing was refused: the limit was not reached")
+				}
+				for n := range 20 {
+					h.deliver("good", newParticle(100, strings.Repeat("x", 1000)))
+					synctest.Wait()
+					if got := h.journal().Count(journal.Refused, ""); got != refused {
+						t.Fatalf("the %d. particle of one who has little is refused: %+v", n+1, h.journal().Recent(1, nil))
+					}
+				}
+				ended := h.journal().Recent(100, func(e *journal.Entry) bool { return e.Kind == journal.Ended })
+				if len(ended) == 0 || ended[0].Reason != journal.Displaced {
+					t.Errorf("want entries of those that had to go, got %+v", ended)
+				}
+				h.Close()
+			})
+		})
+	}
 }
 
 // An init peer with many particles gets its turns, not all of them.
@@ -420,10 +483,10 @@ func TestFairness(t *testing.T) {
 			return interpreter.Outcome{}
 		}, func(c *Config) { c.Parallel = 1 })
 		for range 50 {
-			go h.Deliver("r", newParticle(2, "many"))
+			go h.deliver("r", newParticle(2, "many"))
 		}
 		synctest.Wait()
-		go h.Deliver("s", newParticle(3, "one"))
+		go h.deliver("s", newParticle(3, "one"))
 		pass(time.Second)
 		if at := slices.Index(order, "o"); at < 0 || at > 5 { // its signature waits for one turn, its step for another
 			t.Errorf("the single particle came as number %d", at)
@@ -432,38 +495,188 @@ func TestFairness(t *testing.T) {
 	})
 }
 
-// Beyond the budget the states at rest are kept as bytes, and go on from them.
-func TestStatesAreFrozen(t *testing.T) {
+// States at rest are kept as bytes beyond the budget at once, and all of them after a while, and
+// go on from them.
+func TestStatesShrink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, nil, func(c *Config) { c.StateBytes = 2500 })
 		var all []*particle.Particle
 		for i := range 4 {
 			p := newParticle(2, fmt.Sprint(i))
 			all = append(all, p)
-			h.Deliver("r", p)
+			h.deliver("r", p)
 			synctest.Wait()
 		}
-		frozen := 0
-		for _, a := range h.actors {
-			if a.machine == nil {
-				frozen++
+		count := func() (bytes, awake int) {
+			for _, a := range h.actors {
+				if a.machine == nil {
+					bytes++
+				}
+				if a.live || a.ctx != nil {
+					awake++
+				}
 			}
+			return bytes, awake
 		}
-		if frozen != 2 || h.states.bytes != 2000 {
-			t.Errorf("want 2 frozen and 2000 bytes held, got %d and %d", frozen, h.states.bytes)
+		if bytes, awake := count(); bytes != 2 || awake != 2 || h.states.bytes != 2000 {
+			t.Errorf("want 2 machines of 2000 bytes and 2 particles that sleep, got %d and %d, %d bytes", 4-bytes, awake, h.states.bytes)
 		}
 		again := *all[0]
 		again.Data = []byte("more")
-		h.Deliver("r", &again)
+		h.deliver("r", &again)
 		synctest.Wait()
 		h.wantSeen(4, "more |")
 		if got := string(h.plans[4].prev); got != "data of 0 |" {
 			t.Errorf("want to go on from the old data, got %q", got)
 		}
-		h.Close()
-		if h.states.bytes != 0 || len(h.states.of) != 0 {
-			t.Errorf("%d bytes still on the account", h.states.bytes)
+		pass(restAfter)
+		if bytes, awake := count(); bytes != 4 || awake != 0 || h.states.bytes != 0 || h.Stats().Awake != 0 {
+			t.Errorf("want everybody asleep, got %d machines, %d awake", 4-bytes, awake)
 		}
+		h.Close()
+	})
+}
+
+// A particle of which nothing can follow ends before its deadline, and is known until then.
+func TestFinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, func(in string) interpreter.Outcome {
+			if in == "first |" {
+				return asks("f")
+			}
+			return interpreter.Outcome{}
+		}, nil)
+		h.calls["f"] = result(time.Second, "1")
+		h.settled = func() bool { return len(h.plans) > 1 } // the machine rested in between
+		p := newParticle(2, "first")
+		h.deliver("r", p)
+		synctest.Wait()
+		if h.Live() != 1 {
+			t.Error("ended before its call did")
+		}
+		pass(time.Second)
+		if h.Live() != 0 || h.Stats().Finished != 1 || len(h.ended) != 1 {
+			t.Errorf("want it gone and told of, got %d live, ended %v", h.Live(), h.ended)
+		}
+		h.deliver("r", p)
+		synctest.Wait()
+		if len(h.plans) != 2 || h.journal().Count(journal.Refused, "") != 0 {
+			t.Error("a duplicate ran, or was refused")
+		}
+		if n := h.journal().Count(journal.Done, ""); n != 1 || h.journal().Count(journal.Expired, "") != 0 {
+			t.Errorf("want one entry that it is done, got %d", n)
+		}
+		pass(10 * time.Second)
+		if h.Stats().Finished != 0 || h.ledger.Held(share.Memory) != 0 {
+			t.Errorf("still known after its deadline: %v", h.ledger.Kinds())
+		}
+		h.wantRefused(p, journal.TooLate)
+		h.Close()
+	})
+}
+
+// Only so many finished particles are known; those of the range with most of them are forgotten first.
+func TestFinishedAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, func(c *Config) { c.Memory = 50 * finishedPart * finishedWeight })
+		h.settled = func() bool { return true }
+		good := newParticle(3, "")
+		h.deliver("good", good)
+		for range 200 {
+			h.deliver("bad", newParticle(2, ""))
+			pass(100 * time.Millisecond)
+			if n := h.Stats().Finished; n > 50 {
+				t.Fatalf("%d are known", n)
+			}
+			if h.Stats().Finished == 0 {
+				t.Fatal("none is known")
+			}
+		}
+		h.Close()
+	})
+}
+
+// A particle that takes more time than it may, or that nobody has memory for, ends with a reason, and
+// does not start again.
+func TestBudget(t *testing.T) {
+	for name, c := range map[string]struct {
+		over   func(m *plan) error
+		reason journal.Reason
+	}{
+		"time": {func(m *plan) (err error) {
+			for err == nil {
+				time.Sleep(50 * time.Microsecond)
+				err = m.meter.Work(1000)
+			}
+			return err
+		}, journal.OverBudget},
+		"memory": {func(m *plan) (err error) {
+			for err == nil {
+				time.Sleep(50 * time.Microsecond)
+				err = m.meter.Grow(1000)
+			}
+			return err
+		}, journal.Overload},
+		"steps": {func(*plan) error { return interpreter.ErrSteps }, journal.OverBudget},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var h *host
+				h = newHost(t, func(in string) interpreter.Outcome {
+					if in == "bad |" {
+						return interpreter.Outcome{Stopped: c.over(h.plans[0])}
+					}
+					return interpreter.Outcome{}
+				}, func(c *Config) { c.Time, c.Memory = time.Second, 10<<20 })
+				bad := newParticle(2, "bad")
+				h.deliver("r", bad)
+				pass(100 * time.Millisecond)
+				h.deliver("s", newParticle(3, "good"))
+				pass(2 * time.Second)
+				h.wantSeen(1, "good |")
+				e := h.journal().Recent(1, func(e *journal.Entry) bool { return e.Kind == journal.Ended })
+				if len(e) != 1 || e[0].Reason != c.reason || e[0].Particle != bad.ID {
+					t.Errorf("want an entry that says why it ended, got %+v", e)
+				}
+				h.wantRefused(bad, journal.OverBudget)
+				if len(h.plans[0].seen) != 1 || h.ledger.Held(share.Memory, "r") != 0 {
+					t.Error("it went on, or kept its memory")
+				}
+				h.Close()
+			})
+		})
+	}
+}
+
+// A run gives its slot back, so that a long one does not keep others waiting.
+func TestSlices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h *host
+		h = newHost(t, func(in string) interpreter.Outcome {
+			for range 20 { // 1 s each
+				if h.plans[0].meter.Work(1000); in != "long |" {
+					break
+				}
+				for range 1000 {
+					time.Sleep(time.Millisecond)
+					h.plans[0].meter.Work(1000)
+				}
+			}
+			return interpreter.Outcome{}
+		}, func(c *Config) { c.Parallel, c.Time = 1, time.Hour })
+		h.deliver("r", newParticle(2, "long"))
+		synctest.Wait()
+		began := time.Now()
+		for n := range byte(10) {
+			h.deliver("s", newParticle(3+n, "short"))
+			synctest.Wait()
+			pass(2 * slice)
+			h.wantSeen(int(n)+1, "short |")
+		}
+		if took := time.Since(began); took > 20*2*slice {
+			t.Errorf("ten short steps took %s beside a long one", took)
+		}
+		h.Close()
 	})
 }
 
@@ -471,28 +684,29 @@ func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, func(in string) interpreter.Outcome {
 			if in == "|" {
-				return call("f")
+				return asks("f")
 			}
 			return interpreter.Outcome{}
 		}, nil)
 		h.calls["f"] = result(2*time.Second, "x")
-		h.Deliver("r", newParticle(2, ""))
+		h.deliver("r", newParticle(2, ""))
 		began := time.Now()
 		h.Drain(context.Background())
 		if took := time.Since(began); took != 2*time.Second {
 			t.Errorf("want to wait for the call, 2 s; waited %s", took)
 		}
-		h.wantSeen(0, "|", "| 1=x")
+		h.wantSeen(0, "|")
+		h.wantSeen(1, "| 1=x")
 		h.wantRefused(newParticle(2, ""), journal.ShuttingDown)
 		h.Close()
 
-		h = newHost(t, func(string) interpreter.Outcome { return call("f") }, nil)
+		h = newHost(t, func(string) interpreter.Outcome { return asks("f") }, nil)
 		var got services.Result
 		h.calls["f"] = func(ctx context.Context) services.Result {
 			got = result(time.Hour, "x")(ctx)
 			return got
 		}
-		h.Deliver("r", newParticle(2, ""))
+		h.deliver("r", newParticle(2, ""))
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		h.Drain(ctx) // gives up with the context
@@ -507,22 +721,23 @@ func TestDrainTakesAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, func(in string) interpreter.Outcome {
 			if in == "|" {
-				return call("f")
+				return asks("f")
 			}
 			return interpreter.Outcome{}
 		}, nil)
 		h.calls["f"] = result(2*time.Second, "x")
 		p := newParticle(2, "")
-		h.Deliver("r", p)
+		h.deliver("r", p)
 		drained := make(chan struct{})
 		go func() { h.Drain(context.Background()); close(drained) }()
 		synctest.Wait()
 		h.wantRefused(newParticle(3, ""), journal.ShuttingDown)
 		answer := *p
 		answer.Data = []byte("answer")
-		h.Deliver("other", &answer)
+		h.deliver("other", &answer)
 		<-drained
-		h.wantSeen(0, "|", "answer |", "| 1=x")
+		h.wantSeen(0, "|", "answer |")
+		h.wantSeen(1, "| 1=x")
 		h.Close()
 		h.wantRefused(&answer, journal.ShuttingDown)
 	})
@@ -532,7 +747,7 @@ func TestBrokenScript(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var heard []string
 		h := newHost(t, nil, func(c *Config) {
-			c.Open = func(*particle.Particle, Scope, []byte) (Machine, error) {
+			c.Open = func(*particle.Particle, Scope, []byte, meter.Meter) (Machine, error) {
 				return nil, errors.New("line 1: no such thing")
 			}
 			c.Stepped = func(_ *particle.Particle, _ Scope, out *interpreter.Outcome, _ time.Duration) {
@@ -540,9 +755,9 @@ func TestBrokenScript(t *testing.T) {
 			}
 		})
 		p := newParticle(2, "a")
-		h.Deliver("r", p)
+		h.deliver("r", p)
 		synctest.Wait()
-		h.Deliver("r", p)
+		h.deliver("r", p)
 		synctest.Wait()
 		if diff := cmp.Diff([]string{"line 1: no such thing", "line 1: no such thing"}, heard); diff != "" {
 			t.Errorf("outcomes (-want +got):\n%s", diff)
@@ -566,7 +781,7 @@ func TestLocalScope(t *testing.T) {
 		}, func(c *Config) {
 			c.Local = func(peer string) (Scope, bool) { return Scope{Peer: peer, Key: testKey(9)}, peer == worker }
 		})
-		h.Deliver("r", newParticle(2, "a"))
+		h.deliver("r", newParticle(2, "a"))
 		synctest.Wait()
 		h.wantSeen(1, "data of a | |")
 		if diff := cmp.Diff([]string{"data of a | to remote"}, h.sent); diff != "" {
@@ -580,14 +795,16 @@ func TestTooManyCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, func(in string) interpreter.Outcome {
 			if in == "|" {
-				return call("f", "g", "f")
+				return asks("f", "g", "f")
 			}
 			return interpreter.Outcome{}
 		}, func(c *Config) { c.Calls = 2 })
 		h.calls["f"], h.calls["g"] = result(time.Second, "x"), result(2*time.Second, "y")
-		h.Deliver("r", newParticle(2, ""))
+		h.deliver("r", newParticle(2, ""))
 		pass(3 * time.Second)
-		h.wantSeen(0, "|", `| 3="too many calls at once: at most 2 per particle"`, "| 1=x", "| 2=y")
+		h.wantSeen(0, "|", `| 3="too many calls at once: at most 2 per particle"`)
+		h.wantSeen(1, "| 1=x")
+		h.wantSeen(2, "| 2=y")
 		h.Close()
 	})
 }
@@ -595,7 +812,7 @@ func TestTooManyCalls(t *testing.T) {
 func BenchmarkDeliver(b *testing.B) {
 	d := New(Config{
 		Host: Scope{Peer: peerOf(1)}, Journal: journal.New("", 0),
-		Open: func(*particle.Particle, Scope, []byte) (Machine, error) { return &plan{}, nil },
+		Open: func(*particle.Particle, Scope, []byte, meter.Meter) (Machine, error) { return &plan{}, nil },
 	})
 	defer d.Close()
 	b.ReportAllocs()
@@ -603,6 +820,6 @@ func BenchmarkDeliver(b *testing.B) {
 		b.StopTimer()
 		p := newParticle(2, "")
 		b.StartTimer()
-		d.Deliver("r", p)
+		d.Deliver(share.Owner{Range: "r", Remote: "r"}, p)
 	}
 }

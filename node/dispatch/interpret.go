@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/particle"
 )
 
@@ -12,9 +13,9 @@ const scriptCache = 64 << 20
 
 // Interpret opens particles with the interpreter. Scripts are resolved once for all
 // particles that carry them.
-func Interpret(limits interpreter.Limits) func(*particle.Particle, Scope, []byte) (Machine, error) {
+func Interpret(limits interpreter.Limits) func(*particle.Particle, Scope, []byte, meter.Meter) (Machine, error) {
 	scripts := interpreter.NewScripts(scriptCache)
-	return func(p *particle.Particle, scope Scope, prev []byte) (Machine, error) {
+	return func(p *particle.Particle, scope Scope, prev []byte, m meter.Meter) (Machine, error) {
 		state, err := interpreter.Open(p.Script, prev, interpreter.Params{
 			InitPeerID:    p.InitPeerID,
 			CurrentPeerID: scope.Peer,
@@ -24,6 +25,7 @@ func Interpret(limits interpreter.Limits) func(*particle.Particle, Scope, []byte
 			Key:           scope.Key,
 			Limits:        limits,
 			Scripts:       scripts,
+			Meter:         m,
 		})
 		if err != nil {
 			return nil, err // not a Machine that holds a nil *State

@@ -13,6 +13,7 @@ import (
 	"github.com/aquanode/aquanode/interpreter"
 	"github.com/aquanode/aquanode/interpreter/value"
 	"github.com/aquanode/aquanode/node/journal"
+	"github.com/aquanode/aquanode/node/share"
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/particle/wire"
 )
@@ -26,6 +27,7 @@ import (
 //	result      of a call
 //	step        all before it since the last step was folded in
 //	handed      a next peer has got the data of a step
+//	finished    how the particle ended here before its deadline, instead of all records before it
 //	checkpoint  the state and what goes with it, instead of all records before it
 //
 // What a restart keeps:
@@ -64,6 +66,7 @@ const (
 	recordStep       = 's'
 	recordHanded     = 'h' // number of the step, peer
 	recordCheckpoint = 'c' // JSON of checkpoint, its length first; the state
+	recordFinished   = 'f' // how it ended; instead of all records before it
 )
 
 // checkpointBytes is how long a log gets before a checkpoint takes its place, as long as that is
@@ -144,6 +147,16 @@ func (h *history) handed(step uint32, peer string) {
 	h.append(recordHanded, binary.BigEndian.AppendUint32(nil, step), []byte(peer))
 }
 
+// paid reports that nobody is owed anything.
+func (h *history) paid() bool { return h == nil || len(h.owed) == 0 && len(h.pending) == 0 }
+
+// finished keeps of the particle that it ended here.
+func (h *history) finished(how ending) {
+	if h != nil {
+		h.log.Replace([][]byte{{recordFinished, byte(how)}})
+	}
+}
+
 // asked notes what the latest step asks for.
 func (h *history) asked(out *interpreter.Outcome) {
 	for _, r := range out.CallRequests {
@@ -161,7 +174,7 @@ func (a *actor) note(out *interpreter.Outcome) {
 	}
 	a.mailbox.mu.Lock()
 	defer a.mailbox.mu.Unlock()
-	if a.ctx.Err() != nil { // the step may have stopped on its way
+	if out == nil || a.ctx.Err() != nil { // the step may have stopped on its way
 		a.kept.torn = true
 		return
 	}
@@ -176,16 +189,20 @@ func (a *actor) note(out *interpreter.Outcome) {
 func (d *Dispatcher) Rekeep() {
 	d.mu.Lock()
 	actors := slices.Collect(maps.Values(d.actors))
+	torn := d.finished.torn()
 	d.mu.Unlock()
 	for _, a := range actors {
 		a.mailbox.mu.Lock()
-		if a.kept != nil && !a.mailbox.ended && a.kept.log.Torn() {
+		if a.kept != nil && a.mailbox.ended == alive && a.kept.log.Torn() {
 			a.kept.limit = -1
 			if !a.mailbox.running {
 				a.rekeep()
 			}
 		}
 		a.mailbox.mu.Unlock()
+	}
+	for log, how := range torn {
+		log.Replace([][]byte{{recordFinished, byte(how)}})
 	}
 }
 
@@ -205,7 +222,7 @@ func (a *actor) checkpoint() {
 	if a.machine != nil {
 		var err error
 		if state, err = a.machine.Data(); err != nil {
-			return // the log says it all
+			return // the log goes on
 		}
 	}
 	c := checkpoint{Steps: h.steps, Owed: h.owed}
@@ -266,14 +283,20 @@ func (d *Dispatcher) Restore(head []byte, log Log) (p *particle.Particle, scope 
 		d.cfg.Journal.AddError(e, err)
 		return nil, scope, false
 	}
+	of := share.Owner{Range: restoredRange, Remote: p.InitPeerID, Init: p.InitPeerID}
+	a := newActor(d, key{scope.Peer, string(p.Signature)}, p, of, scope, nil, log)
+	a.kept.old = true
+	a.setSize(0)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	a := d.add(p, scope, nil, log)
-	a.kept.old = true
-	q := d.quotas[p.InitPeerID] // it was counted when it came
-	q.particles, q.bytes = bucket{}, bucket{}
+	d.actors[a.key] = a
+	d.await(a)
 	return p, scope, true
 }
+
+// restoredRange is the address range of particles that an earlier process kept: who brought them
+// is not known.
+const restoredRange = "restored"
 
 func (d *Dispatcher) scope(peer string) (Scope, bool) {
 	switch {
@@ -339,28 +362,37 @@ func cut(b []byte) (first, rest []byte, ok bool) {
 // the calls without a result are asked, the peers that are owed data get it, and what was not
 // folded in is before everything else in the mailbox.
 func (a *actor) resume() {
-	if !a.d.slots.acquire(a.ctx, a.p.InitPeerID) {
+	if !a.run.begin(a.ctx) {
 		return
 	}
 	began := time.Now()
 	in, size, err := a.replay()
 	var data []byte
-	if err == nil && len(a.kept.owed) > 0 && a.open() == nil {
-		data, err = a.machine.Data()
+	if err == nil && len(a.kept.owed) > 0 {
+		if err = a.open(); err == nil {
+			data, err = a.machine.Data()
+		}
 	}
-	a.d.slots.release()
+	a.settled = err == nil && a.machine != nil && a.machine.Settled()
+	a.run.end()
+	if errors.Is(err, errFinished) {
+		return
+	}
 	if err != nil {
 		a.broken = err
 	}
 	h, m := a.kept, &a.mailbox
 	m.mu.Lock()
 	m.arrivals = append(in.arrivals, m.arrivals...)
+	m.results = in.results
+	before := m.bytes
 	for _, b := range in.arrivals {
 		m.bytes += len(b)
 	}
-	for id, r := range in.results {
-		m.put(id, r)
+	for _, r := range in.results {
+		m.bytes += len(r.Result)
 	}
+	a.d.ledger.Force(a.owner, share.Particles, int64(m.bytes-before))
 	m.fresh = h.steps == 0 || err != nil
 	var calls []interpreter.CallRequest
 	for _, id := range slices.Sorted(maps.Keys(h.pending)) {
@@ -427,11 +459,17 @@ func (a *actor) redo(in *input, record []byte) error {
 		}
 	case kind == recordCheckpoint:
 		return a.goTo(b)
+	case kind == recordFinished && len(b) == 1:
+		a.end(ending(b[0]), errFinished)
+		return errFinished
 	default:
 		return errRecord
 	}
 	return nil
 }
+
+// errFinished is what the log of a particle says that ended in an earlier process.
+var errFinished = errors.New("the particle has ended here before")
 
 // goTo begins at a checkpoint.
 func (a *actor) goTo(b []byte) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/aquanode/aquanode/interpreter"
 	"github.com/aquanode/aquanode/interpreter/value"
 	"github.com/aquanode/aquanode/node/journal"
+	"github.com/aquanode/aquanode/node/share"
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/services"
 )
@@ -109,10 +110,10 @@ func begin(keeper *memory) *life {
 		Journal: journal.New("", 0),
 		Open:    Interpret(interpreter.Limits{}),
 		Keeper:  keeper,
-		Enqueue: func(ctx context.Context, c *services.Call) func() services.Result {
-			return func() services.Result { return l.serve(ctx, c) }
+		Call: func(ctx context.Context, c *services.Call, done func(services.Result)) {
+			go func() { done(l.serve(ctx, c)) }()
 		},
-		Send: func(p *particle.Particle, to []string, handed func(string)) {
+		Send: func(p *particle.Particle, _ share.Owner, to []string, handed func(string)) {
 			l.mu.Lock()
 			for _, peer := range to {
 				l.sent[peer] = true
@@ -124,6 +125,10 @@ func begin(keeper *memory) *life {
 		},
 	})
 	return l
+}
+
+func (l *life) deliver(from string, p *particle.Particle) {
+	l.Deliver(share.Owner{Range: from, Remote: from}, p)
 }
 
 func (l *life) serve(ctx context.Context, c *services.Call) services.Result {
@@ -181,7 +186,7 @@ func TestEveryCrash(t *testing.T) {
 			var entries []journal.Entry
 			synctest.Test(t, func(t *testing.T) {
 				l := begin(&memory{})
-				l.Deliver("r", particle.New(testKey(2), text, time.Minute, time.Now()))
+				l.deliver("r", particle.New(testKey(2), text, time.Minute, time.Now()))
 				pass(time.Second)
 				want, entries = l.done, l.cfg.Journal.Recent(10, nil)
 				whole = l.keeper.logs[0]
@@ -277,7 +282,7 @@ func TestDataWaitsForTheDisk(t *testing.T) {
 			waiting = append(waiting, f)
 		}
 		l := begin(keeper)
-		l.Deliver("r", particle.New(testKey(2), fmt.Sprintf(`(call %q ("s" "f") [])`, peerOf(7)), time.Minute, time.Now()))
+		l.deliver("r", particle.New(testKey(2), fmt.Sprintf(`(call %q ("s" "f") [])`, peerOf(7)), time.Minute, time.Now()))
 		synctest.Wait()
 		if len(l.sent) != 0 || len(waiting) != 1 {
 			t.Fatalf("want nothing sent and one waiting, got %v and %d", l.sent, len(waiting))
@@ -295,7 +300,7 @@ func TestCallsAreAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := begin(&memory{})
 		me := `"` + peerOf(1) + `"`
-		first.Deliver("r", particle.New(testKey(2), fmt.Sprintf(
+		first.deliver("r", particle.New(testKey(2), fmt.Sprintf(
 			`(par (call %s ("s" "f") [10 1] a) (par (call %[1]s ("s" "f") [50 2] b) (call %[1]s ("s" "f") [60 3] c)))`, me), time.Minute, time.Now()))
 		pass(30 * time.Millisecond)
 		log := first.keeper.logs[0]
@@ -312,9 +317,40 @@ func TestCallsAreAskedAgain(t *testing.T) {
 		}
 		pass(time.Minute)
 		next.Close()
-		if last := next.cfg.Journal.Recent(1, nil)[0]; last.Kind != journal.Expired || !again.removed || log.removed {
-			t.Errorf("want the particle to expire, and its log with it, got %+v, removed %v", last, again.removed)
+		if last := next.cfg.Journal.Recent(1, nil)[0]; last.Kind != journal.Done || !again.removed || log.removed {
+			t.Errorf("want the particle to be done, and its log to go at its deadline, got %+v, removed %v", last, again.removed)
 		}
+	})
+}
+
+// What has ended here is known to the next process until its deadline.
+func TestFinishedOverARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := begin(&memory{})
+		p := particle.New(testKey(2), fmt.Sprintf(`(call %q ("s" "f") [10 1] a)`, peerOf(1)), time.Minute, time.Now())
+		first.deliver("r", p)
+		pass(time.Second)
+		log := first.keeper.logs[0]
+		first.Close()
+		if len(log.records) != 1 || log.records[0][0] != recordFinished {
+			t.Errorf("want one record that it ended, got %q", log.records)
+		}
+		next := begin(&memory{})
+		again := next.restore(t, log.head, log.records)
+		synctest.Wait()
+		next.deliver("r", p)
+		pass(time.Second)
+		if len(next.calls) > 0 || next.Live() != 0 || next.Stats().Finished != 1 {
+			t.Errorf("it was called again: %v, %d live", next.calls, next.Live())
+		}
+		if n := next.cfg.Journal.Count(journal.Done, ""); n != 0 {
+			t.Error("its end is told again")
+		}
+		pass(time.Minute)
+		if !again.removed {
+			t.Error("its log is still there after its deadline")
+		}
+		next.Close()
 	})
 }
 
@@ -334,7 +370,7 @@ func TestCheckpoints(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 10 * checkpointBytes / len(p.Data) {
-			l.Deliver("r", p)
+			l.deliver("r", p)
 			synctest.Wait()
 		}
 		size := 0
@@ -362,11 +398,11 @@ func TestCheckpointKeepsWhatWaits(t *testing.T) {
 		keeper, release := &memory{}, make(chan struct{})
 		h := newHost(t, func(string) interpreter.Outcome { <-release; return interpreter.Outcome{} }, func(c *Config) { c.Keeper = keeper })
 		p := newParticle(2, strings.Repeat("x", 2*checkpointBytes))
-		h.Deliver("r", p)
+		h.deliver("r", p)
 		synctest.Wait() // in its step
 		again := *p
 		again.Data = []byte("more")
-		h.Deliver("r", &again)
+		h.deliver("r", &again)
 		close(release)
 		synctest.Wait()
 		var kinds []string
@@ -396,11 +432,11 @@ func TestTornStep(t *testing.T) {
 			return interpreter.Outcome{}
 		}, func(c *Config) { c.Keeper = keeper })
 		p := newParticle(2, "a")
-		h.Deliver("r", p)
+		h.deliver("r", p)
 		synctest.Wait()
 		again := *p
 		again.Data = []byte("more")
-		h.Deliver("r", &again)
+		h.deliver("r", &again)
 		synctest.Wait()
 		h.Close()
 		if got := string(bytes.Join(keeper.logs[0].records, nil)); got != "aasamores" {
@@ -437,13 +473,13 @@ func TestRestoredAreNotCounted(t *testing.T) {
 		l := begin(&memory{})
 		l.cfg.Rate = 10
 		for range 100 {
-			p := particle.New(testKey(2), "(null)", time.Minute, time.Now())
+			p := particle.New(testKey(2), "(never)", time.Minute, time.Now())
 			if _, _, ok := l.Restore(encodeHead(peerOf(1), p), &memoryLog{of: l.keeper}); !ok {
 				t.Fatal("not restored")
 			}
 		}
 		l.Resume()
-		l.Deliver("r", particle.New(testKey(2), "(null)", time.Minute, time.Now()))
+		l.deliver("r", particle.New(testKey(2), "(never)", time.Minute, time.Now()))
 		synctest.Wait()
 		if n := l.cfg.Journal.Count(journal.Arrived, ""); n != 1 || l.Live() != 101 {
 			t.Errorf("want the new one taken, journal %+v", l.cfg.Journal.Recent(1, nil))
@@ -477,7 +513,7 @@ func TestArrivalsWhileDraining(t *testing.T) {
 		l := begin(&memory{})
 		l.Drain(t.Context())
 		p := particle.New(testKey(2), fmt.Sprintf(`(call %q ("s" "done") ["x"])`, peerOf(1)), time.Minute, time.Now())
-		l.Deliver("r", p)
+		l.deliver("r", p)
 		synctest.Wait()
 		log := l.keeper.logs[0]
 		l.Close()
@@ -537,10 +573,10 @@ func TestEveryCrashWithArrivals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := begin(&memory{})
 		p = particle.New(testKey(2), text, time.Minute, time.Now())
-		l.Deliver("r", p)
+		l.deliver("r", p)
 		pass(10 * time.Millisecond)
 		for range 2 {
-			l.Deliver("r", theirs(p))
+			l.deliver("r", theirs(p))
 			pass(10 * time.Millisecond)
 		}
 		pass(time.Second)
@@ -565,7 +601,7 @@ func TestEveryCrashWithArrivals(t *testing.T) {
 			next.restore(t, whole.head, records)
 			pass(5 * time.Millisecond)
 			if taken == 0 {
-				next.Deliver("r", theirs(p))
+				next.deliver("r", theirs(p))
 			}
 			pass(time.Second)
 			if next.done != want && !ended {
@@ -586,10 +622,10 @@ func TestRekeep(t *testing.T) {
 		k := &memory{}
 		l := begin(k)
 		for _, script := range []string{
-			"(null)",
+			"(never)",
 			`(call "` + peerOf(1) + `" ("peer" "timeout") [60000 "x"] v)`,
 		} {
-			l.Deliver("r", particle.New(testKey(2), script, 2*time.Minute, time.Now()))
+			l.deliver("r", particle.New(testKey(2), script, 2*time.Minute, time.Now()))
 		}
 		synctest.Wait()
 		if len(k.logs) != 2 {
@@ -616,7 +652,7 @@ func TestNoRoomOnDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := &memory{full: errors.New("no room")}
 		l := begin(k)
-		l.Deliver("r", particle.New(testKey(2), "(null)", time.Minute, time.Now()))
+		l.deliver("r", particle.New(testKey(2), "(null)", time.Minute, time.Now()))
 		if n := l.cfg.Journal.Count(journal.Refused, journal.DiskFull); n != 1 || l.Live() != 0 {
 			t.Errorf("want a refusal, got %+v", l.cfg.Journal.Recent(1, nil))
 		}

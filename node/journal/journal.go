@@ -33,7 +33,7 @@ import (
 // Kind is what an entry tells.
 type Kind uint8
 
-// The kinds of entries. Refused, Failed, Held and Lost carry a reason, Called and Expired may.
+// The kinds of entries. Refused, Failed, Held, Lost and Ended carry a reason, Called and Expired may.
 const (
 	Arrived Kind = iota // a particle or more data for it was admitted; Peer is the sender
 	Refused             // a frame or a particle was not admitted; Peer is the sender
@@ -46,10 +46,12 @@ const (
 	Expired             // the particle's time ran out
 	Kept                // the peer stops, the particle waits on disk
 	Resumed             // the particle goes on after a restart
+	Done                // nothing can follow from the particle here
+	Ended               // the particle was ended before its time
 	kinds
 )
 
-var kindNames = [kinds]string{"arrived", "refused", "stepped", "failed", "called", "sent", "held", "lost", "expired", "kept", "resumed"}
+var kindNames = [kinds]string{"arrived", "refused", "stepped", "failed", "called", "sent", "held", "lost", "expired", "kept", "resumed", "done", "ended"}
 
 func (k Kind) String() string { return kindNames[k] }
 

@@ -39,6 +39,8 @@ const (
 	Interpreter    Reason = "interpreter" // the interpreter reported an error
 	ServiceFailed  Reason = "service"     // a service answered with an error
 	Unfinished     Reason = "unfinished"  // time ran out while something was waited for
+	OverBudget     Reason = "budget"      // the particle used up its processor time here
+	Displaced      Reason = "displaced"   // the particle had to make room: its owner held the most
 	WhileDown      Reason = "down"        // time ran out between two lives of the peer
 	Other          Reason = "other"
 )
@@ -66,6 +68,8 @@ var reasonTexts = map[Reason]string{
 	Interpreter:    "script interpretation failed",
 	ServiceFailed:  "service call failed",
 	Unfinished:     "time ran out",
+	OverBudget:     "processor time of the particle is used up",
+	Displaced:      "ended to make room for particles of others",
 	WhileDown:      "time ran out while the peer was down",
 	Other:          "other error",
 }

@@ -230,7 +230,7 @@ func takes(t *testing.T, h host.Host, to *peer) bool {
 		return false
 	}
 	defer s.Reset()
-	s.Write(wire.Frame(particle.New(testKey("stranger"), "(null)", time.Minute, time.Now())))
+	s.Write(wire.Frame(particle.New(testKey("stranger"), "(never)", time.Minute, time.Now())))
 	s.CloseWrite()
 	_, err = io.Copy(io.Discard, s)
 	return err == nil

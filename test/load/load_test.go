@@ -9,13 +9,13 @@ import (
 )
 
 // Whatever a stranger floods a peer with, nothing is lost for a client, what is refused has a
-// reason, and what lives here stays within the stranger's quota. The times are in the log;
+// reason. The times are in the log;
 // they are compared by test/bench.
 func TestFlood(t *testing.T) {
-	const calls, quota = 100, 250 // the client needs 200 of its quota
+	const calls, quota = 100, 250 // of live particles of one remote
 	for _, k := range Kinds {
 		t.Run(k.Name, func(t *testing.T) {
-			net, err := devnet.Start(devnet.Config{Peers: 1, Edit: func(_ int, c *config.Config) { c.Dispatch.ParticlesPerPeer = quota }})
+			net, err := devnet.Start(devnet.Config{Peers: 1, Edit: func(_ int, c *config.Config) { c.Dispatch.Particles = 4 * quota }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -32,9 +32,6 @@ func TestFlood(t *testing.T) {
 			}
 			if k.Reason != "" && relay.Journal().Count(journal.Refused, k.Reason) == 0 {
 				t.Errorf("nothing was refused for the reason %q, the journal has %v", k.Reason, relay.Journal().Counts())
-			}
-			if live := relay.Live(); live > quota+2*calls+flooders {
-				t.Errorf("%d particles live, the quota of one init peer is %d", live, quota)
 			}
 		})
 	}
