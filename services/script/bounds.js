@@ -8,6 +8,7 @@
   const toString = (v) => apply(objectToString, v, []);
   const objectToString = Object.prototype.toString;
   const symbolHasInstance = Symbol.hasInstance, hasInstance = Function.prototype[symbolHasInstance];
+  const BigIntOf = BigInt, bigText = BigInt.prototype.toString;
   const bufferLength = getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength").get;
 
   function limit(what, n, most) {
@@ -113,16 +114,44 @@
     if (typeof args[0] === "string") limit("a regular expression", args[0].length, maxSource);
   });
 
-  if (typeof BigInt === "function") {
-    wrap(globalThis, "BigInt", (args) => {
-      if (typeof args[0] === "object" && args[0] !== null) args[0] = text(args[0]);
-      if (typeof args[0] === "string") limit("a BigInt", args[0].length, maxDigits);
+  wrap(globalThis, "BigInt", (args) => {
+    if (typeof args[0] === "object" && args[0] !== null) args[0] = text(args[0]);
+    if (typeof args[0] === "string") limit("a BigInt", args[0].length, maxDigits);
+  });
+  for (const name of ["asIntN", "asUintN"]) {
+    wrap(BigInt, name, (args) => {
+      args[0] = +args[0];
+      limit("a BigInt", args[0], maxDigits);
     });
-    for (const name of ["asIntN", "asUintN"]) {
-      wrap(BigInt, name, (args) => {
-        args[0] = +args[0];
-        limit("a BigInt", args[0], maxDigits);
-      });
-    }
+  }
+
+  // The operators of files with BigInts, see bigint.go. numeric coerces once, as the operators do.
+  const numeric = (x) => -(-x);
+  const operators = {
+    __proto__: null,
+    "<<": (a, b) => {
+      a = numeric(a);
+      b = numeric(b);
+      if (typeof b === "bigint") limit("a shift", b, maxDigits);
+      return a << b;
+    },
+    ">>": (a, b) => {
+      a = numeric(a);
+      b = numeric(b);
+      if (typeof b === "bigint") limit("a shift", -b, maxDigits);
+      return a >> b;
+    },
+    "**": (a, b) => {
+      a = numeric(a);
+      b = numeric(b);
+      if (typeof a === "bigint" && typeof b === "bigint" && (a > 1n || a < -1n)) {
+        limit("a power", b, maxDigits);
+        limit("a power", b * BigIntOf(apply(bigText, a, [16]).length) * 4n, maxDigits * 4);
+      }
+      return a ** b;
+    },
+  };
+  for (const name in operators) {
+    defineProperty(globalThis, "\0" + name, { __proto__: null, value: operators[name] });
   }
 });

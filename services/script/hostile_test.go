@@ -225,6 +225,8 @@ func TestNativesAreBounded(t *testing.T) {
 		"new (class extends Function {})('('.repeat(2e6))", "new RegExp('(?=a)' + '('.repeat(1e6) + ')'.repeat(1e6))", "RegExp('('.repeat(2e6))",
 		"/x/.constructor('('.repeat(2e6))", "'x'.match('('.repeat(2e6))", "'x'.search('('.repeat(2e6))", "'x'.matchAll('('.repeat(2e6))", "/x/.compile('('.repeat(2e6))",
 		"JSON.parse('['.repeat(2e6))", "BigInt('9'.repeat(2e6))", "BigInt.asUintN(n, 1n)", "BigInt.asIntN(n, -1n)", "BigInt(['9'.repeat(2e6)])",
+		"1n << BigInt(n)", "1n << 10n ** 13n", "1n >> -BigInt(n)", "let x = 1n; x <<= BigInt(n)", "10n ** BigInt(n)", "let x = 7n; x **= BigInt(n)", "(-3n) ** BigInt(n)",
+		"[1].map(() => `${1n << BigInt(n)}`)", "const {x = 1n << BigInt(n)} = {}", "(1n << 900000n) ** 40n", "class A { static x = 1n << BigInt(n) }", "for (const x of [2n ** BigInt(n)]) {}",
 	} {
 		t.Run(services.Cut(body), func(t *testing.T) {
 			s := load(t, "exports.f = (n, s) => { let k = 0; "+body+"; return 'not bounded' }; exports.g = () => 1")
@@ -268,15 +270,17 @@ func TestBoundedNatives(t *testing.T) {
 		"new Function('a', 'b', 'return a + b')(1, 2)":                                                  "3",
 		"(() => 1) instanceof Function && (async () => 1).constructor('return 1')() instanceof Promise": "true",
 		"eval('1 + 1')": "2",
-		"[new RegExp('a+', 'g').flags, RegExp(/b/i).source, /x/ instanceof RegExp, /x/.constructor === RegExp]": `["g","b",true,true]`,
-		"'aXbX'.replace(/X/g, '$&$&') + 'aXb'.replace('X', \"$'\") + 'aa'.replaceAll('a', 'b')":                 `"aXXbXXabbbb"`,
-		"[[1, [2, [3]]].flat(), [1, [2, [3]]].flat(Infinity), [1, [2, 3]].join('-'), String([1, [2, null]])]":   `[[1,2,[3]],[1,2,3],"1-2,3","1,2,"]`,
-		"[[3, 1, 2].sort(), [1, 2].concat([3], 4), [1, 2, 3].map.name, [1].map.length]":                         `[[1,2,3],[1,2,3,4],"map",1]`,
-		"Math.max.apply(null, [1, 3, 2]) + Reflect.apply(Math.min, null, [4, 5])":                               "7",
-		"'abab'.match(/b/g).length + 'xyz'.search('z') + 'a,b'.split(',').length":                               "6",
-		"JSON.stringify({a: [1, {b: undefined}], toJSON: undefined})":                                           `"{\"a\":[1,{}]}"`,
-		"String(BigInt('12345678901234567890') * 2n) + BigInt.asUintN(8, 257n) + typeof BigInt(1)":              `"246913578024691357801bigint"`,
-		"let a = []; a[0] = a; try { JSON.stringify(a) } catch (e) { return e.message }":                        `"Converting circular structure to JSON"`,
+		"[new RegExp('a+', 'g').flags, RegExp(/b/i).source, /x/ instanceof RegExp, /x/.constructor === RegExp]":                        `["g","b",true,true]`,
+		"'aXbX'.replace(/X/g, '$&$&') + 'aXb'.replace('X', \"$'\") + 'aa'.replaceAll('a', 'b')":                                        `"aXXbXXabbbb"`,
+		"[[1, [2, [3]]].flat(), [1, [2, [3]]].flat(Infinity), [1, [2, 3]].join('-'), String([1, [2, null]])]":                          `[[1,2,[3]],[1,2,3],"1-2,3","1,2,"]`,
+		"[[3, 1, 2].sort(), [1, 2].concat([3], 4), [1, 2, 3].map.name, [1].map.length]":                                                `[[1,2,3],[1,2,3,4],"map",1]`,
+		"Math.max.apply(null, [1, 3, 2]) + Reflect.apply(Math.min, null, [4, 5])":                                                      "7",
+		"'abab'.match(/b/g).length + 'xyz'.search('z') + 'a,b'.split(',').length":                                                      "6",
+		"JSON.stringify({a: [1, {b: undefined}], toJSON: undefined})":                                                                  `"{\"a\":[1,{}]}"`,
+		"String(BigInt('12345678901234567890') * 2n) + BigInt.asUintN(8, 257n) + typeof BigInt(1)":                                     `"246913578024691357801bigint"`,
+		"[1 << 31, -1 >> 1, 2 ** 10, '3' << '2', String(5n << 2n), String(-5n >> 1n), String((-2n) ** 3n), String(1n ** 9999999999n)]": `[-2147483648,-1,1024,12,"20","-3","-8","1"]`,
+		"let x = 3n; x <<= 2n; x **= 2n; x >>= 1n; return String(x)":                                                                   `"72"`,
+		"let a = []; a[0] = a; try { JSON.stringify(a) } catch (e) { return e.message }":                                               `"Converting circular structure to JSON"`,
 	} {
 		s := load(t, "exports.f = () => { "+strings.Replace("return "+body, "return let", "let", 1)+" }")
 		if got := invoke(t, s, t.Context(), "f", "[]"); !strings.HasPrefix(got.Result, want) && got.Result != want || got.RetCode != 0 {

@@ -56,10 +56,10 @@
 //
 // Calls are bounded in depth ([maxCallDepth]) and in the bytes of arguments and results
 // ([maxJSON]). The runtime has no memory limit, so a call during which the live heap of the whole
-// process grows by [maxGrowth] is ended; that catches loops. Operators are not bounded: a BigInt
-// shifted or raised by a number of a caller, and a string doubled forty times, may take the memory
-// of the process. eval sees the global variables only. Files of services are as trusted as the
-// peer's configuration: they should check sizes that come from arguments.
+// process grows by [maxGrowth] is ended; that catches loops. A BigInt is shifted and raised by a
+// million bits at most. Other operators are not bounded: a string doubled forty times may take the
+// memory of the process. eval sees the global variables only. Files of services are as
+// trusted as the peer's configuration: they should check sizes that come from arguments.
 package script
 
 import (

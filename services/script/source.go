@@ -92,6 +92,11 @@ func compile(file, text string) (*source, error) {
 	if err != nil {
 		return nil, syntaxError(file, text, err)
 	}
+	if mayHaveBigInt.MatchString(text) {
+		if err := boundOperators(tree); err != nil {
+			return nil, &Error{File: file, Line: 1, Column: 1, Message: err.Error()}
+		}
+	}
 	program, err := goja.CompileAST(tree, false)
 	if err != nil {
 		return nil, syntaxError(file, text, err)
