@@ -140,7 +140,7 @@ func Compile(src Source, opts Options) (*Result, error) {
 	for _, fn := range program.Functions {
 		f, err := generate(fn, opts)
 		if err != nil {
-			return nil, diag.List{{Kind: diag.Other, Message: []string{fmt.Sprintf("function '%s': %v", fn.Name, err)}}}
+			return nil, diag.List{{Kind: diag.Other, Source: fn.Place.Source, Span: fn.Place.Span, Message: []string{fmt.Sprintf("function '%s': %v", fn.Name, err)}}}
 		}
 		r.Functions = append(r.Functions, f)
 	}

@@ -26,7 +26,7 @@ type CallArg struct {
 func resolveCall(r *Result, opts Options) (*Call, diag.List) {
 	src := diag.NewSource("call", opts.Call)
 	c := &callReader{src: src, data: opts.Data}
-	x, diags := syntax.ParseExpr(src)
+	x, diags := syntax.ParseCall(src)
 	if len(diags) > 0 {
 		return nil, diags
 	}
@@ -74,7 +74,7 @@ func (c *callReader) fail(span diag.Span, message, hint string) {
 }
 
 // args pairs the values with the arguments. Arguments that are functions are
-// served by the host and are not written.
+// served by the host: they are left out, or a name stands in their place.
 func (c *callReader) args(fn *Function, x *syntax.Apply) (list []CallArg) {
 	var want []Arg
 	for _, a := range fn.Args {
@@ -82,23 +82,55 @@ func (c *callReader) args(fn *Function, x *syntax.Apply) (list []CallArg) {
 			want = append(want, a)
 		}
 	}
-	if len(want) != len(x.Args) {
-		c.fail(x.Span, fmt.Sprintf("Number of arguments for the function is incorrect. Expected: %d. Actual: %d", len(want), len(x.Args)),
+	given := x.Args
+	if len(given) == len(fn.Args) && len(want) < len(given) {
+		given = nil
+		for i, a := range fn.Args {
+			if !a.Callback {
+				given = append(given, x.Args[i])
+			} else if _, ok := x.Args[i].(*syntax.Ident); !ok {
+				c.fail(x.Args[i].At(), "Argument '"+a.Name+"' is a function, which is served by the caller", "leave it out, or write a name")
+				return nil
+			}
+		}
+	}
+	if len(want) != len(given) {
+		c.fail(x.Span, fmt.Sprintf("Number of arguments for the function is incorrect. Expected: %d. Actual: %d", len(want), len(given)),
 			fn.Name+"("+signature(want)+")")
 		return nil
 	}
 	for i, a := range want {
-		text, t, ok := c.value(x.Args[i])
-		if !ok {
-			continue
+		if text, ok := c.arg(a, given[i]); ok {
+			list = append(list, CallArg{a.Name, text})
 		}
-		if t != nil && !types.Accepts(a.Type, t) {
-			c.fail(x.Args[i].At(), fmt.Sprintf("Type of the field '%s' is incorrect. Expected: '%s' Actual: '%s'", a.Name, a.Type, t), "")
-			continue
-		}
-		list = append(list, CallArg{a.Name, text})
 	}
 	return list
+}
+
+// arg is a value in the form that the script takes for an argument.
+func (c *callReader) arg(a Arg, x syntax.Expr) (json.RawMessage, bool) {
+	text, t, ok := c.value(x)
+	if !ok {
+		return nil, false
+	}
+	o, isOption := a.Type.(types.Option)
+	_, written := t.(types.Option)
+	if isOption && t != nil && !written && types.Accepts(o.Elem, t) {
+		t = nil // a value for ?T
+	}
+	if t != nil && !types.Accepts(a.Type, t) {
+		c.fail(x.At(), fmt.Sprintf("Type of the field '%s' is incorrect. Expected: '%s' Actual: '%s'", a.Name, a.Type, t), "")
+		return nil, false
+	}
+	out, err := ToAqua(a.Type, text)
+	if isOption && written {
+		out, err = optionToAqua(o, text)
+	}
+	if err != nil {
+		c.fail(x.At(), "Argument '"+a.Name+"': "+err.Error(), "it is "+a.Name+": "+a.Type.String())
+		return nil, false
+	}
+	return out, true
 }
 
 func signature(args []Arg) string {
@@ -120,6 +152,9 @@ func (c *callReader) value(x syntax.Expr) (json.RawMessage, types.Type, bool) {
 		return text, t, true
 	case *syntax.Ident:
 		text, ok := c.data[x.Name.Text]
+		if !ok && x.Name.Text == "nil" {
+			return json.RawMessage("[]"), types.Option{Elem: types.Bottom{}}, true
+		}
 		if !ok {
 			c.fail(x.Name.Span, "Argument '"+x.Name.Text+"' has no value", "give it as data: {\""+x.Name.Text+"\": ...}")
 		} else if !json.Valid(text) {
@@ -137,19 +172,13 @@ func (c *callReader) value(x syntax.Expr) (json.RawMessage, types.Type, bool) {
 	return nil, nil, false
 }
 
-// list is [a, b] or ?[a] of literals of one type.
+// list is [a, b] or ?[a] of values of one type.
 func (c *callReader) list(x *syntax.Collection) (json.RawMessage, types.Type, bool) {
 	var elem types.Type = types.Bottom{}
 	var parts []string
 	for i, item := range x.Items {
-		lit, ok := item.(*syntax.Literal)
-		var text json.RawMessage
-		var t types.Type
-		if ok {
-			text, t = literalJSON(lit)
-		}
-		if t == nil {
-			c.fail(item.At(), "Array elements can only be numbers, strings, or booleans.", "")
+		text, t, ok := c.item(item)
+		if !ok {
 			return nil, nil, false
 		}
 		switch both := types.Union(elem, t).(type) {
@@ -171,12 +200,33 @@ func (c *callReader) list(x *syntax.Collection) (json.RawMessage, types.Type, bo
 	return text, types.Array{Elem: elem}, true
 }
 
+// item is an element of a list: a literal, nil or a list.
+func (c *callReader) item(x syntax.Expr) (json.RawMessage, types.Type, bool) {
+	switch x := x.(type) {
+	case *syntax.Literal:
+		if text, t := literalJSON(x); t != nil {
+			return text, t, true
+		}
+	case *syntax.Ident:
+		if _, given := c.data["nil"]; x.Name.Text == "nil" && !given {
+			return json.RawMessage("[]"), types.Option{Elem: types.Bottom{}}, true
+		}
+	case *syntax.Collection:
+		return c.list(x)
+	}
+	c.fail(x.At(), "Array elements can only be numbers, strings, booleans, nil and arrays of these.", "")
+	return nil, nil, false
+}
+
+// unescape reads the escapes that strings of a call may have. Aqua itself has none.
+var unescape = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
+
 // literalJSON is the JSON form and the type of a literal; the type is nil for
 // %init_peer_id%, which has no value before the script runs.
 func literalJSON(x *syntax.Literal) (json.RawMessage, types.Type) {
 	switch x.Kind {
 	case syntax.String:
-		text, _ := json.Marshal(x.Text[1 : len(x.Text)-1]) // strings always marshal
+		text, _ := encode(unescape.Replace(x.Text[1 : len(x.Text)-1])) // strings always encode
 		return text, types.StringLit
 	case syntax.Bool:
 		return json.RawMessage(x.Text), types.BoolLit

@@ -47,7 +47,7 @@ func TestScriptErrors(t *testing.T) {
 		{"par foo()\n^^^", "Unexpected `par` without previous instruction", ""},
 		{"else:\n^^^^\n  foo()", "Unexpected `else` without `if`", ""},
 		{"x = []\n    ^", "Expected a value with elements (an empty collection cannot get a name; write it in place), found '['", ""},
-		{"x = 99999999999999999999\n    ^^^^^^^^^^^^^^^^^^^^", "Integer literal 99999999999999999999 does not fit into 64 bits", "literals go from -9223372036854775808 to 9223372036854775807; pass larger values as arguments"},
+		{"x = 99999999999999999999\n    ^^^^^^^^^^^^^^^^^^^^", "Integer literal 99999999999999999999 is out of range: literals go from -9223372036854775808 to 9223372036854775807", "pass larger values as arguments"},
 		{"x = 1.2345678901\n    ^^^^^^^^^^^^", "Float literal 1.2345678901 is too long", "literals have at most 11 characters; pass longer values as arguments"},
 		{"x = \"abc\n    ^", "Expected a string with a closing quote, found '\"'", ""},
 		{"x = 1\nx = 2\n^", "This name was already defined in the scope", ""},

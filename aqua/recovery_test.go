@@ -84,3 +84,47 @@ func TestBlanksBeforeHeader(t *testing.T) {
 		}
 	}
 }
+
+// Errors of a whole program have a place too.
+func TestPlaces(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("aqua P\n\nexport f\n\nservice Op(\"op\"):\n  id(s: string) -> string\n\nfunc g0(s: string):\n  Op.id(s)\n\n")
+	for i := 1; i < 40; i++ {
+		b.WriteString(strings.NewReplacer("N", itoa(i), "M", itoa(i-1)).Replace("func gN(s: string):\n  gM(s)\n  gM(s)\n\n"))
+	}
+	b.WriteString("func f(s: string):\n  g39(s)\n")
+	for _, c := range []struct {
+		text, want string
+	}{
+		{b.String(), "p.aqua:167:6: error: function 'f': it is too large"},
+		{"aqua P\n\nimport \"p.aqua\"\n", "p.aqua:3:8: error: Cycle loops detected in imports: p.aqua imports p.aqua"},
+	} {
+		self := func(_, path string) (Source, []string, bool) { return Source{path, c.text}, nil, true }
+		_, err := Compile(Source{"p.aqua", c.text}, Options{Imports: self})
+		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%.300v, want %s", err, c.want)
+		}
+	}
+}
+
+// A loop that tries items and stops silently is warned about.
+func TestSilentLoop(t *testing.T) {
+	const head = "aqua S\n\nexport f\n\nservice Op(\"op\"):\n  log(s: string)\n\nfunc f(xs: []string):\n  for x <- xs MODE:\n    if x == \"a\":\n      Op.log(x)\n"
+	for _, c := range []struct {
+		text     string
+		warnings int
+	}{
+		{strings.Replace(head, "MODE", "try", 1), 1},
+		{strings.Replace(head, "MODE", "par", 1), 0},
+		{strings.Replace(head, "MODE", "try", 1) + "    else:\n      Op.log(x)\n", 0},
+		{strings.Replace(head, "MODE", "try", 1) + "    Op.log(x)\n", 0},
+	} {
+		r, err := Compile(Source{"s.aqua", c.text}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Warnings) != c.warnings {
+			t.Errorf("%d warnings, want %d:\n%s\n%v", len(r.Warnings), c.warnings, c.text, r.Warnings)
+		}
+	}
+}

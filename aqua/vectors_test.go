@@ -262,6 +262,9 @@ func (v vector) compare(r *Result) string {
 }
 
 func (v vector) compareWarnings(warnings diag.List) string {
+	warnings = slices.DeleteFunc(slices.Clone(warnings), func(d diag.Diagnostic) bool {
+		return strings.HasPrefix(d.Message[0], "A false condition") // the published compiler does not warn
+	})
 	if len(warnings) != len(v.WarningDiagnostics) {
 		return "other warnings:\n" + warnings.Error()
 	}
@@ -290,7 +293,7 @@ func (v vector) compareErrors(got diag.List) string {
 			return ""
 		case string(d.Kind) == want.Kind && line == want.Line && sameMissing(want.Messages[0], d.Message[0]):
 			return ""
-		case want.Kind != "Syntax error" && string(d.Kind) == want.Kind && line == want.Line && reflect.DeepEqual(d.Message, want.Messages):
+		case want.Kind != "Syntax error" && string(d.Kind) == want.Kind && (line == want.Line || want.Line == 0) && reflect.DeepEqual(d.Message, want.Messages):
 			return ""
 		}
 	}

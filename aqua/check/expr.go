@@ -120,16 +120,25 @@ func (f *fileChecker) fits(x *syntax.Literal) bool {
 	switch x.Kind {
 	case syntax.Unsigned, syntax.Signed:
 		if _, err := strconv.ParseInt(x.Text, 10, 64); err != nil {
-			f.report(diag.Error, x.Span, "Integer literal "+x.Text+" does not fit into 64 bits", "literals go from -9223372036854775808 to 9223372036854775807; pass larger values as arguments")
+			f.report(diag.Error, x.Span, "Integer literal "+cutText(x.Text)+" is out of range: literals go from -9223372036854775808 to 9223372036854775807", "pass larger values as arguments")
 			return false
 		}
 	case syntax.Float:
 		if len(x.Text) > maxFloat {
-			f.report(diag.Error, x.Span, "Float literal "+x.Text+" is too long", "literals have at most 11 characters; pass longer values as arguments")
+			f.report(diag.Error, x.Span, "Float literal "+cutText(x.Text)+" is too long", "literals have at most 11 characters; pass longer values as arguments")
 			return false
 		}
 	}
 	return true
+}
+
+// cutText bounds what a message has of a literal.
+func cutText(s string) string {
+	const most = 60
+	if len(s) > most {
+		return s[:most] + "..."
+	}
+	return s
 }
 
 func literal(x *syntax.Literal) *ir.Lit {

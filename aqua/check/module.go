@@ -47,8 +47,9 @@ type Program struct {
 
 // Function is an exported function under its exported name.
 type Function struct {
-	Name string
-	Func *ir.Func
+	Name  string
+	Func  *ir.Func
+	Place diag.Place // of its definition
 }
 
 // Main is the name of the function that holds the top-level statements of a script.
@@ -155,8 +156,9 @@ type module struct {
 	passed   []string // names imported as they are: importers see them, too
 	failed   bool
 	main     *ir.Func
-	script   bool // the names of Config.Peers and Config.Services are known
-	headless bool // a script without a header
+	start    diag.Place // of main
+	script   bool       // the names of Config.Peers and Config.Services are known
+	headless bool       // a script without a header
 }
 
 // module loads and checks one file; it is nil when the file is part of a cycle.
@@ -305,7 +307,7 @@ func (f *fileChecker) load(p string, span diag.Span) (*module, bool) {
 	}
 	for i, name := range f.loading {
 		if name == src.Name {
-			f.cycle(f.loading[i:])
+			f.cycle(span, f.loading[i:])
 			return nil, false
 		}
 	}
@@ -317,14 +319,13 @@ func (f *fileChecker) load(p string, span diag.Span) (*module, bool) {
 	return m, true
 }
 
-func (f *fileChecker) cycle(files []string) {
+func (f *fileChecker) cycle(span diag.Span, files []string) {
 	var parts []string
 	for i, name := range files {
 		next := files[(i+1)%len(files)]
 		parts = append(parts, path.Base(name)+" imports "+path.Base(next))
 	}
-	f.m.failed = true
-	f.diags = append(f.diags, diag.Diagnostic{Kind: diag.Other, Message: []string{"Cycle loops detected in imports: " + strings.Join(parts, ", ")}})
+	f.report(diag.Other, span, "Cycle loops detected in imports: "+listed(parts), "move what both files need to a third one")
 }
 
 func (f *fileChecker) importLine(h *syntax.Import) bool {
@@ -569,7 +570,7 @@ func (c *checker) program(m *module) *Program {
 	p := &Program{Main: m.main}
 	for _, e := range m.known.exports {
 		if fn, ok := m.known.funcs[e.Name.Text]; ok {
-			p.Functions = append(p.Functions, Function{e.As.Text, fn})
+			p.Functions = append(p.Functions, Function{e.As.Text, fn, m.known.places[e.Name.Text]})
 		}
 		if s, ok := m.known.services[e.Name.Text]; ok {
 			out := ir.Service{Name: e.As.Text, Type: s.typ}
@@ -580,7 +581,7 @@ func (c *checker) program(m *module) *Program {
 		}
 	}
 	if m.main != nil {
-		p.Functions = append(p.Functions, Function{Main, m.main})
+		p.Functions = append(p.Functions, Function{Main, m.main, m.start})
 	}
 	return p
 }

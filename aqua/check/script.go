@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 
+	"github.com/aquanode/aquanode/aqua/diag"
 	"github.com/aquanode/aquanode/aqua/ir"
 	"github.com/aquanode/aquanode/aqua/types"
 )
@@ -48,7 +49,7 @@ func (f *fileChecker) script() {
 		fn.Returns = append(fn.Returns, f.frozen(v, t))
 	}
 	fn.Names = scope.defined
-	f.m.main = fn
+	f.m.main, f.m.start = fn, diag.Place{Source: f.src, Span: f.file.Script[0].At()}
 }
 
 // yields are the values of a statement of a script. Results of calls that have

@@ -223,7 +223,20 @@ func (f *fileChecker) forLoop(s *syntax.For) (ir.Op, bool) {
 	defer f.fn.pop()
 	ok = f.item(s.Item, in, ok, s.In) && ok
 	body := f.block(s.Body)
+	f.endsSilently(s)
 	return &ir.For{Item: s.Item.Text, In: in, Mode: modes[s.Mode], Body: body}, ok
+}
+
+// endsSilently warns about "for .. try" whose body ends with an if without else: a false condition is
+// no failure, so that the loop ends at the first item.
+func (f *fileChecker) endsSilently(s *syntax.For) {
+	if s.Mode != syntax.ForTry || len(s.Body) == 0 {
+		return
+	}
+	if last, ok := s.Body[len(s.Body)-1].(*syntax.If); ok {
+		f.report(diag.Warning, last.Span, "A false condition is not a failure: the loop ends with this item, and the next ones are not tried",
+			"let the item fail in an else, for example by a call that fails, or use for without try")
+	}
 }
 
 // item defines the name of a loop.

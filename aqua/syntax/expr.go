@@ -264,7 +264,7 @@ func (p *parser) literal() (Expr, bool) {
 		}
 		return p.lit(start, InitPeer)
 	case '"':
-		end := strings.IndexByte(p.text[p.pos+1:], '"')
+		end := p.stringEnd(p.text[p.pos+1:])
 		if end < 0 {
 			return nil, p.want("a string with a closing quote")
 		}
@@ -291,6 +291,22 @@ func (p *parser) literal() (Expr, bool) {
 		kind = Float
 	}
 	return p.lit(start, kind)
+}
+
+// stringEnd is where the quote is that ends a string, or -1.
+func (p *parser) stringEnd(text string) int {
+	if !p.escapes {
+		return strings.IndexByte(text, '"')
+	}
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i
+		}
+	}
+	return -1
 }
 
 func (p *parser) lit(start int, kind LiteralKind) (Expr, bool) {

@@ -26,10 +26,11 @@ import (
 type parser struct {
 	scanner
 	script     bool
-	inBrackets int // > 0: line ends count as blanks
-	depth      int // nesting of expressions and types
-	nodes      int // parts of the current line
-	blocks     int // nesting of blocks
+	escapes    bool // strings have escapes
+	inBrackets int  // > 0: line ends count as blanks
+	depth      int  // nesting of expressions and types
+	nodes      int  // parts of the current line
+	blocks     int  // nesting of blocks
 	diags      diag.List
 }
 
@@ -613,7 +614,16 @@ func (p *parser) function() (Def, bool) {
 
 // ParseExpr reads a single expression that takes the whole text.
 func ParseExpr(src *diag.Source) (Expr, diag.List) {
-	p := &parser{scanner: scanner{src: src, text: src.Text}}
+	return parseExpr(&parser{scanner: scanner{src: src, text: src.Text}})
+}
+
+// ParseCall reads a call with its arguments, as a single expression that takes the whole text. In
+// its strings a quote may stand behind a backslash, and a backslash too.
+func ParseCall(src *diag.Source) (Expr, diag.List) {
+	return parseExpr(&parser{scanner: scanner{src: src, text: src.Text}, escapes: true})
+}
+
+func parseExpr(p *parser) (Expr, diag.List) {
 	if !p.readable() {
 		return nil, p.diags
 	}

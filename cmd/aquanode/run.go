@@ -26,7 +26,9 @@ func runCommand() *cli.Command {
 		ArgsUsage: "FILE",
 		Description: "Without --relay a network of peers is started in this process: peer1, peer2, ... The\n" +
 			"folder services/ beside the script is served by each of them. With --relay the script runs\n" +
-			"over that peer's network. The client, which starts the script, serves the folder in both cases. FILE is Aqua, or AIR if it ends in .air.",
+			"over that peer's network. The client, which starts the script, serves the folder in both cases. FILE is Aqua, or AIR if it ends in .air.\n" +
+			"Arguments that are functions need not be given: each call of one prints its arguments as a JSON\n" +
+			"array, and returns the simplest value of its type (\"\", 0, false, []).",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "f", Usage: "`CALL` of a function of the file: 'fn(1, \"two\")'"},
 			&cli.StringFlag{Name: "relay", Usage: "full `ADDR` of the peer to join a network through"},
@@ -78,7 +80,7 @@ func (s *session) run() (_ *client.Result, err error) {
 		return nil, err
 	}
 	return s.client.Run(s.cli.Context, client.Script{
-		AIR: s.program.air, Data: s.program.data, TTL: s.cli.Duration("ttl"),
+		AIR: s.program.air, Data: s.program.data, TTL: s.cli.Duration("ttl"), Callbacks: s.program.callbacks,
 	})
 }
 
@@ -141,6 +143,11 @@ func boundNames(pairs []string, peers int) (map[string]string, error) {
 
 // print gives the result, and on a terminal the picture.
 func (s *session) print(r *client.Result) error {
+	for i := range r.Values {
+		if i < len(s.program.results) {
+			r.Values[i] = fromAqua(s.program.results[i], r.Values[i])
+		}
+	}
 	if isJSON(s.cli) {
 		out := map[string]any{"result": json.RawMessage(r.JSON().Text()), "particleId": r.ParticleID, "events": s.events(r.ParticleID)}
 		return printJSON(os.Stdout, out)
