@@ -51,6 +51,7 @@ type openRequest struct {
 // again is what a run knows about results and open requests.
 type again struct {
 	before news // of the results before the current instruction, see rule 1
+	must   news // of those without which nobody comes here: not in a par before
 	beside news // of those in left branches of pars whose right branch runs
 	open   []openRequest
 	peers  []string // to name, without duplicates
@@ -66,7 +67,10 @@ func (a *again) reset() {
 }
 
 // learn notes a result that stands at the current instruction.
-func (a *again) learn(from trace.Source) { a.before |= newsFrom(from) }
+func (a *again) learn(from trace.Source) {
+	a.before |= newsFrom(from)
+	a.must |= newsFrom(from)
+}
 
 func (a *again) name(peer string) {
 	if a.named == nil {
@@ -101,22 +105,24 @@ func (m *machine) remind(n *node, peer string, request *trace.Entry, from trace.
 }
 
 // enterBeside begins branches, or generations, that do not come one after the other.
-func (a *again) enterBeside(fr *frame) { fr.before, fr.besides, fr.learned = a.before, a.beside, 0 }
+func (a *again) enterBeside(fr *frame) {
+	fr.before, fr.must, fr.beside, fr.learned = a.before, a.must, a.beside, 0
+}
 
 // nextBeside begins another one.
 func (a *again) nextBeside(fr *frame) {
 	fr.learned |= a.before
 	a.beside |= a.before &^ fr.before
-	a.before = fr.before
+	a.before, a.must = fr.before, fr.must
 }
 
 // leaveBeside ends them: what each learned is before what follows.
 func (a *again) leaveBeside(fr *frame) {
-	a.before |= fr.learned
-	if fr.besides == 0 && a.beside != 0 {
+	if fr.beside == 0 && a.beside != 0 {
 		a.forget(fr, func(r *openRequest) bool { return r.beside })
 	}
-	a.beside = fr.besides
+	a.before |= fr.learned
+	a.must, a.beside = fr.must, fr.beside
 }
 
 // forget drops open requests inside a frame.
@@ -171,6 +177,18 @@ func (m *machine) lookAhead(fr *frame) {
 		a.name(r.peer)
 		return true
 	})
+}
+
+// lookAheadFromHere does so in a run that is suspended, for all frames, as if it had left them.
+func (m *machine) lookAheadFromHere() {
+	for fr := m.top; fr != nil && len(m.again.open) > 0; fr = fr.up {
+		switch {
+		case fr.n.op == opSeq, fr.n.op == opXor && fr.index == 0:
+			m.lookAhead(fr)
+		case fr.n.op == opPar:
+			m.again.leaveBeside(fr)
+		}
+	}
 }
 
 // way is how the script goes on after a part of it.
@@ -229,7 +247,8 @@ func (l *lookahead) look(n *node) way {
 	case opNext:
 		return l.lookAtNext(n)
 	case opCall, opCanon:
-		if l.isHome(&n.operands[callPeer]) {
+		if peer := &n.operands[callPeer]; l.isHome(peer) {
+			l.found |= m.newsOf(peer) // without which nobody comes here
 			return home
 		}
 	}
@@ -297,39 +316,36 @@ func (l *lookahead) isHome(peer *operand) bool {
 	return f == nil && id == l.m.st.params.CurrentPeerID
 }
 
-// newsIn is what the operands of an instruction come from.
+// newsIn is which results the operands of an instruction come from.
 func (m *machine) newsIn(n *node) (found news) {
 	for i := range n.operands {
-		o := &n.operands[i]
-		if o.src.Kind != air.Variable {
-			continue
-		}
-		found |= newsFrom(m.sourceOf(o))
-		if o.lens == nil {
-			continue
-		}
-		for k := range o.lens.path {
-			if a := &o.lens.path[k]; a.Kind == air.ByScalar {
-				found |= newsFrom(m.scalars.source(&m.scopes, a.slot))
-			}
-		}
+		found |= m.newsOf(&n.operands[i])
 	}
 	return found
 }
 
-// sourceOf is where the result that an operand comes from was met. Literals, and iterators, without which nobody comes to the
-// instructions that use them, are known wherever they are used.
-func (m *machine) sourceOf(o *operand) trace.Source {
+// newsOf is which results an operand comes from. Iterators are known to all who come to where they are used.
+func (m *machine) newsOf(o *operand) (found news) {
 	if o.src.Kind != air.Variable {
-		return trace.FromBoth
+		return 0
 	}
 	switch o.src.Var.Kind {
 	case air.CanonStream:
-		return m.canons.source(&m.scopes, o.slot)
+		found = m.canons.news(&m.scopes, o.slot)
 	case air.CanonMap:
-		return m.maps.source(&m.scopes, o.slot)
+		found = m.maps.news(&m.scopes, o.slot)
+	default:
+		found = m.scalars.news(&m.scopes, o.slot)
 	}
-	return m.scalars.source(&m.scopes, o.slot)
+	if o.lens == nil {
+		return found
+	}
+	for k := range o.lens.path {
+		if a := &o.lens.path[k]; a.Kind == air.ByScalar {
+			found |= m.scalars.news(&m.scopes, a.slot)
+		}
+	}
+	return found
 }
 
 // toName are the peers to name again that are not next peers anyway.

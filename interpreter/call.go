@@ -272,6 +272,7 @@ func (m *machine) answered(c *invocation, r CallResult) *fault {
 		text := "call_service result 'ret_code: 0, result: '" + r.Result + "'' can't be serialized or deserialized with an error: " + err.Error()
 		return m.answeredError(c, 1<<31-1, text)
 	}
+	m.again.learn(trace.FromNone)
 	if c.n.out.Var == nil {
 		m.answers = append(m.answers, answer{at: m.trace.Pos(), val: v})
 		m.trace.Append(trace.Entry{State: data.CallDone(data.Unused, "", 0)})
@@ -279,12 +280,10 @@ func (m *machine) answered(c *invocation, r CallResult) *fault {
 	}
 	res := m.keep(c, v)
 	if c.n.out.Kind == air.Scalar {
-		m.again.learn(trace.FromNone)
-		m.scalars.put(&m.scopes, c.n.out.slot, &res.item, trace.FromNone)
+		m.scalars.put(&m.scopes, c.n.out.slot, &res.item, newsFrom(trace.FromNone))
 		m.trace.Append(trace.Entry{State: data.CallDone(data.Scalar, "", 0), Known: res})
 		return nil
 	}
-	m.again.learn(trace.FromNone)
 	f := m.touch(m.streams.orMake(&c.n.out)).add(streamValue{&res.item, m.trace.Pos()}, trace.FromNone, 0)
 	m.trace.Append(trace.Entry{State: data.CallDone(data.Stream, "", unnumbered), Known: res})
 	return f
@@ -476,6 +475,7 @@ func (m *machine) failedValue(it *item) (int32, string, *fault) {
 }
 
 func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *fault {
+	m.again.learn(from)
 	if c.n.out.Var == nil && e.Output == data.Unused {
 		if c.missing { // the reference crashes here, too
 			return faultf(CodeParameters, "a call was executed whose arguments have no values")
@@ -491,9 +491,8 @@ func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *f
 	if f != nil {
 		return f
 	}
-	m.again.learn(from)
 	if scalar {
-		m.scalars.put(&m.scopes, c.n.out.slot, &res.item, from)
+		m.scalars.put(&m.scopes, c.n.out.slot, &res.item, newsFrom(from))
 	} else {
 		f = m.touch(m.streams.orMake(&c.n.out)).add(streamValue{&res.item, m.trace.Pos()}, from, e.Generation)
 	}

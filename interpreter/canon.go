@@ -116,7 +116,7 @@ func (m *machine) bindCanon(n *node, c *canon, from trace.Source) *fault {
 		if f := m.canSet(m.canons.settable(&m.scopes, out.slot), out); f != nil {
 			return f
 		}
-		m.canons.put(&m.scopes, out.slot, c, from)
+		m.canons.put(&m.scopes, out.slot, c, newsFrom(from))
 		return nil
 	case air.CanonMap:
 		if f := c.checkPairs(m.count); f != nil {
@@ -125,7 +125,7 @@ func (m *machine) bindCanon(n *node, c *canon, from trace.Source) *fault {
 		if f := m.canSet(m.maps.settable(&m.scopes, out.slot), out); f != nil {
 			return f
 		}
-		m.maps.put(&m.scopes, out.slot, c, from)
+		m.maps.put(&m.scopes, out.slot, c, newsFrom(from))
 		return nil
 	}
 	if f := m.canOutput(out); f != nil {
@@ -135,7 +135,7 @@ func (m *machine) bindCanon(n *node, c *canon, from trace.Source) *fault {
 		return faultf(CodeMissingScalar, "can not find JValue to produce scalar from")
 	}
 	it := &item{val: c.items[0].val, tet: &c.tet, prov: &c.prov}
-	m.scalars.put(&m.scopes, out.slot, it, from)
+	m.scalars.put(&m.scopes, out.slot, it, newsFrom(from))
 	return nil
 }
 
@@ -150,7 +150,7 @@ func (m *machine) ap(n *node) *fault {
 		if f := m.canSet(m.scalars.settable(&m.scopes, n.out.slot), &n.out); f != nil {
 			return f
 		}
-		m.scalars.put(&m.scopes, n.out.slot, it, m.sourceOf(&n.operands[0]))
+		m.scalars.put(&m.scopes, n.out.slot, it, m.newsIn(n)|m.again.must)
 		return nil
 	}
 	if f := charge(m.count, 0, sizeOfItem+sizeOfStreamValue); f != nil {

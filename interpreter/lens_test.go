@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/aquanode/aquanode/interpreter/air"
-	"github.com/aquanode/aquanode/interpreter/trace"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -83,7 +82,7 @@ func look(s *air.Script, l *air.Lens, v, by value.Value) (value.Value, *fault) {
 	m.scalars.reset(len(s.Names))
 	m.folds = make([]*pass, len(s.Names))
 	for slot := range s.Names {
-		m.scalars.put(&m.scopes, int32(slot), &item{val: by}, trace.FromNone)
+		m.scalars.put(&m.scopes, int32(slot), &item{val: by}, 0)
 	}
 	return m.look(&item{val: v}, m.p.lens(l))
 }

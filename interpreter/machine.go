@@ -86,8 +86,8 @@ type frame struct {
 	blocks bool // counted in machine.blocking
 
 	// See again.go.
-	open                     int32 // open requests when it began
-	before, besides, learned news
+	open                          int32 // open requests when it began
+	before, must, beside, learned news
 }
 
 // wait is an instruction that could not go on: for want of a value, or of what a peer has to do.
@@ -118,6 +118,7 @@ func (m *machine) run(n *node) *fault {
 			continue
 		}
 		if m.suspended != nil {
+			m.lookAheadFromHere()
 			return nil
 		}
 		if n, f = m.leave(f); n == nil {

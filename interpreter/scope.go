@@ -2,8 +2,6 @@ package interpreter
 
 import "unsafe"
 
-import "github.com/aquanode/aquanode/interpreter/trace"
-
 // scopes says which scalars and canons can be seen. Depth 0 is the script;
 // every fold, and every further element of it, is one deeper. A variable set at a
 // depth that is not allowed now (an earlier element's) is invisible.
@@ -30,8 +28,8 @@ func (s *scopes) disallow() { s.allowed[s.depth] = s.depth == 0 }
 // cell is one meaning of a name.
 type cell[T any] struct {
 	depth int32
-	set   bool         // false after new
-	from  trace.Source // where the result that it comes from was met
+	set   bool // false after new
+	news  news // of the results that it comes from
 	val   T
 }
 
@@ -79,16 +77,16 @@ func (t *table[T]) get(s *scopes, slot int32) (v T, how lookup) {
 	return top.val, found
 }
 
-// source is where the result in a variable was met. One without a value is of no interest.
-func (t *table[T]) source(s *scopes, slot int32) trace.Source {
+// news is which results the value of a variable comes from, if it has one.
+func (t *table[T]) news(s *scopes, slot int32) news {
 	cells := t.cells[slot]
 	if len(cells) == 0 {
-		return trace.FromBoth
+		return 0
 	}
 	if top := &cells[len(cells)-1]; top.set && s.allowed[top.depth] {
-		return top.from
+		return top.news
 	}
-	return trace.FromBoth
+	return 0
 }
 
 // settable reports whether a value may be set now: always in folds, and
@@ -99,13 +97,13 @@ func (t *table[T]) settable(s *scopes, slot int32) bool {
 }
 
 // put sets a value that is settable.
-func (t *table[T]) put(s *scopes, slot int32, v T, from trace.Source) {
+func (t *table[T]) put(s *scopes, slot int32, v T, from news) {
 	cells := t.cells[slot]
 	if n := len(cells); n > 0 && cells[n-1].depth == s.depth {
-		cells[n-1].set, cells[n-1].val, cells[n-1].from = true, v, from
+		cells[n-1].set, cells[n-1].val, cells[n-1].news = true, v, from
 		return
 	}
-	t.push(slot, cell[T]{depth: s.depth, set: true, val: v, from: from})
+	t.push(slot, cell[T]{depth: s.depth, set: true, val: v, news: from})
 	if s.depth > 0 {
 		t.deep = append(t.deep, slot)
 	}

@@ -60,6 +60,7 @@ type Answer struct {
 	ErrorMessage                string                 `json:"errorMessage"`
 	Data                        []byte                 `json:"data"`
 	NextPeerPks                 []string               `json:"nextPeerPks"`
+	Again                       []string               `json:"again,omitempty"` // see interpreter.Outcome
 	CallRequests                map[string]CallRequest `json:"callRequests"`
 	Human                       json.RawMessage        `json:"human,omitempty"`
 	AirSizeLimitExceeded        bool                   `json:"airSizeLimitExceeded,omitempty"`
@@ -143,6 +144,7 @@ func answer(out *interpreter.Outcome) *Answer {
 	a := &Answer{
 		RetCode: out.RetCode, ErrorMessage: out.ErrorMessage,
 		NextPeerPks:                 append([]string{}, out.NextPeers...),
+		Again:                       slices.Clone(out.Again),
 		CallRequests:                make(map[string]CallRequest, len(out.CallRequests)),
 		AirSizeLimitExceeded:        out.AirSizeLimitExceeded,
 		ParticleSizeLimitExceeded:   out.ParticleSizeLimitExceeded,

@@ -57,18 +57,19 @@ func (p *Peer) UnmarshalJSON(b []byte) error {
 // Scenario is one particle and the peers it runs over. In Air and in what services return,
 // @name stands for the id of the peer with that name.
 type Scenario struct {
-	Air        Text              `json:"air"`
-	Peers      []Peer            `json:"peers"` // default alice, bob, carol
-	Init       string            `json:"init"`  // who starts; default the first peer
-	Services   []Rule            `json:"services"`
-	Order      Order             `json:"order"`
-	Batch      *bool             `json:"batch"` // false: results come one by one
-	MaxSteps   int               `json:"maxSteps"`
-	Timestamp  uint64            `json:"timestamp"`
-	TTL        uint32            `json:"ttl"`
-	ParticleID string            `json:"particleId"`
-	Start      map[string][]byte `json:"start"`  // data that peers have from before
-	Behind     map[string]string `json:"behind"` // peers that exchange messages with one other only, by name
+	Air        Text                       `json:"air"`
+	Peers      []Peer                     `json:"peers"` // default alice, bob, carol
+	Init       string                     `json:"init"`  // who starts; default the first peer
+	Services   []Rule                     `json:"services"`
+	Order      Order                      `json:"order"`
+	Batch      *bool                      `json:"batch"` // false: results come one by one
+	MaxSteps   int                        `json:"maxSteps"`
+	Timestamp  uint64                     `json:"timestamp"`
+	TTL        uint32                     `json:"ttl"`
+	ParticleID string                     `json:"particleId"`
+	Start      map[string][]byte          `json:"start"`  // data that peers have from before
+	Answer     func(*Call) (Result, bool) `json:"-"`      // in place of Services
+	Behind     map[string]string          `json:"behind"` // peers that exchange messages with one other only, by name
 }
 
 // Text is a text, or a list of its lines.
@@ -205,6 +206,9 @@ func (c *Call) fill(t value.Value) value.Value {
 }
 
 func (s *Scenario) answer(c *Call) (Result, bool) {
+	if s.Answer != nil {
+		return s.Answer(c)
+	}
 	for i := range s.Services {
 		if s.Services[i].matches(c) {
 			return s.Services[i].answer(c)

@@ -21,6 +21,8 @@ type Options struct {
 	Only  string // with Raw, those of this peer
 	Again bool   // bring the data also to peers that are named again, as peers of this project do
 	Twice int    // so many of 100 messages come twice
+	// Stranded looks at the end whether everybody would go on if they had everybody's data.
+	Stranded bool
 }
 
 // Outcome is a simulated particle.
@@ -32,6 +34,8 @@ type Outcome struct {
 	Names   map[string]string
 	Again   int // how often peers were named again
 	Calls   []Called
+
+	Stranded string // with Options.Stranded: a call that would be made; "" is as it should be
 }
 
 // Called is a call that a service got.
@@ -101,7 +105,37 @@ func Run(ctx context.Context, s *Scenario, o Options) (*Outcome, error) {
 			return sim.finish(), fmt.Errorf("step %d %s: %w", sim.out.Stats.Steps, ev.label, err)
 		}
 	}
+	if o.Stranded && len(sim.pending) == 0 {
+		if err := sim.gossip(); err != nil {
+			return sim.finish(), err
+		}
+	}
 	return sim.finish(), ctx.Err()
+}
+
+// gossip brings everybody's data to everybody, as nobody does, until somebody makes a call: what it needs was there, and
+// it was not told.
+func (sim *simulation) gossip() error {
+	for range 3 { // what a peer freezes then may lead to a call of another
+		for _, to := range sim.s.Peers {
+			for _, from := range sim.s.Peers {
+				if from.ID == to.ID || len(sim.prev[from.Name]) == 0 || len(sim.prev[to.Name]) == 0 {
+					continue
+				}
+				r := sim.request(event{to: to.Name, data: sim.prev[from.Name]})
+				out, _, err := sim.interpret(to, r)
+				if err != nil {
+					return err
+				}
+				for i := range out.CallRequests {
+					q := &out.CallRequests[i]
+					sim.out.Stranded = fmt.Sprintf("%s calls %s.%s once it has the data of %s", to.Name, q.ServiceID, q.FunctionName, from.Name)
+					return nil
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func newSimulation(ctx context.Context, s *Scenario, o Options) *simulation {
@@ -210,12 +244,7 @@ func (sim *simulation) await(ev event) {
 }
 
 func (sim *simulation) step(ev event) error {
-	me := sim.peers[ev.to]
-	r := &Request{
-		Air: sim.air, PrevData: sim.prev[ev.to], CurrData: ev.data,
-		InitPeerID: sim.init.ID, CurrentPeerID: me.ID, SecretKey: me.Seed,
-		Timestamp: sim.s.Timestamp, TTL: sim.s.TTL, ParticleID: sim.s.ParticleID, CallResults: ev.results,
-	}
+	me, r := sim.peers[ev.to], sim.request(ev)
 	start := time.Now()
 	out, sent, err := sim.interpret(me, r)
 	sim.out.Stats.MS += float64(time.Since(start)) / 1e6
@@ -226,6 +255,15 @@ func (sim *simulation) step(ev event) error {
 	sim.spread(me, &out, sent)
 	sim.serve(me, &out)
 	return nil
+}
+
+func (sim *simulation) request(ev event) *Request {
+	me := sim.peers[ev.to]
+	return &Request{
+		Air: sim.air, PrevData: sim.prev[ev.to], CurrData: ev.data,
+		InitPeerID: sim.init.ID, CurrentPeerID: me.ID, SecretKey: me.Seed,
+		Timestamp: sim.s.Timestamp, TTL: sim.s.TTL, ParticleID: sim.s.ParticleID, CallResults: ev.results,
+	}
 }
 
 // interpret runs one step. It returns the data only when somebody needs it.
