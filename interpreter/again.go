@@ -56,10 +56,11 @@ type again struct {
 	open   []openRequest
 	peers  []string // to name, without duplicates
 	named  map[string]bool
-	sight  int // how many instructions may still be looked at
+	sight  int // how much may still be looked at
 }
 
-// mostSight bounds how many instructions a run looks at; that takes about 100 us. Beyond it everything is taken to be needed.
+// mostSight bounds how many instructions a run looks at; that takes about 100 us. Beyond it everything is taken to be needed. Eight
+// operands, 16 open requests, and 1 kB of a value that a lens looks into, count as one more.
 const mostSight = 1 << 13
 
 func (a *again) reset() {
@@ -118,7 +119,7 @@ func (a *again) nextBeside(fr *frame) {
 
 // leaveBeside ends them: what each learned is before what follows.
 func (a *again) leaveBeside(fr *frame) {
-	if fr.beside == 0 && a.beside != 0 {
+	if fr.beside == 0 && a.beside != 0 && a.sees(fr) {
 		a.forget(fr, func(r *openRequest) bool { return r.beside })
 	}
 	a.before |= fr.learned
@@ -140,12 +141,28 @@ func (a *again) forget(fr *frame, drop func(*openRequest) bool) {
 // inside are the open requests inside a frame. (One that was suspended may have begun with more than there are now.)
 func (a *again) inside(fr *frame) []openRequest { return a.open[min(int(fr.open), len(a.open)):] }
 
+// sees reports whether the open requests inside a frame may still be looked at. If not, they are named.
+func (a *again) sees(fr *frame) bool {
+	in := a.inside(fr)
+	if a.sight -= len(in) / 16; a.sight >= 0 {
+		return true
+	}
+	for i := range in {
+		a.name(in[i].peer)
+	}
+	a.passed(fr)
+	return false
+}
+
 // passed says that the run goes on after a part of a seq.
 func (a *again) passed(fr *frame) { a.open = a.open[:len(a.open)-len(a.inside(fr))] }
 
 // lookAhead names peers for the open requests inside a seq or xor that is left incomplete.
 func (m *machine) lookAhead(fr *frame) {
 	a := &m.again
+	if !a.sees(fr) {
+		return
+	}
 	l := lookahead{m: m}
 	_ = m.count.Work(len(a.inside(fr)))
 	for _, r := range a.inside(fr) {
@@ -231,6 +248,7 @@ func (l *lookahead) look(n *node) way {
 	if !n.ready.Load() {
 		m.p.resolve(n)
 	}
+	m.again.sight -= len(n.operands) / 8
 	switch n.op {
 	case opNever:
 		return ends
@@ -311,6 +329,11 @@ func (l *lookahead) lookAtNext(n *node) way {
 func (l *lookahead) isHome(peer *operand) bool {
 	if l.further != nil && peer.src.Kind == air.Variable {
 		return false
+	}
+	if peer.lens != nil && peer.src.Var.Kind == air.Scalar {
+		if it, f := l.m.scalar(peer.slot); f == nil {
+			l.m.again.sight -= len(it.val.Text()) >> 10
+		}
 	}
 	id, f := l.m.text(peer)
 	return f == nil && id == l.m.st.params.CurrentPeerID
