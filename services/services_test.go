@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	logging "github.com/ipfs/go-log/v2"
@@ -559,6 +560,18 @@ func TestFunctionNamesAreBounded(t *testing.T) {
 	total, functions, _ := r.ServiceStats("host", "s")
 	if len(functions) != maxFunctions+1 || total.Success != 3*maxFunctions {
 		t.Errorf("%d functions, %d calls", len(functions), total.Success)
+	}
+}
+
+// A name that is kept is not a piece of the script that it came in.
+func TestKeptNamesAreCopies(t *testing.T) {
+	r := newRegistry(Config{})
+	register(t, r, "s", say("x"), In("host"))
+	name := "(call s f)"[6:9]
+	r.Invoke(t.Context(), callTo("host", "s", name))
+	_, functions, _ := r.ServiceStats("host", "s")
+	if got := functions[0].Name; got != name || unsafe.StringData(got) == unsafe.StringData(name) {
+		t.Errorf("%q shares its text", got)
 	}
 }
 

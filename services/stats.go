@@ -2,6 +2,7 @@ package services
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -112,6 +113,7 @@ func (c *counters) function(name string, known bool) *FunctionStats {
 		f = c.functions[name]
 	}
 	if f == nil {
+		name = strings.Clone(name) // a piece of a script keeps all of it
 		f = &FunctionStats{Name: name}
 		c.functions[name] = f
 	}
