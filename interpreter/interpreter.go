@@ -95,9 +95,9 @@ type Outcome struct {
 	RetCode      int64
 	ErrorMessage string // "" for 0
 	NextPeers    []string
-	// Again are peers that were asked for a call before its arguments had values, and have to get the data once more now
-	// that they have: without that a join on a third peer hangs whenever its parts come at different times. The
-	// published interpreter does not tell.
+	// Again are peers that were asked for something before a result that they need was there, and have to get the data once
+	// more: without that a join hangs whenever its parts come at different times. See again.go. The published interpreter
+	// does not tell.
 	Again        []string
 	CallRequests []CallRequest
 	Refused      []Refusal // arrivals of a Step that were not merged
