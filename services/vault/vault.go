@@ -205,13 +205,12 @@ func (s *Store) put(p Particle, file string, data []byte) error {
 		return err
 	}
 	s.vaults[p.name()] = u // from here on it is removed at expiry
-	if err := os.WriteFile(filepath.Join(dir, file), data, 0o600); err != nil {
-		return err
+	err = os.WriteFile(filepath.Join(dir, file), data, 0o600)
+	if err == nil && s.durable {
+		err = disk.Sync(filepath.Join(dir, file), dir, s.dir)
 	}
-	if s.durable {
-		if err := disk.Sync(filepath.Join(dir, file), dir, s.dir); err != nil {
-			return err
-		}
+	if err != nil { // a part of a file on a full disk would take room that nobody has counted
+		return errors.Join(err, os.Remove(filepath.Join(dir, file)))
 	}
 	u.files++
 	u.bytes += int64(len(data))

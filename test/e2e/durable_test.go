@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -11,13 +10,10 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/network"
-	corepeer "github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/aquanode/aquanode/client"
 	"github.com/aquanode/aquanode/interpreter/value"
 	"github.com/aquanode/aquanode/particle"
-	"github.com/aquanode/aquanode/particle/wire"
 )
 
 // slowly starts a script that calls a service of 1.5 s at a peer, through a relay, and what
@@ -218,20 +214,7 @@ func TestTakenOver(t *testing.T) {
 	}
 }
 
-// takes sends a particle on a stream of its own and reports whether the peer closed its side.
+// takes sends a new particle and reports whether the peer took it over.
 func takes(t *testing.T, h host.Host, to *peer) bool {
-	id, err := corepeer.Decode(to.PeerID)
-	if err != nil {
-		t.Error(err)
-		return false
-	}
-	s, err := h.NewStream(network.WithNoDial(t.Context(), "a crash is the end"), id, wire.ProtocolID)
-	if err != nil {
-		return false
-	}
-	defer s.Reset()
-	s.Write(wire.Frame(particle.New(testKey("stranger"), "(never)", time.Minute, time.Now())))
-	s.CloseWrite()
-	_, err = io.Copy(io.Discard, s)
-	return err == nil
+	return acknowledges(t, h, to, particle.New(testKey("stranger"), "(never)", time.Minute, time.Now()))
 }
