@@ -227,7 +227,7 @@ var Table = []*Setting{
 	},
 	{
 		Name: "memory_limit", Kind: Size, check: zeroOr(atLeast(64 << 20)),
-		Usage: "`BYTES` that the process may take; 0: the limit of its control group, or three quarters of the machine's memory",
+		Usage: "`BYTES` that the process may take; 0: GOMEMLIMIT, the limit of its control group, or three quarters of the machine's memory",
 		apply: func(c *Config, v any) { c.MemoryLimit = int64(v.(uint64)) },
 	},
 	{

@@ -17,9 +17,12 @@ import (
 // control group of its own: others live there too.
 const systemPart = 0.75
 
-// Limit is the memory limit of this process: that of its control group, or else three quarters of
-// the machine's memory.
+// Limit is the memory limit of this process: GOMEMLIMIT, or that of its control group, or else three
+// quarters of the machine's memory.
 func Limit() (int64, error) {
+	if n := debug.SetMemoryLimit(-1); n < math.MaxInt64 {
+		return n, nil
+	}
 	n, err := memlimit.FromCgroup()
 	if err != nil || n == 0 || n > math.MaxInt64 {
 		system, systemErr := memlimit.FromSystem()
