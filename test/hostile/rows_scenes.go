@@ -22,6 +22,7 @@ import (
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/particle/wire"
 	"github.com/aquanode/aquanode/test/load"
+	"github.com/aquanode/aquanode/test/process"
 )
 
 // refusal checks how a start failed: with a text that names something, and no panic.
@@ -159,6 +160,7 @@ func diskRows() []Row {
 			}
 			return refusal(err, port)
 		}},
+		{Name: "two processes with one key", Kind: kind, Scene: twoWithOneKey},
 		{Name: "a full disk", Kind: kind, Scene: fullDisk},
 		{Name: "two signals", Kind: kind, Scene: func(ctx context.Context, s *Scene) error {
 			p, err := s.Start("data", "--grace", "30s")
@@ -205,6 +207,51 @@ func diskRows() []Row {
 	}
 }
 
+// twoWithOneKey starts two processes with one key, both connected to a third. Both have to fail
+// /health and name the check.
+func twoWithOneKey(ctx context.Context, s *Scene) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	hub, err := s.Start("hub")
+	if err != nil {
+		return err
+	}
+	defer hub.Kill()
+	first, err := s.Start("first", "--bootstrap", hub.Addr())
+	if err != nil {
+		return err
+	}
+	defer first.Kill()
+	if err := os.Mkdir(filepath.Join(s.Dir, "second"), 0o700); err != nil {
+		return err
+	}
+	key, err := os.ReadFile(filepath.Join(s.Dir, "first", "peer.key"))
+	if err != nil {
+		return err
+	}
+	if err := s.Write("second/peer.key", string(key)); err != nil {
+		return err
+	}
+	second, err := s.Start("second", "--bootstrap", hub.Addr())
+	if err != nil {
+		return err
+	}
+	defer second.Kill()
+	for _, p := range []*process.Peer{first, second} {
+		for {
+			body, err := p.Get(ctx, "/health")
+			if err != nil {
+				return fmt.Errorf("/health never failed: %w", err)
+			}
+			if bytes.Contains(body, []byte(`"key":"Fail"`)) {
+				break
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+	}
+	return nil
+}
+
 // stored makes a data directory with aliases and particles, and returns its files.
 func stored(ctx context.Context, s *Scene) (all []string, err error) {
 	if err := keptParticles(ctx, s, "whole", 300, time.Hour, 0); err != nil {
@@ -215,7 +262,7 @@ func stored(ctx context.Context, s *Scene) (all []string, err error) {
 
 // copyDir copies the files of a data directory.
 func copyDir(from, to string) error {
-	return errors.Join(os.RemoveAll(to), os.CopyFS(to, os.DirFS(from)))
+	return errors.Join(os.RemoveAll(to), os.CopyFS(to, os.DirFS(from)), os.Chmod(filepath.Join(to, "peer.key"), 0o600))
 }
 
 // spoiled starts a peer over a spoiled copy of a directory. It may start, or refuse and name the file.
