@@ -39,6 +39,8 @@ func settingFlags() (flags []cli.Flag) {
 		}
 		name := t.Flag()
 		switch t.Kind {
+		case config.Size: // text, since it may have a unit
+			flags = append(flags, &cli.StringFlag{Name: name, Aliases: aliases, Usage: t.Usage})
 		case config.Text:
 			text, _ := t.Default.(string)
 			flags = append(flags, &cli.StringFlag{Name: name, Aliases: aliases, Usage: t.Usage, Value: text})
@@ -65,7 +67,7 @@ func settings(c *cli.Context) (*config.Settings, error) {
 			continue
 		}
 		switch t.Kind {
-		case config.Text:
+		case config.Text, config.Size:
 			flags[t.Name] = c.String(t.Flag())
 		case config.List:
 			flags[t.Name] = c.StringSlice(t.Flag())

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/aquanode/aquanode/node/config"
 )
 
 var update = flag.Bool("update", false, "rewrite the expectations in the scripts")
@@ -114,6 +116,19 @@ func TestFlagsFirst(t *testing.T) {
 		got := strings.Join(flagsFirst(newApp(), strings.Fields(in)), " ")
 		if got != want {
 			t.Errorf("%s:\nwant %s\ngot  %s", in, want, got)
+		}
+	}
+}
+
+// Every setting that is documented with a flag has one, whatever its kind.
+func TestSettingsHaveFlags(t *testing.T) {
+	has := map[string]bool{}
+	for _, f := range settingFlags() {
+		has[f.Names()[0]] = true
+	}
+	for _, s := range config.Table {
+		if !s.FileOnly && !has[s.Flag()] {
+			t.Errorf("there is no flag --%s", s.Flag())
 		}
 	}
 }

@@ -243,7 +243,7 @@ func (s *Scene) Start(data string, args ...string) (*process.Peer, error) {
 // Command runs the program in the scene's directory.
 func (s *Scene) Command(ctx context.Context, args ...string) process.Output {
 	return process.Command(ctx, process.Config{
-		Binary: s.bench.binary, Dir: s.Dir, Args: args, AddressSpace: addressSpace, Env: s.bench.config("").Env,
+		Binary: s.bench.binary, Dir: s.Dir, Args: args, AddressSpace: addressSpace,
 	})
 }
 

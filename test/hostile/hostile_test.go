@@ -3,7 +3,11 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/aquanode/aquanode/node/journal"
 )
 
 func TestMain(m *testing.M) {
@@ -31,12 +35,20 @@ func TestSlice(t *testing.T) {
 		}
 		t.Run(r.Name, func(t *testing.T) {
 			v := b.Try(t.Context(), r, brief)
+			if v.Broken != "" {
+				t.Error(v.Broken)
+			}
 			for _, f := range v.Faults {
 				t.Error(f)
 			}
 			v.print(t.Output(), true)
 		})
 	}
+}
+
+var kinds = []string{
+	journal.Arrived.String(), journal.Refused.String(), journal.Stepped.String(), journal.Failed.String(), journal.Called.String(),
+	journal.Held.String(), journal.Lost.String(), journal.Expired.String(), journal.Ended.String(),
 }
 
 // Names are what rows are chosen by.
@@ -47,6 +59,12 @@ func TestNames(t *testing.T) {
 			t.Errorf("row %q of kind %q: a name of its own, a kind, and an attack or a scene are wanted", r.Name, r.Kind)
 		}
 		seen[r.Name] = true
+		for _, want := range r.Reasons {
+			kind, reason, _ := strings.Cut(want, "/")
+			if !slices.Contains(kinds, kind) || reason != "" && !slices.Contains(journal.Reasons(), journal.Reason(reason)) {
+				t.Errorf("row %q expects %q, which no journal has", r.Name, want)
+			}
+		}
 	}
 	for name := range pending {
 		if !seen[name] {
@@ -55,15 +73,20 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// A verdict fails for a fault, and for a pending mark that outlived its fault.
+// A verdict fails for a fault, for a pending mark that outlived its fault, and when there is nothing
+// to judge.
 func TestVerdict(t *testing.T) {
 	for _, c := range []struct {
 		pending string
 		faults  []string
+		broken  string
 		failed  bool
-	}{{"", nil, false}, {"", []string{"f"}, true}, {"p", []string{"f"}, false}, {"p", nil, true}} {
-		if v := (Verdict{Pending: c.pending, Faults: c.faults}); v.Failed() != c.failed {
-			t.Errorf("pending %q, faults %v: want failed %v", c.pending, c.faults, c.failed)
+	}{
+		{"", nil, "", false}, {"", []string{"f"}, "", true}, {"p", []string{"f"}, "", false}, {"p", nil, "", true},
+		{"p", []string{"f"}, "no start", true}, {"", nil, "no start", true},
+	} {
+		if v := (Verdict{Pending: c.pending, Faults: c.faults, Broken: c.broken}); v.Failed() != c.failed {
+			t.Errorf("pending %q, faults %v, broken %q: want failed %v", c.pending, c.faults, c.broken, c.failed)
 		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 func (v *Verdict) print(w io.Writer, verbose bool) {
 	state := "ok"
 	switch {
+	case v.Broken != "":
+		state = "BROKEN"
 	case v.Pending != "" && len(v.Faults) > 0:
 		state = "pending"
 	case v.Failed():
@@ -24,6 +26,9 @@ func (v *Verdict) print(w io.Writer, verbose bool) {
 			round(v.Calmed).Round(1e9), round(v.Stopped))
 	}
 	fmt.Fprintf(w, "  [%s]\n", round(v.Took).Round(1e8))
+	if v.Broken != "" {
+		fmt.Fprintf(w, "         - not judged: %s\n", v.Broken)
+	}
 	for _, f := range v.Faults {
 		fmt.Fprintf(w, "         - %s\n", f)
 	}

@@ -17,8 +17,10 @@ import (
 type Row struct {
 	Name string
 	Kind string
-	// Args are flags of the peer besides the usual ones; Services are its .js files by name.
+	// Args are flags of the peer besides the usual ones, Env variables of its environment; Services are
+	// its .js files by name.
 	Args     []string
+	Env      []string
 	Services map[string]string
 	// Attack attacks until it is done or ctx ends. What it opened through the arena is closed after
 	// Lasts.
@@ -71,6 +73,7 @@ var (
 type Verdict struct {
 	Name, Kind, Pending string
 	Faults              []string // what was not as it has to be
+	Broken              string   // why the row could not be judged; a pending fault is no excuse
 	Quiet, During       Stats    `json:"-"`
 	QuietP50, QuietP99  time.Duration
 	P50, P99, Limit     time.Duration
@@ -85,7 +88,9 @@ type Verdict struct {
 }
 
 // Failed reports whether a row is not as it is marked.
-func (v *Verdict) Failed() bool { return (len(v.Faults) > 0) != (v.Pending != "") }
+func (v *Verdict) Failed() bool {
+	return v.Broken != "" || (len(v.Faults) > 0) != (v.Pending != "")
+}
 
 func (v *Verdict) fault(format string, args ...any) {
 	v.Faults = append(v.Faults, fmt.Sprintf(format, args...))
@@ -129,8 +134,11 @@ func (b *Bench) Try(ctx context.Context, r Row, e effort) *Verdict {
 		}
 		os.RemoveAll(dir)
 	}
-	if err != nil {
+	switch {
+	case err != nil && r.Scene != nil:
 		v.fault("%v", err)
+	case err != nil:
+		v.Broken = err.Error()
 	}
 	v.Took = time.Since(began)
 	return v
@@ -139,8 +147,8 @@ func (b *Bench) Try(ctx context.Context, r Row, e effort) *Verdict {
 // config is how the peers of all rows are started.
 func (b *Bench) config(dir string, args ...string) process.Config {
 	return process.Config{
-		Binary: b.binary, Dir: dir, AddressSpace: addressSpace, Env: []string{fmt.Sprintf("GOMEMLIMIT=%d", memoryLimit)},
-		Args: append([]string{"--grace", grace.String()}, args...),
+		Binary: b.binary, Dir: dir, AddressSpace: addressSpace,
+		Args: append([]string{"--grace", grace.String(), "--memory-limit", fmt.Sprint(memoryLimit)}, args...),
 	}
 }
 
@@ -167,7 +175,9 @@ func (b *Bench) attack(ctx context.Context, r Row, e effort, dir string, v *Verd
 		}
 		args = append(slices.Clone(args), "--services", services)
 	}
-	p, err := process.Start(b.config(filepath.Join(dir, "data"), args...))
+	cfg := b.config(filepath.Join(dir, "data"), args...)
+	cfg.Env = r.Env
+	p, err := process.Start(cfg)
 	if err != nil {
 		return err
 	}
@@ -211,8 +221,8 @@ var errDead = errors.New("the peer is dead")
 func (t *trial) run(ctx context.Context) error {
 	for _, phase := range []func(context.Context) error{t.before, t.during, t.calm, t.after, t.stop} {
 		if err := phase(ctx); err != nil {
-			if !t.peer.Alive() {
-				return nil // told by the caller, with its log
+			if !t.peer.Alive() || errors.Is(err, errDead) {
+				return nil // the fault is noted
 			}
 			return err
 		}
@@ -264,7 +274,8 @@ func (t *trial) during(ctx context.Context) error {
 	}
 	now, err := t.peer.Counts(ctx)
 	if err != nil {
-		return fmt.Errorf("the admin endpoint: %w", err)
+		t.v.fault("the admin endpoint: %v", err)
+		return errDead
 	}
 	t.v.Counted = now.Since(counts)
 	if end, err := t.peer.CPU(); err == nil {

@@ -193,19 +193,17 @@ func quotaRows() []Row {
 	const kind = "shares"
 	return []Row{
 		{Name: "five keys fill the peer", Kind: kind, Args: []string{"--max-particles", "4000"}, Lasts: 6 * time.Second, Slice: true,
-			Reasons: []string{"refused/particles", "expired/displaced", "refused/rate"},
-			Attack:  particles(6000, 5, day, func(int) string { return "(null)" })},
+			Attack: particles(6000, 5, day, func(int) string { return "(null)" })},
 		{Name: "five keys fill the peer, waiting", Kind: kind, Args: []string{"--max-particles", "4000"}, Lasts: 6 * time.Second,
-			Reasons: []string{"refused/particles", "expired/displaced", "refused/rate"},
+			Reasons: []string{"refused/particles", "ended/displaced", "refused/rate"},
 			Attack: particles(6000, 5, day, func(int) string {
 				return `(seq (call "HOST_PEER" ("op" "identity") [1] x) (call %init_peer_id% ("a" "b") [x] y))`
 			})},
 		{Name: "five keys fill the peer, calling", Kind: kind, Args: []string{"--max-particles", "4000"}, Lasts: 6 * time.Second,
-			Reasons: []string{"refused/particles", "expired/displaced", "refused/rate"},
+			Reasons: []string{"refused/particles", "ended/displaced", "refused/rate"},
 			Attack:  particles(6000, 5, day, func(int) string { return `(call "HOST_PEER" ("peer" "timeout") [80000000 "x"])` })},
 		{Name: "40,000 particles of five keys", Kind: kind, Args: []string{"--max-particles", "40000"}, Lasts: 30 * time.Second, Calm: 30 * time.Second,
-			Reasons: []string{"refused/particles", "expired/displaced", "refused/rate"},
-			Attack:  manyParticles(5, 12_000, day)},
+			Attack: manyParticles(5, 12_000, day)},
 		{Name: "500 keys over one connection", Kind: kind, Lasts: 8 * time.Second,
 			Attack: forwarded(500, 20)},
 		{Name: "a forwarder with one bad client of many", Kind: kind, Lasts: 8 * time.Second, Args: []string{"--max-particles", "4000"},

@@ -69,11 +69,11 @@ func frameRows() []Row {
 	junk := make([]byte, 64<<10)
 	rand.Read(junk)
 	return []Row{
-		{Name: "ids of 60 MB", Kind: kind, Lasts: 20 * time.Second, Calm: 30 * time.Second, Reasons: []string{"refused/expired", "refused/message", "refused/size", "refused/id"},
+		{Name: "ids of 60 MB", Kind: kind, Lasts: 20 * time.Second, Calm: 30 * time.Second, Reasons: []string{"refused/expired", "refused/message", "refused/size"},
 			Attack: bigIDs(37, 60<<20)},
-		{Name: "ids of 6 MB", Kind: kind, Slice: true, Lasts: 6 * time.Second, Reasons: []string{"refused/expired", "refused/message", "refused/size", "refused/id"},
+		{Name: "ids of 6 MB", Kind: kind, Slice: true, Lasts: 6 * time.Second, Reasons: []string{"refused/expired", "refused/message", "refused/size"},
 			Attack: bigIDs(100, 6<<20)},
-		{Name: "live ids of 1 MB", Kind: kind, Reasons: []string{"refused/message", "refused/size", "refused/id", "stepped/"},
+		{Name: "live ids of 1 MB", Kind: kind, Reasons: []string{"refused/message", "refused/size", "stepped/"},
 			Attack: func(ctx context.Context, a *Arena) error {
 				s, err := a.Stranger(ctx, "ids")
 				if err != nil {

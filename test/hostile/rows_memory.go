@@ -42,7 +42,7 @@ func numberRows() []Row {
 			Attack: particles(40, 1, time.Minute, func(i int) string {
 				return call("dist", "make_module_config", fmt.Sprintf(`"m" %s "%s" true [] [] [] [] [] %[1]s`, counts[i%len(counts)], strings.Repeat("9", 10_000)))
 			})},
-		{Name: "timers, 100 times 10,000", Kind: kind, Reasons: []string{"called/service", "refused/memory", "failed/memory", "failed/budget", "expired/budget", "expired/memory"},
+		{Name: "timers, 100 times 10,000", Kind: kind, Reasons: overMemory,
 			Attack: particles(100, 1, day, func(int) string {
 				return parsed(10_000, "a", `(fold a i (par (call "HOST_PEER" ("peer" "timeout") [80000000 "x"]) (next i)))`)
 			})},
@@ -78,7 +78,7 @@ func doubled(size, n int) (script, variable string) {
 }
 
 // overMemory are the reasons for the end of what takes too much memory.
-var overMemory = []string{"failed/memory", "refused/memory", "expired/memory", "called/service", "called/memory", "lost/memory", "failed/interpreter", "failed/size", "expired/budget", "failed/budget"}
+var overMemory = []string{"ended/memory", "refused/memory", "called/service", "lost/memory", "failed/interpreter", "ended/budget", "ended/displaced"}
 
 // memoryRows take memory.
 func memoryRows() []Row {

@@ -19,7 +19,7 @@ func folds(width, depth int, body string) string {
 }
 
 // overBudget are the reasons for the end of a particle that used too much of the processor.
-var overBudget = []string{"failed/budget", "expired/budget", "refused/budget", "failed/processor", "expired/processor"}
+var overBudget = []string{"ended/budget", "refused/budget"}
 
 // processorRows take the processor.
 func processorRows() []Row {
@@ -27,9 +27,9 @@ func processorRows() []Row {
 	wedge := testdata("wedge.air")
 	noops := func(inner string) string { return folds(1000, 2, inner) }
 	return []Row{
-		{Name: "wedge", Kind: kind, Slice: true, Reasons: overBudget,
+		{Name: "wedge", Kind: kind, Slice: true, Reasons: overBudget, Lasts: 8 * time.Second, Calm: time.Minute,
 			Attack: particles(2, 1, day, func(int) string { return wedge })},
-		{Name: "wedge from 20 keys", Kind: kind, Reasons: overBudget,
+		{Name: "wedge from 20 keys", Kind: kind, Reasons: overBudget, Env: short, Calm: time.Minute,
 			Attack: particles(40, 20, day, func(int) string { return wedge })},
 		{Name: "wedge with a TTL of 2 s, a stream", Kind: kind,
 			Attack: particles(200, 4, 2*time.Second, func(int) string { return wedge })},
@@ -41,13 +41,13 @@ func processorRows() []Row {
 			Attack: particles(20, 2, time.Minute, func(int) string {
 				return folds(100, 2, `(call "HOST_PEER" ("op" "noop") [])`)
 			})},
-		{Name: "xor loops", Kind: kind, Reasons: overBudget,
+		{Name: "xor loops", Kind: kind, Env: short, Reasons: overBudget,
 			Attack: particles(4, 1, day, func(int) string { return folds(1000, 4, `(xor (fail 1 "x") (null))`) })},
-		{Name: "match loops over an error object", Kind: kind, Reasons: overBudget,
+		{Name: "match loops over an error object", Kind: kind, Env: short, Reasons: overBudget,
 			Attack: particles(4, 1, day, func(int) string {
 				return folds(1000, 4, `(xor (match i0 "no" (null)) (ap :error: e))`)
 			})},
-		{Name: "folds over a stream that grows", Kind: kind, Reasons: append(overBudget, "failed/interpreter"),
+		{Name: "folds over a stream that grows", Kind: kind, Env: short, Reasons: append(overBudget, "failed/interpreter"),
 			Attack: particles(4, 1, day, func(int) string {
 				return `(seq (ap 1 $s) (fold $s i (seq (ap i $s) (next i))))`
 			})},
@@ -137,7 +137,10 @@ func processorRows() []Row {
 }
 
 // absent are the reasons for frames that nobody takes.
-var absent = []string{"held/unreachable", "lost/unreachable", "lost/memory", "lost/queue", "held/dial", "lost/budget"}
+var absent = []string{"held/unreachable", "lost/unreachable", "lost/memory", "lost/queue", "held/dial", "held/queue", "refused/memory", "ended/memory"}
+
+// short lets a particle have a second of the processor.
+var short = []string{"AQUANODE_PARTICLE_TIME=1s"}
 
 func nextPeers(n int) string {
 	return tree("par", times(n, func(int) string { return fmt.Sprintf(`(call %q ("a" "b") [])`, absentPeer()) }))

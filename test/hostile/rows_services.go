@@ -43,7 +43,7 @@ var natives = map[string]string{
 func native(name string, change func(r *Row)) Row {
 	r := Row{
 		Name: "native " + name, Kind: "services", Services: map[string]string{"bad.js": natives[name], "good.js": `exports.f = () => 1`},
-		Lasts: 6 * time.Second, Calm: 20 * time.Second, Reasons: []string{"called/service", "expired/unfinished", "called/abandoned", "failed/memory"},
+		Lasts: 6 * time.Second, Calm: 20 * time.Second, Reasons: []string{"called/service", "expired/unfinished", "ended/memory"},
 		Attack: particles(4, 2, 2*time.Second, func(int) string { return `(call "HOST_PEER" ("bad" "f") [] r)` }),
 	}
 	if change != nil {
