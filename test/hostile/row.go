@@ -61,12 +61,13 @@ const (
 type effort struct {
 	quiet time.Duration // of honest calls before and after
 	rest  time.Duration // for memory to return
+	lasts time.Duration // of an attack at most; 0 is as the row says
 	times bool          // whether the row fails for its p99
 }
 
 var (
 	full  = effort{quiet: 2 * time.Second, rest: time.Minute, times: true}
-	brief = effort{quiet: time.Second, rest: time.Minute}
+	brief = effort{quiet: time.Second, rest: time.Minute, lasts: 3 * time.Second}
 )
 
 // A Verdict is what became of a row.
@@ -190,6 +191,9 @@ func (b *Bench) attack(ctx context.Context, r Row, e effort, dir string, v *Verd
 	t := &trial{row: r, effort: e, peer: p, honest: h, v: v}
 	if r.Lasts == 0 {
 		t.row.Lasts = 4 * time.Second
+	}
+	if e.lasts > 0 {
+		t.row.Lasts = min(t.row.Lasts, e.lasts)
 	}
 	if r.Calm == 0 {
 		t.row.Calm = 15 * time.Second

@@ -80,7 +80,7 @@ func dataRows() []Row {
 	refused := []string{"refused/interpreter", "failed/interpreter"}
 	return []Row{
 		{Name: "4000 good results", Kind: kind, Attack: withData(4, 10*time.Second, mine(4000), nil)},
-		{Name: "one flipped bit in each of 300", Kind: kind, Slice: true, Reasons: refused, Attack: withData(300, 10*time.Second, mine(40), flip)},
+		{Name: "one flipped bit in each of 300", Kind: kind, Reasons: refused, Attack: withData(300, 10*time.Second, mine(40), flip)},
 		{Name: "one flipped bit in 4000 results", Kind: kind, Reasons: refused, Attack: withData(6, 10*time.Second, mine(4000), flip)},
 		{Name: "data cut short", Kind: kind, Reasons: refused,
 			Attack: withData(200, 10*time.Second, mine(40), func(i int, p *particle.Particle) { p.Data = p.Data[:len(p.Data)*(i%97)/97] })},
@@ -192,7 +192,7 @@ func dataRows() []Row {
 func quotaRows() []Row {
 	const kind = "shares"
 	return []Row{
-		{Name: "five keys fill the peer", Kind: kind, Args: []string{"--max-particles", "4000"}, Lasts: 6 * time.Second, Slice: true,
+		{Name: "five keys fill the peer", Kind: kind, Args: []string{"--max-particles", "4000"}, Lasts: 6 * time.Second,
 			Attack: particles(6000, 5, day, func(int) string { return "(null)" })},
 		{Name: "five keys fill the peer, waiting", Kind: kind, Args: []string{"--max-particles", "4000"}, Lasts: 6 * time.Second,
 			Reasons: []string{"refused/particles", "ended/displaced", "refused/rate"},

@@ -208,7 +208,7 @@ func frameRows() []Row {
 				}
 				return nil
 			}},
-		{Name: "1000 TCP connections that say nothing", Kind: kind, Slice: true, Attack: silent(1000, nil)},
+		{Name: "1000 TCP connections that say nothing", Kind: kind, Attack: silent(1000, nil)},
 		{Name: "500 TCP connections that say half a handshake", Kind: kind, Attack: silent(500, []byte("\x13/multistream/1.0.0\n\x07/noise\n\x00\xff"))},
 		{Name: "500 TCP connections that say junk", Kind: kind, Attack: silent(500, junk)},
 		{Name: "WebSocket junk", Kind: kind, Args: []string{"--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip4/127.0.0.1/tcp/0/ws"},

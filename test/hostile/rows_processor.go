@@ -97,13 +97,13 @@ func processorRows() []Row {
 			Attack: particles(3, 1, day, func(int) string {
 				return tree("seq", times(20_000, func(i int) string { return fmt.Sprintf("(ap %d $s%[1]d)", i) }))
 			})},
-		{Name: "next peers, 20,000", Kind: kind, Slice: true, Reasons: absent,
+		{Name: "next peers, 20,000", Kind: kind, Reasons: absent,
 			Attack: one(time.Minute, nextPeers(20_000))},
 		{Name: "next peers, 100,000", Kind: kind, Reasons: absent, Lasts: 8 * time.Second,
 			Attack: one(time.Minute, nextPeers(100_000))},
 		{Name: "next peers that cannot be, 50,000", Kind: kind, Reasons: []string{"lost/peer-id"},
 			Attack: one(time.Minute, tree("par", times(50_000, func(i int) string { return fmt.Sprintf(`(call "nobody%d" ("a" "b") [])`, i) })))},
-		{Name: "a peer name of 160,000 characters", Kind: kind, Slice: true, Reasons: []string{"lost/peer-id"},
+		{Name: "a peer name of 160,000 characters", Kind: kind, Reasons: []string{"lost/peer-id"},
 			Attack: particles(10, 1, time.Minute, func(i int) string {
 				return fmt.Sprintf(`(call "12D3%s" ("a" "b") [])`, strings.Repeat("z", 160_000+i))
 			})},

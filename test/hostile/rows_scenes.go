@@ -87,7 +87,7 @@ func keptParticles(ctx context.Context, s *Scene, data string, n int, ttl, apart
 func diskRows() []Row {
 	const kind = "start"
 	return []Row{
-		{Name: "a start over expiring particles", Kind: kind, Slice: true, Scene: func(ctx context.Context, s *Scene) error {
+		{Name: "a start over expiring particles", Kind: kind, Scene: func(ctx context.Context, s *Scene) error {
 			ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 			defer cancel()
 			const n, apart = 4000, 4 * time.Millisecond
