@@ -25,8 +25,9 @@ import (
 // new to a request if neither what this peer kept nor what arrived had both: whoever has both first tells. So data that comes
 // twice names nobody, and a fan-out to n peers that is joined on another one names that one n times.
 //
-// The request waits in machine.open while its frames are left, from the inside out. A seq that is left incomplete looks at the
-// parts that the run did not come to; one that goes on forgets the requests in the part before.
+// The request waits in again.open while its frames are left, from the inside out. A seq that is left incomplete looks at the
+// parts that the run did not come to. One that goes on puts the requests in the part before aside: the run itself takes the
+// result to what follows, unless it is stuck there for want of a value, which those bring who were asked. Then they wait again.
 
 // news is a set of trace.Source: which inputs of the run knew a result, as the bit 1<<source.
 type news uint8
@@ -54,7 +55,8 @@ type again struct {
 	must   news // of those without which nobody comes here: not in a par before
 	beside news // of those in left branches of pars whose right branch runs
 	open   []openRequest
-	peers  []string // to name, without duplicates
+	behind []openRequest // that the run got past, see stuckAt
+	peers  []string      // to name, without duplicates
 	named  map[string]bool
 	sight  int // how much may still be looked at
 }
@@ -64,7 +66,7 @@ type again struct {
 const mostSight = 1 << 13
 
 func (a *again) reset() {
-	*a = again{open: a.open[:0], sight: mostSight}
+	*a = again{open: a.open[:0], behind: a.behind[:0], sight: mostSight}
 }
 
 // learn notes a result that stands at the current instruction.
@@ -150,12 +152,44 @@ func (a *again) sees(fr *frame) bool {
 	for i := range in {
 		a.name(in[i].peer)
 	}
-	a.passed(fr)
+	a.open = a.open[:len(a.open)-len(in)]
 	return false
 }
 
 // passed says that the run goes on after a part of a seq.
-func (a *again) passed(fr *frame) { a.open = a.open[:len(a.open)-len(a.inside(fr))] }
+func (a *again) passed(fr *frame) {
+	a.forget(fr, func(r *openRequest) bool {
+		if !r.ended {
+			a.behind = append(a.behind, *r)
+		}
+		return true
+	})
+}
+
+// stuckAt says that the run does not get past an instruction that wants a value. Those who were asked for something before may
+// bring it, and then go on.
+func (m *machine) stuckAt(n *node) {
+	a := &m.again
+	if len(a.behind) == 0 {
+		return
+	}
+	list := a.behind
+	a.behind = nil
+	a.sight -= len(list) / 16
+	l := lookahead{m: m}
+	for _, r := range list {
+		l.wanted |= r.wants
+	}
+	way := l.look(n)
+	for _, r := range list {
+		if r.wants&l.found != 0 {
+			a.name(r.peer)
+			continue
+		}
+		r.ended = way != onward
+		a.open = append(a.open, r)
+	}
+}
 
 // lookAhead names peers for the open requests inside a seq or xor that is left incomplete.
 func (m *machine) lookAhead(fr *frame) {

@@ -1,6 +1,7 @@
 package interpreter
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/aquanode/aquanode/interpreter/trace"
@@ -30,6 +31,7 @@ type streamPass struct {
 
 	steady  bool // all values were previous ones when it started
 	changes int  // machine.changes then
+	waits   int  // length of machine.waits then
 }
 
 func (m *machine) enterFold(n *node) (*node, *fault) {
@@ -144,15 +146,16 @@ func (m *machine) enterFoldStream(n *node) (*node, *fault) {
 	s := m.streams.at(&n.from)
 	if s == nil {
 		m.complete, m.stuck = false, true
+		m.stuckAt(n)
 		return nil, nil
 	}
 	fold, err := m.trace.FoldStart()
 	if err != nil {
 		return nil, m.traceFault(n, err)
 	}
-	sp := &streamPass{fold: fold, stream: s, batch: s.batch(cursor{}), steady: !m.arrived && s.allPrevious(), changes: m.changes}
+	sp := &streamPass{fold: fold, stream: s, batch: s.batch(cursor{}), steady: !m.arrived && s.allPrevious(), changes: m.changes, waits: len(m.waits)}
 	if len(sp.batch) == 0 {
-		return m.endFoldStream(sp)
+		return m.endFoldStream(n, sp)
 	}
 	sp.cursor = s.openGeneration()
 	s.folds++
@@ -163,8 +166,10 @@ func (m *machine) enterFoldStream(n *node) (*node, *fault) {
 	return m.generation(fr, sp)
 }
 
-func (m *machine) endFoldStream(sp *streamPass) (*node, *fault) {
-	m.complete = sp.any
+func (m *machine) endFoldStream(n *node, sp *streamPass) (*node, *fault) {
+	if m.complete = sp.any; !sp.any && !slices.ContainsFunc(m.waits[min(sp.waits, len(m.waits)):], func(w wait) bool { return w.peer != "" }) {
+		m.stuckAt(n) // nobody was asked for anything in it
+	}
 	m.trace.FoldEnd(sp.fold)
 	if !sp.steady || sp.changes != m.changes || !sp.fold.Same() {
 		m.unsteady = true
@@ -180,8 +185,9 @@ func (m *machine) generation(fr *frame, sp *streamPass) (*node, *fault) {
 		sp.cursor = sp.stream.openGeneration()
 		if len(sp.batch) == 0 {
 			m.again.leaveBeside(fr)
+			n := fr.n
 			m.pop()
-			return m.endFoldStream(sp)
+			return m.endFoldStream(n, sp)
 		}
 	}
 	m.again.nextBeside(fr)

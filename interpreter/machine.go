@@ -295,7 +295,9 @@ func (m *machine) leaveSeq(fr *frame, f *fault) *node {
 		m.pop()
 		return nil
 	}
-	m.again.passed(fr)
+	if len(m.again.open) > 0 {
+		m.again.passed(fr)
+	}
 	fr.index++
 	sub := fr.n.kids[fr.index]
 	if fr.index == len(fr.n.kids)-1 {
@@ -401,6 +403,7 @@ func (m *machine) wait(n *node, f *fault) *fault {
 	}
 	m.complete = false
 	m.waits = append(m.waits, wait{n: n, variable: f.variable})
+	m.stuckAt(n)
 	return nil
 }
 

@@ -58,7 +58,7 @@ func emptied[T any](list []T) []T {
 
 // release leaves frames, which hold nothing once they have ended.
 func (m *machine) release() {
-	*m = machine{spare: m.spare, frames: m.frames, args: emptied(m.args), waits: emptied(m.waits), answers: emptied(m.answers), again: again{open: emptied(m.again.open)}}
+	*m = machine{spare: m.spare, frames: m.frames, args: emptied(m.args), waits: emptied(m.waits), answers: emptied(m.answers), again: again{open: emptied(m.again.open), behind: emptied(m.again.behind)}}
 	if m.frames > mostKept {
 		m.spare, m.frames = nil, 0
 	}
