@@ -1,8 +1,8 @@
 # An image with the one static binary and nothing else.
 #
 #   docker build -t aquanode:local .                       from source
-#   docker build -t aquanode:local --target prebuilt \
-#     --build-arg BINARY=dist/linux-amd64/aquanode .       from a binary, which needs no other image
+#   deploy/build aquanode && docker build -t aquanode:local \
+#     --target prebuilt --build-arg BINARY=aquanode .      from a binary, which needs no other image
 #
 # The peer is configured by variables, see docs/SETTINGS.md; its data is in the volume /data.
 
@@ -28,7 +28,8 @@ FROM base AS prebuilt
 ARG VERSION=unknown
 ARG COMMIT=unknown
 LABEL org.opencontainers.image.version="$VERSION" org.opencontainers.image.revision="$COMMIT"
-ARG BINARY=aquanode
+# Builders without BuildKit pass here on the way to the last stage, so the default is a file that is there.
+ARG BINARY=deploy/docker/no-binary
 COPY $BINARY /usr/bin/aquanode
 
 FROM golang:1.26 AS compiled
@@ -36,10 +37,10 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN ["go", "mod", "download"]
 COPY . .
-ARG VERSION=0.1.0
+# Without a VERSION it is that of the source.
+ARG VERSION
 ARG COMMIT=unknown
-ENV CGO_ENABLED=0
-# The flags of deploy/release, so that the binary is the same.
+# As deploy/release does, so that the binary is the same.
 RUN ["sh", "deploy/build", "/aquanode"]
 
 FROM base AS source

@@ -156,7 +156,7 @@ func TestDevelopmentKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !key.Equal(devnet.Key(i + 1)) || !devnet.IsKey(key) {
+		if !key.Equal(devnet.Key(i+1)) || !devnet.IsKey(key) {
 			t.Errorf("key %d is not that of peer %d of a development network", i+1, i+1)
 		}
 	}
