@@ -53,7 +53,7 @@ func processorRows() []Row {
 			})},
 		{Name: "stream folds over stream folds", Kind: kind,
 			Attack: particles(4, 1, day, func(int) string {
-				fill := fmt.Sprintf(`(fold a i (seq (ap i $s) (next i)))`)
+				fill := `(fold a i (seq (ap i $s) (next i)))`
 				return parsed(300, "a", "(seq "+fill+` (fold $s x (seq (fold $s y (seq (fold $s z (seq (null) (next z))) (next y))) (next x))))`)
 			})},
 		{Name: "canon of a stream again and again", Kind: kind,

@@ -427,7 +427,6 @@ func fullDisk(ctx context.Context, s *Scene) error {
 // A relay that is not what it should be.
 type relay struct {
 	host.Host
-	key  string
 	mu   sync.Mutex
 	seen int
 }
