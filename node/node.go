@@ -98,6 +98,8 @@ func New(cfg config.Config) (*Node, error) {
 		Ended:   n.ended,
 		Keeper:  n.keeper(),
 		Limits:  cfg.Dispatch,
+
+		Parallel: cfg.Parallel,
 	})
 	n.metrics = newMetrics(n)
 	err := n.open()

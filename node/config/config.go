@@ -105,6 +105,8 @@ type Config struct {
 	// Grace is how long Close lets running particles go on; 0 ends them at once.
 	Grace time.Duration
 
+	// Parallel is how many steps of the interpreter run at once; GOMAXPROCS when 0.
+	Parallel    int
 	Dispatch    dispatch.Limits
 	Interpreter interpreter.Limits
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -215,12 +216,16 @@ func (a *actor) work() {
 		a.resume()
 		a.book(a.machineSize())
 	}
-	for {
+	for began := time.Now(); ; {
 		in, ok := a.take()
 		if !ok {
 			break
 		}
 		a.step(in)
+		if time.Since(began) > slice { // short steps one after the other keep a processor as well as a long one
+			runtime.Gosched()
+			began = time.Now()
+		}
 	}
 	a.d.rest(a, a.machineSize())
 }
