@@ -198,7 +198,7 @@ func newWorld(t *testing.T) *testPeer {
 		}
 	}
 	own := VaultOf(HostKeys(hostKey), callOf(testCase{}, "", "", nil))
-	if _, err := p.vault.Put(own, nil); err != nil {
+	if _, err := p.vault.Put(t.Context(), own, nil); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range files {

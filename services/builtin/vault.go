@@ -49,14 +49,17 @@ func VaultOf(k Keys, c *services.Call) vault.Particle {
 	}
 }
 
-func vaultPut(h *host, _ context.Context, c *call) (value.Value, error) {
+func vaultPut(h *host, ctx context.Context, c *call) (value.Value, error) {
 	if h.Vault == nil || h.Keys == nil {
 		return value.Value{}, disabled(c, "vault")
 	}
 	if err := c.grow(2 * len(c.value(0).Text())); err != nil {
 		return value.Value{}, err
 	}
-	path, err := h.Vault.Put(VaultOf(h.Keys, c.Call), []byte(c.str(0)))
+	path, err := h.Vault.Put(ctx, VaultOf(h.Keys, c.Call), []byte(c.str(0)))
+	if ctx.Err() != nil {
+		return value.Value{}, ctx.Err()
+	}
 	if err != nil {
 		return value.Value{}, typed("%v", err)
 	}

@@ -28,7 +28,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := Particle{Scope: "host", ID: "p", Token: "t", Expires: time.Now().Add(time.Hour)}
-	if _, err := s.Put(p, make([]byte, 2<<20)); !errors.Is(err, syscall.ENOSPC) {
+	if _, err := s.Put(t.Context(), p, make([]byte, 2<<20)); !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("want no space, got %v", err)
 	}
 	if _, bytes := s.Usage(); bytes != 0 {
@@ -37,7 +37,7 @@ func TestFullDisk(t *testing.T) {
 	if files, err := os.ReadDir(s.Dir(p)); err != nil || len(files) > 0 {
 		t.Errorf("want no file, got %v, %v", files, err)
 	}
-	file, err := s.Put(p, make([]byte, 512<<10)) // there is room again
+	file, err := s.Put(t.Context(), p, make([]byte, 512<<10)) // there is room again
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@
 package vault
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -184,10 +185,14 @@ func (s *Store) adopt(p Particle) error {
 }
 
 // Put writes a file into the particle's vault and returns its virtual path. It holds the lock
-// while it writes, so that a vault which is being removed does not come back.
-func (s *Store) Put(p Particle, data []byte) (string, error) {
+// while it writes, so that a vault which is being removed does not come back. Whoever has waited for
+// the lock longer than the context lasts gets the context's error.
+func (s *Store) Put(ctx context.Context, p Particle, data []byte) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
 	file := newUUID()
 	if err := s.put(p, file, data); err != nil {
 		return "", fmt.Errorf("vault of particle %q: %w", p.ID, err)

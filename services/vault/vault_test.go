@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -28,7 +29,7 @@ func particle(id string) Particle {
 
 func put(t *testing.T, s *Store, p Particle, text string) string {
 	t.Helper()
-	path, err := s.Put(p, []byte(text))
+	path, err := s.Put(context.Background(), p, []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func TestIDsNeverReachTheFileSystem(t *testing.T) {
 			rapid.SampledFrom([]string{"", ".", "..", "../../etc", "/", "a/b", "a\x00b", strings.Repeat("x", 5000)}),
 			rapid.String(),
 		).Draw(rt, "id"))
-		path, err := s.Put(p, []byte("x"))
+		path, err := s.Put(context.Background(), p, []byte("x"))
 		if err != nil {
 			rt.Fatalf("put: %v", err)
 		}
@@ -152,7 +153,7 @@ func TestLimits(t *testing.T) {
 		{"c", 10, nil}, {"d", 6, ErrFull}, {"d", 5, nil}, {"e", 1, ErrFull},
 	}
 	for i, tt := range tests {
-		_, err := s.Put(particle(tt.id), make([]byte, tt.size))
+		_, err := s.Put(context.Background(), particle(tt.id), make([]byte, tt.size))
 		if !errors.Is(err, tt.want) {
 			t.Errorf("%d: %d bytes for %s: want %v, got %v", i, tt.size, tt.id, tt.want, err)
 		}
@@ -187,7 +188,7 @@ func TestExpiry(t *testing.T) {
 		path := put(t, s, long, "y")
 
 		time.Sleep(time.Minute)
-		if _, err := s.Put(short, nil); !errors.Is(err, ErrExpired) {
+		if _, err := s.Put(context.Background(), short, nil); !errors.Is(err, ErrExpired) {
 			t.Errorf("put after expiry: want ErrExpired, got %v", err)
 		}
 		if err := s.Sweep(time.Now()); err != nil {
@@ -238,11 +239,11 @@ func TestDurable(t *testing.T) {
 	a := Particle{Scope: "host", ID: "a", Token: "t", Expires: time.Now().Add(time.Hour)}
 	b := Particle{Scope: "host", ID: "b", Token: "t", Expires: time.Now().Add(time.Hour)}
 	s := begin()
-	file, err := s.Put(a, []byte("kept"))
+	file, err := s.Put(context.Background(), a, []byte("kept"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Put(b, []byte("swept")); err != nil {
+	if _, err := s.Put(context.Background(), b, []byte("swept")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -258,10 +259,10 @@ func TestDurable(t *testing.T) {
 	if vaults, bytes := s.Usage(); vaults != 1 || bytes != 4 {
 		t.Errorf("want 1 vault of 4 bytes, got %d of %d", vaults, bytes)
 	}
-	if _, err := s.Put(a, nil); err != nil {
+	if _, err := s.Put(context.Background(), a, nil); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Put(a, nil); !errors.Is(err, ErrFull) {
+	if _, err := s.Put(context.Background(), a, nil); !errors.Is(err, ErrFull) {
 		t.Errorf("adopted files count: want %v, got %v", ErrFull, err)
 	}
 	if err := s.Remove(a); err != nil {

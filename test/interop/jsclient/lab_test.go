@@ -48,6 +48,9 @@ type lab struct {
 	clients []*client.Client
 }
 
+// adminToken is what the admin endpoints of the peers ask for.
+const adminToken = "a-token-of-this-suite"
+
 // newLab builds aquanode and installs the packages.
 func newLab(t *testing.T) *lab {
 	t.Helper()
@@ -57,6 +60,9 @@ func newLab(t *testing.T) *lab {
 	}
 	l := &lab{ctx: ctx, dir: t.TempDir(), peers: map[string]*daemon{}, proxies: map[string]*proxy{}}
 	t.Cleanup(func() { l.close(); cancel() })
+	if err := os.WriteFile(filepath.Join(l.dir, "token"), []byte(adminToken), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	installed, err := npm.Install(ctx, "jsclient", packages)
 	if err != nil {
 		t.Fatal(err)
@@ -123,6 +129,7 @@ type peer struct {
 	WS     string `json:"ws"`
 	WSS    string `json:"wss"`   // if it has one
 	Admin  string `json:"admin"` // URL
+	Token  string `json:"token"` // for it
 }
 
 // daemon is a process that is a peer.
@@ -134,7 +141,7 @@ type daemon struct {
 
 // startPeer starts a peer with a new key on free ports, known by a name.
 func (l *lab) startPeer(name string, args ...string) (*daemon, error) {
-	own := []string{"--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip4/127.0.0.1/tcp/0/ws", "--admin", "127.0.0.1:0"}
+	own := []string{"--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip4/127.0.0.1/tcp/0/ws", "--admin", "127.0.0.1:0", "--admin-token", filepath.Join(l.dir, "token")}
 	return l.start(name, append(own, args...))
 }
 
@@ -144,7 +151,7 @@ func (l *lab) start(name string, args []string) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{peer: peer{Name: name}, args: args, process: p}
+	d := &daemon{peer: peer{Name: name, Token: adminToken}, args: args, process: p}
 	if err := d.ready(); err != nil {
 		d.end(syscall.SIGKILL)
 		return nil, fmt.Errorf("peer %s: %w\n%s", name, err, p.stderr.String())
@@ -278,7 +285,12 @@ func (l *lab) connected(p *peer, n int) error {
 }
 
 func getJSON(url string, v any) error {
-	r, err := http.Get(url)
+	q, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	q.Header.Set("Authorization", "Bearer "+adminToken)
+	r, err := http.DefaultClient.Do(q)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,9 @@ import { watch } from "./watch.mjs";
 // here gives the path of a file beside this one.
 export const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 
+// authorized are the options of a request to a peer's admin endpoint.
+const authorized = (peer) => ({ headers: { authorization: `Bearer ${peer.token}` } });
+
 const scenarios = new Map();
 export const names = () => [...scenarios.keys()];
 
@@ -238,12 +241,12 @@ class Scenario {
 
   // connected gives the connected peers of a peer.
   async connected(peer) {
-    return (await fetch(`${peer.admin}/peers`)).json();
+    return (await fetch(`${peer.admin}/peers`, authorized(peer))).json();
   }
 
   // journal gives what a peer remembers of particles.
   async journal(peer) {
-    const response = await fetch(`${peer.admin}/particles?n=10000`);
+    const response = await fetch(`${peer.admin}/particles?n=10000`, authorized(peer));
     return (await response.json()).entries;
   }
 
