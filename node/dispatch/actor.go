@@ -361,9 +361,15 @@ func (a *actor) call(requests []interpreter.CallRequest) error {
 		}
 		r := &requests[i]
 		c := &call{a: a, id: r.ID}
-		if err := c.begin(r); err != nil {
-			a.refuse(r.ID, err)
+		size, err := c.begin(r)
+		if err != nil {
+			a.refuse(r, err)
 			continue
+		}
+		if size > longCall {
+			if err := a.run.giveWay(); err != nil {
+				return err
+			}
 		}
 		a.d.cfg.Call(a.ctx, c.of(r), c.end)
 	}
@@ -386,26 +392,30 @@ func (c *call) Grow(n int64) error {
 	return nil
 }
 
+// longCall is from how many bytes of arguments on a call may take longer than a slice: a built-in
+// function takes some ns for each and cannot be interrupted. Such calls leave a slot to others.
+const longCall = 64 << 10
+
 // begin counts the call and books its arguments, as if they were copied: mostly they are, on
 // their way to the service.
-func (c *call) begin(r *interpreter.CallRequest) error {
-	size := int64(callWeight)
+func (c *call) begin(r *interpreter.CallRequest) (size int64, err error) {
+	size = callWeight
 	for _, arg := range r.Arguments {
 		size += int64(len(arg.Text()))
 	}
 	if err := c.Grow(size); err != nil {
-		return fmt.Errorf("no memory for the arguments of the call: %w", err)
+		return 0, fmt.Errorf("%w: no memory for the arguments of the call: %w", journal.Overload, err)
 	}
 	m := &c.a.mailbox
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if most := c.a.d.cfg.Calls; m.calls >= most {
 		c.a.d.ledger.Force(c.a.owner, share.Calls, -c.held.Load())
-		return fmt.Errorf("too many calls at once: at most %d per particle", most)
+		return 0, fmt.Errorf("%w: at most %d per particle", journal.TooManyCalls, most)
 	}
 	m.calls++
 	c.a.d.enter()
-	return nil
+	return size, nil
 }
 
 func (c *call) end(r services.Result) {
@@ -419,10 +429,12 @@ func (c *call) end(r services.Result) {
 }
 
 // refuse answers a call that was not begun.
-func (a *actor) refuse(id uint32, err error) {
+func (a *actor) refuse(r *interpreter.CallRequest, err error) {
+	e := journal.Entry{Kind: journal.Called, Particle: a.p.ID, Service: r.ServiceID, Function: r.FunctionName, Code: 1}
+	a.d.cfg.Journal.AddError(e, err)
 	a.mailbox.mu.Lock()
 	defer a.mailbox.mu.Unlock()
-	a.answer(id, interpreter.CallResult{RetCode: 1, Result: value.String(err.Error()).Text()})
+	a.answer(r.ID, interpreter.CallResult{RetCode: 1, Result: value.String(err.Error()).Text()})
 }
 
 func (c *call) of(r *interpreter.CallRequest) *services.Call {

@@ -72,6 +72,11 @@ func (r *run) Work(int) error {
 	if used < slice {
 		return nil
 	}
+	return r.giveWay()
+}
+
+// giveWay gives the slot back and waits for one of those for long runs.
+func (r *run) giveWay() error {
 	r.release()
 	r.slot, r.held = r.a.d.long.Acquire(r.ctx, r.a.owner)
 	if r.began = time.Now(); !r.held {

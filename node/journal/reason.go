@@ -39,6 +39,7 @@ const (
 	Interpreter    Reason = "interpreter" // the interpreter reported an error
 	ServiceFailed  Reason = "service"     // a service answered with an error
 	Unfinished     Reason = "unfinished"  // time ran out while something was waited for
+	TooManyCalls   Reason = "calls"       // more calls of one particle at once than are run
 	OverBudget     Reason = "budget"      // the particle used up its processor time here
 	Displaced      Reason = "displaced"   // the particle had to make room: its owner held the most
 	WhileDown      Reason = "down"        // time ran out between two lives of the peer
@@ -68,6 +69,7 @@ var reasonTexts = map[Reason]string{
 	Interpreter:    "script interpretation failed",
 	ServiceFailed:  "service call failed",
 	Unfinished:     "time ran out",
+	TooManyCalls:   "too many calls at once",
 	OverBudget:     "processor time of the particle is used up",
 	Displaced:      "ended to make room for particles of others",
 	WhileDown:      "time ran out while the peer was down",

@@ -65,8 +65,8 @@ func Keep(ctx context.Context, limit int64) {
 // ms of one processor, so it is made only where there is little to do.
 const (
 	giveBackEvery = 10 * time.Second
-	quiet         = 16 << 20  // bytes allocated meanwhile
-	giveBackFrom  = 100 << 20 // bytes resident
+	quiet         = 16 << 20 // bytes allocated meanwhile
+	giveBackFrom  = 48 << 20 // bytes resident; a peer at rest takes some 40
 )
 
 type usage struct{ allocated, resident uint64 }
