@@ -49,6 +49,10 @@ func TestAdmin(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}
+	for sent := false; !sent; { // when the client has acknowledged it
+		_, journal := x.get(0, "/particles?id="+r.ParticleID)
+		sent = strings.Contains(journal, `"kind":"sent"`)
+	}
 	for _, c := range []struct {
 		peer   int
 		path   string

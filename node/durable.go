@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/aquanode/aquanode/node/dispatch"
+	"github.com/aquanode/aquanode/node/journal"
 	"github.com/aquanode/aquanode/node/store"
 	"github.com/aquanode/aquanode/services/vault"
 )
@@ -58,7 +59,12 @@ func (n *Node) taken() func(context.Context) error {
 	if !n.cfg.Durable {
 		return nil
 	}
-	return func(ctx context.Context) error { return n.logs.Sync(ctx) }
+	return func(ctx context.Context) error {
+		if n.refusing.Load() {
+			return journal.ShuttingDown
+		}
+		return n.logs.Sync(ctx)
+	}
 }
 
 // syncLogs lets what waits for the disk be sent.

@@ -70,6 +70,7 @@ type Node struct {
 	admin    *admin.Server // nil when there is none
 	loaded   atomic.Bool   // aliases are back from the store
 	draining atomic.Bool
+	refusing atomic.Bool // what arrives is for the next process: it is not acknowledged
 	stopping atomic.Bool // the network ends
 	close    sync.Once
 
@@ -232,6 +233,7 @@ func (n *Node) shutdown() error {
 		errs = append(errs, n.admin.Close())
 	}
 	if n.logs != nil { // particles that are kept must not see the network end
+		n.refusing.Store(true)
 		n.dispatch.Close()
 	}
 	n.stopping.Store(true)

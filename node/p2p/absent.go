@@ -76,24 +76,36 @@ func (h *Host) set(b *outbox, to state, trouble error) {
 	if wasAbsent := b.state.absent(); wasAbsent && !to.absent() {
 		h.absent.leave(b)
 	}
-	before := b.awaited()
 	b.state, b.trouble = to, trouble
-	if after := b.awaited(); after != before {
-		if after {
-			h.addBusy(1)
-		} else {
-			h.addBusy(-1)
-		}
+	h.recount(b)
+}
+
+// recount updates whether Flush waits for an outbox. h.mu is held.
+func (h *Host) recount(b *outbox) {
+	switch busy := b.awaited(); {
+	case busy == b.busy:
+		return
+	case busy:
+		h.addBusy(1)
+	default:
+		h.addBusy(-1)
 	}
+	b.busy = !b.busy
 }
 
 // awaited reports whether Flush waits for an outbox. It does not wait for a peer that could not
 // be reached.
-func (b *outbox) awaited() bool { return b.state == sending || b.state.absent() && b.trouble == nil }
+func (b *outbox) awaited() bool {
+	if b.state.absent() {
+		return b.trouble == nil
+	}
+	return b.state == sending || b.written > 0
+}
 
 // seek begins to look for the peer of an outbox with frames. h.mu is held.
 func (h *Host) seek(b *outbox, account Account) {
 	h.absent.enter(b, account)
+	h.limit(b, 0)
 	if err := h.unknown(b.to); err != nil {
 		h.park(b, err)
 		return

@@ -281,17 +281,23 @@ func (h *Host) disconnected(_ network.Network, c network.Conn) {
 	}
 	h.conns.Unprotect(id, protectTag)
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	for _, w := range h.waiters[id] {
 		close(w)
 	}
 	delete(h.waiters, id)
-	if b := h.outboxes[id]; b != nil && b.state == resting {
-		if b.kept != nil {
-			b.kept.Reset()
-			b.kept = nil
+	var old *link
+	if b := h.outboxes[id]; b != nil && b.state == resting && b.kept != nil && b.kept.Conn().IsClosed() {
+		old, b.kept = b.kept, nil
+		b.rewind()
+		if len(b.waiting) > 0 && h.ctx.Err() == nil {
+			h.startSending(b)
 		}
+		h.recount(b)
 		h.forget(b)
+	}
+	h.mu.Unlock()
+	if old != nil {
+		old.Reset()
 	}
 }
 

@@ -24,13 +24,17 @@
 // [Outgoing.Account]. How frames
 // travel depends on the remote:
 //
-//	aquanode       one kept stream of [KeptProtocol], many frames
+//	aquanode       one kept stream of [KeptProtocol], many frames, acknowledged
 //	other peers    a stream per frame; they read exactly one
 //	clients        one kept stream of the particle protocol: a client never closes its side
 //	               of an inbound stream and refuses more after 1000; frames of at most 4 MiB
 //
-// Peers are told from clients by the protocol version in their identify message. A kept
-// stream that fails is opened once more for the same frames before they count as lost.
+// Peers are told from clients by the protocol version in their identify message. An aquanode
+// acknowledges frames that it has taken, see acks.go. Until then they stay in the queue, and when
+// the stream breaks or stalls they are sent again on the next one, in their order and before newer
+// ones, until their deadline or for [Config.Hold]. They may arrive twice, which changes nothing.
+// Elsewhere a frame is sent when it is written. A kept stream that fails is opened once more for
+// the same frames before they count as lost.
 // Frames for a peer that cannot be reached are held for some time, for peers restart and
 // clients come back. Such a peer costs a queue entry but no goroutine; few are looked for at
 // once, and accounts share that, see absent.go.
@@ -44,7 +48,8 @@
 // # Goroutines
 //
 // Host owns one goroutine per inbound stream, one per connected peer with frames to send (it
-// ends when the queue is empty), at most 64 that look for absent peers, one per kept address ([Host.Keep]), one per reservation, and one
+// ends when the queue is empty or a window is full), one per kept stream that is acknowledged, which
+// reads that, one per inbound stream while an acknowledgement is written, at most 64 that look for absent peers, one per kept address ([Host.Keep]), one per reservation, and one
 // that watches identify. Close ends them all and waits.
 package p2p
 
@@ -85,11 +90,13 @@ var log = logging.Logger("p2p")
 
 func init() { gologshim.SetDefaultHandler(logging.SlogHandler()) }
 
-// The protocols that carry particles. KeptProtocol has the same frames; supporting it
-// says that a stream may be kept and carry any number of them.
+// The protocols that carry particles. Those of our own have the same frames; supporting one
+// says that a stream may be kept and carry any number of them. On KeptProtocol the receiver
+// acknowledges them.
 const (
 	particleProtocol protocol.ID = wire.ProtocolID
-	KeptProtocol     protocol.ID = "/aquanode/particle/1.0.0"
+	keptProtocol10   protocol.ID = "/aquanode/particle/1.0.0"
+	KeptProtocol     protocol.ID = "/aquanode/particle/1.1.0"
 )
 
 // Config configures a Host. Receive, Refused and Sent are called from many goroutines.
@@ -112,7 +119,8 @@ type Config struct {
 	// change.
 	TLSCert, TLSKey string
 	dialTLS         *tls.Config // for tests; the system's when nil
-	notKept         bool        // for tests: no KeptProtocol
+	notKept         bool        // for tests: only the particle protocol
+	notAcked        bool        // for tests: no KeptProtocol
 
 	// Client makes the host look like a client: it runs no discovery and never answers
 	// for others.
@@ -137,12 +145,13 @@ type Config struct {
 	// It is asked once for each stream. Without it, MaxHeld bounds all of them together, and
 	// those of one sender to a quarter.
 	Account func(from Remote) Account
-	// Taken, if set, waits until all that was received is safe. A stream that its sender has
-	// closed is closed on our side after it, or reset when it fails.
+	// Taken, if set, waits until all that was received is safe. Frames are acknowledged after it. A
+	// stream that its sender has closed is closed on our side after it, or reset when it fails.
 	Taken func(ctx context.Context) error
 	// Refused is told why a frame or a connection was not taken.
 	Refused func(from string, err error)
-	// Sent is told what became of a frame given to Send.
+	// Sent is told what became of a frame given to Send. To a remote that acknowledges frames, it
+	// is sent when the remote has taken it.
 	Sent func(to string, m Outgoing, err error)
 	// Resolved, if set, is told how a connection to a next peer was come by.
 	Resolved func(how string)
@@ -230,6 +239,9 @@ func (h *Host) start() (err error) {
 	}
 	h.host.SetStreamHandler(particleProtocol, h.handleStream)
 	if !h.cfg.notKept {
+		h.host.SetStreamHandler(keptProtocol10, h.handleStream)
+	}
+	if !h.cfg.notKept && !h.cfg.notAcked {
 		h.host.SetStreamHandler(KeptProtocol, h.handleStream)
 	}
 	if !h.cfg.Client {
@@ -373,11 +385,10 @@ func (h *Host) protocolVersion() string {
 	return wire.ProtocolID
 }
 
-// Close ends all connections and goroutines. Frames still queued are reported as lost.
+// Close ends all connections and goroutines. Frames still queued are reported as lost. Stream
+// handlers stay, and reset every stream: without them, remotes would be told that this peer is
+// one that acknowledges nothing.
 func (h *Host) Close() error {
-	h.host.RemoveStreamHandler(particleProtocol)
-	h.host.RemoveStreamHandler(KeptProtocol)
-	h.host.RemoveStreamHandler(instanceProtocol)
 	h.work.stop()
 	h.cancel()
 	h.absent.timer.Stop()

@@ -39,12 +39,22 @@ func (h *Host) handleStream(s network.Stream) {
 	in.r = readers.Get().(*bufio.Reader)
 	in.r.Reset(s)
 	defer func() { in.r.Reset(nil); readers.Put(in.r) }()
-	if err := h.readFrames(&in); err != nil {
+	if s.Protocol() == KeptProtocol {
+		in.acks = h.newAcks(s)
+	}
+	err := h.readFrames(&in)
+	if in.acks != nil {
+		if unsafe := in.acks.finish(); unsafe != nil && err == nil {
+			s.Reset()
+			return
+		}
+	}
+	if err != nil {
 		h.refuse(s, err)
 		s.Reset()
 		return
 	}
-	if h.cfg.Taken != nil && h.cfg.Taken(h.ctx) != nil {
+	if in.acks == nil && h.cfg.Taken != nil && h.cfg.Taken(h.ctx) != nil {
 		s.Reset()
 		return
 	}
@@ -58,6 +68,7 @@ type inbound struct {
 	from    Remote
 	sender  *sender
 	account Account
+	acks    *acks // nil: the protocol has none
 }
 
 // readFrames reads until the remote closes its side. A stream may rest between frames
@@ -115,6 +126,9 @@ func (h *Host) readFrame(in *inbound) error {
 		h.refuse(in, err)
 	default:
 		h.cfg.Receive(in.from, p)
+	}
+	if in.acks != nil {
+		in.acks.took(size) // also one that is refused: it would not do better the next time
 	}
 	return nil
 }

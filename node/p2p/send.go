@@ -1,7 +1,6 @@
 package p2p
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -33,26 +32,34 @@ type Outgoing struct {
 	// Handed, if set, is for whoever hears in Config.Sent what became of the frame.
 	Handed func(to string)
 
-	giveUp time.Time // when it stops to wait for a connection
+	giveUp   time.Time // when it stops to wait for its peer; zero while that takes frames
+	tries    int       // see maxTries
+	reported bool      // it is lost, but the remote may still acknowledge it
 }
 
-// An outbox holds what waits for one peer. It is guarded by Host.mu, except for kept, which
-// belongs to the goroutine that sends.
+// An outbox holds what waits for one peer. It is guarded by Host.mu.
 type outbox struct {
-	to      peer.ID
-	waiting []Outgoing
-	frames  int // waiting or being sent
-	bytes   int
-	state   state
-	kept    network.Stream
-	absence // while there is no connection
+	to           peer.ID
+	waiting      []Outgoing
+	written      int // of waiting, the first ones: on the stream, and not acknowledged
+	writtenBytes int
+	frames       int // waiting or being sent
+	bytes        int
+	state        state
+	kept         *link // one that does not acknowledge is used by the goroutine that sends, without the lock
+	window       int   // most frames that are written and not acknowledged
+	failed       int   // streams in a row of which nothing was acknowledged
+	moving       bool  // the next frames go over another connection, when all is acknowledged
+	limited      bool  // frames have a time to give up
+	busy         bool  // see recount
+	absence            // while there is no connection
 }
 
 // state is what happens with an outbox.
 type state uint8
 
 const (
-	resting  state = iota // nothing waits
+	resting  state = iota // nothing waits, or acknowledgements are waited for
 	sending               // a goroutine sends
 	queued                // it waits for its turn to be dialled
 	dialling              // a goroutine looks for the peer
@@ -99,12 +106,12 @@ func (h *Host) enqueue(id peer.ID, m Outgoing) (held, err error) {
 	}
 	b := h.outboxes[id]
 	if b == nil {
-		b = &outbox{to: id}
+		b = &outbox{to: id, window: windowFrames}
 	}
 	if b.frames >= h.cfg.QueueFrames || b.bytes+len(m.Frame) > max(h.cfg.QueueBytes, len(m.Frame)) {
 		return nil, fmt.Errorf("%w: %d frames, %d bytes", journal.QueueFull, b.frames, b.bytes)
 	}
-	near := b.state != resting || h.newest(id) != nil
+	near := b.state != resting || b.written > 0 || h.newest(id) != nil
 	if !near {
 		if err := h.absent.admit(m.Account); err != nil {
 			return nil, err
@@ -114,19 +121,19 @@ func (h *Host) enqueue(id peer.ID, m Outgoing) (held, err error) {
 		return nil, err
 	}
 	h.outboxes[id] = b
-	m.giveUp = earlier(m.Deadline, now.Add(h.cfg.Hold))
 	b.waiting = append(b.waiting, m)
 	b.frames++
 	b.bytes += len(m.Frame)
 	switch {
 	case b.state.absent():
+		h.limit(b, len(b.waiting)-1)
 		return b.trouble, nil
 	case b.state == sending:
-	case near:
-		h.startSending(b)
-	default:
+	case !near:
 		h.seek(b, m.Account)
 		return b.trouble, nil
+	case b.ready():
+		h.startSending(b)
 	}
 	return nil, nil
 }
@@ -201,49 +208,52 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// drain sends until nothing waits or the connection is gone.
+// drain sends until nothing may be written or the connection is gone.
 func (h *Host) drain(b *outbox) {
-	for {
-		batch := h.take(b)
-		if batch == nil {
-			return
-		}
-		if batch = h.dropLate(b, batch); len(batch) == 0 {
-			continue
-		}
+	for h.more(b) {
 		conn := h.newest(b.to)
 		if conn == nil {
-			h.putBack(b, batch)
+			h.connectionLost(b)
 			return
 		}
 		h.resolved(ByBook)
-		h.deliver(b, conn, batch)
+		if way := h.wayTo(conn); way == keptWithAcks {
+			h.sendAcked(b, conn)
+		} else if batch := h.take(b); len(batch) > 0 {
+			h.deliver(b, way, conn, batch)
+		}
 	}
 }
 
-// take removes all that waits, or ends the sending.
-func (h *Host) take(b *outbox) []Outgoing {
+// more reports whether there is something to write, or ends the sending.
+func (h *Host) more(b *outbox) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	batch := b.waiting
-	if len(batch) > 0 && h.ctx.Err() == nil {
-		b.waiting = nil
-		return batch
+	if b.ready() && h.ctx.Err() == nil {
+		return true
 	}
 	h.set(b, resting, nil)
 	h.forget(b)
-	return nil
+	return false
 }
 
-// forget drops an outbox that is no longer of use. h.mu is held.
-func (h *Host) forget(b *outbox) {
-	if b.state == resting && b.kept == nil && len(b.waiting) == 0 {
-		delete(h.outboxes, b.to)
+// take removes all that waits, except for frames whose deadline is past, which it reports. It
+// returns nothing while another connection has frames to acknowledge.
+func (h *Host) take(b *outbox) []Outgoing {
+	h.mu.Lock()
+	if b.written > 0 {
+		b.moving = true
+		h.mu.Unlock()
+		return nil
 	}
-}
-
-// dropLate reports the frames whose deadline is past and returns the others.
-func (h *Host) dropLate(b *outbox, batch []Outgoing) []Outgoing {
+	var old *link
+	if b.kept != nil && b.kept.acks {
+		old, b.kept = b.kept, nil
+	}
+	batch := b.waiting
+	b.waiting = nil
+	h.mu.Unlock()
+	h.letGo(old)
 	now := time.Now()
 	return slices.DeleteFunc(batch, func(m Outgoing) bool {
 		late := now.After(m.Deadline)
@@ -254,23 +264,34 @@ func (h *Host) dropLate(b *outbox, batch []Outgoing) []Outgoing {
 	})
 }
 
-// putBack returns frames to the queue when the connection is gone, and looks for the peer.
-func (h *Host) putBack(b *outbox, batch []Outgoing) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	b.waiting = append(batch, b.waiting...)
-	if b.kept != nil {
-		b.kept.Reset()
-		b.kept = nil
-	}
-	h.set(b, resting, nil)
-	if h.ctx.Err() == nil {
-		h.seek(b, batch[0].Account)
+// forget drops an outbox that is no longer of use. h.mu is held.
+func (h *Host) forget(b *outbox) {
+	if b.state == resting && b.kept == nil && len(b.waiting) == 0 && h.outboxes[b.to] == b {
+		delete(h.outboxes, b.to)
 	}
 }
 
-// Flush waits until all that is queued was sent and read, or the context ends. Kept
-// streams are closed for it: a peer closes its side when it has read ours to the end. A
+// connectionLost looks for a peer that is gone, if there is something for it.
+func (h *Host) connectionLost(b *outbox) {
+	h.mu.Lock()
+	old := b.kept
+	b.kept = nil
+	b.rewind()
+	h.set(b, resting, nil)
+	switch {
+	case len(b.waiting) == 0:
+		h.forget(b)
+	case h.ctx.Err() == nil:
+		h.seek(b, b.waiting[0].Account)
+	}
+	h.mu.Unlock()
+	if old != nil {
+		old.Reset()
+	}
+}
+
+// Flush waits until all that is queued was sent and taken, or the context ends. Kept streams
+// without acknowledgements are closed for it: a peer closes its side when it has read ours to the end. A
 // js-client never does, but it answers a ping, which on its connection comes after all
 // that was written to the stream.
 func (h *Host) Flush(ctx context.Context) {
@@ -302,7 +323,7 @@ func (h *Host) pings(ctx context.Context, to peer.ID) bool {
 	return (<-ping.Ping(ctx, h.host, to)).Error == nil && ctx.Err() == nil
 }
 
-// takeKept waits for the outboxes to be empty and takes their kept streams.
+// takeKept waits for the outboxes to be empty and takes their kept streams without acknowledgements.
 func (h *Host) takeKept(ctx context.Context) (streams []network.Stream) {
 	stop := context.AfterFunc(ctx, func() {
 		h.mu.Lock()
@@ -316,7 +337,7 @@ func (h *Host) takeKept(ctx context.Context) (streams []network.Stream) {
 		h.flushed.Wait()
 	}
 	for _, b := range h.outboxes {
-		if b.state != sending && b.kept != nil {
+		if b.state != sending && b.kept != nil && !b.kept.acks {
 			streams = append(streams, b.kept)
 			b.kept = nil
 		}
@@ -330,6 +351,7 @@ func (h *Host) dropQueues() {
 	left := h.outboxes
 	h.outboxes = make(map[peer.ID]*outbox)
 	for _, b := range left {
+		b.rewind()
 		h.set(b, resting, b.trouble)
 	}
 	h.mu.Unlock()
@@ -338,15 +360,14 @@ func (h *Host) dropQueues() {
 	}
 }
 
-// deliver sends a batch over a connection.
-func (h *Host) deliver(b *outbox, conn network.Conn, batch []Outgoing) {
-	switch way := h.wayTo(conn); way {
-	case onePerStream:
-		for i := range batch {
-			h.report(b, batch[i:i+1], h.sendSingle(conn, batch[i]))
-		}
-	default:
+// deliver sends a batch over a connection, to a remote that does not acknowledge frames.
+func (h *Host) deliver(b *outbox, way way, conn network.Conn, batch []Outgoing) {
+	if way != onePerStream {
 		h.sendKept(b, way, conn, batch)
+		return
+	}
+	for i := range batch {
+		h.report(b, batch[i:i+1], h.sendSingle(conn, batch[i]))
 	}
 }
 
@@ -357,6 +378,11 @@ func (h *Host) report(b *outbox, batch []Outgoing, err error) {
 	h.mu.Lock()
 	h.release(b, batch)
 	h.mu.Unlock()
+	h.tell(b, batch, err)
+}
+
+// tell reports frames that are released.
+func (h *Host) tell(b *outbox, batch []Outgoing, err error) {
 	to := b.to.String()
 	for _, m := range batch {
 		h.cfg.Sent(to, m, err)
@@ -367,14 +393,16 @@ func (h *Host) report(b *outbox, batch []Outgoing, err error) {
 type way uint8
 
 const (
-	keptByPeer   way = iota // aquanode
+	keptWithAcks way = iota // aquanode
+	keptByPeer              // an aquanode that does not acknowledge frames
 	keptByClient            // a client
 	onePerStream            // another implementation's peer
 )
 
 // protocols are what kept streams are offered as.
 var protocols = map[way][]protocol.ID{
-	keptByPeer:   {KeptProtocol, particleProtocol},
+	keptWithAcks: {KeptProtocol},
+	keptByPeer:   {keptProtocol10, particleProtocol},
 	keptByClient: {particleProtocol},
 }
 
@@ -382,7 +410,10 @@ var protocols = map[way][]protocol.ID{
 func (h *Host) wayTo(conn network.Conn) way {
 	h.identified(conn)
 	remote := conn.RemotePeer()
-	if both, _ := h.host.Peerstore().SupportsProtocols(remote, KeptProtocol); len(both) > 0 {
+	switch known, _ := h.host.Peerstore().SupportsProtocols(remote, KeptProtocol, keptProtocol10); {
+	case slices.Contains(known, KeptProtocol):
+		return keptWithAcks
+	case len(known) > 0:
 		return keptByPeer
 	}
 	if v, _ := h.host.Peerstore().Get(remote, "ProtocolVersion"); v == wire.ProtocolID {
@@ -490,10 +521,11 @@ func batchLen(batch []Outgoing) int {
 // It returns how many frames were written whole: what the stream does afterwards does not
 // change that.
 func (h *Host) writeKept(b *outbox, way way, conn network.Conn, batch []Outgoing) (written int, err error) {
-	frames := batch[0].Frame
-	if len(batch) > 1 {
-		frames = join(batch)
+	each := make([][]byte, len(batch))
+	for i, m := range batch {
+		each[i] = m.Frame
 	}
+	frames := join(each)
 	fresh := b.kept == nil || b.kept.Conn() != conn
 	for {
 		if fresh {
@@ -508,7 +540,7 @@ func (h *Host) writeKept(b *outbox, way way, conn network.Conn, batch []Outgoing
 		}
 		written = max(written, whole(batch, n))
 		b.kept.Reset()
-		b.kept = nil
+		h.setKept(b, nil)
 		var t interface{ Timeout() bool }
 		if fresh || errors.As(err, &t) && t.Timeout() {
 			return written, fmt.Errorf("%w: %w", journal.WriteFailed, err)
@@ -528,25 +560,30 @@ func whole(batch []Outgoing, n int) (count int) {
 	return count
 }
 
-func join(batch []Outgoing) []byte {
-	var all bytes.Buffer
-	for _, m := range batch {
-		all.Write(m.Frame)
+func join(frames [][]byte) []byte {
+	if len(frames) == 1 {
+		return frames[0]
 	}
-	return all.Bytes()
+	return slices.Concat(frames...)
 }
 
-// openKept replaces the kept stream.
+// openKept replaces a kept stream that does not acknowledge.
 func (h *Host) openKept(b *outbox, way way, conn network.Conn) error {
 	if b.kept != nil {
 		b.kept.Close()
-		b.kept = nil
+		h.setKept(b, nil)
 	}
 	s, err := h.openStream(conn, way)
 	if err == nil {
-		b.kept = s
+		h.setKept(b, &link{Stream: s})
 	}
 	return err
+}
+
+func (h *Host) setKept(b *outbox, l *link) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b.kept = l
 }
 
 // openStream negotiates the stream's protocol. For kept streams this costs a round trip
