@@ -375,6 +375,9 @@ func (l *lookahead) isHome(peer *operand) bool {
 
 // newsIn is which results the operands of an instruction come from.
 func (m *machine) newsIn(n *node) (found news) {
+	if n.fixed != nil {
+		return 0
+	}
 	for i := range n.operands {
 		found |= m.newsOf(&n.operands[i])
 	}

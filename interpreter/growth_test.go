@@ -207,9 +207,13 @@ var dimensions = []dimension{
 	{"length of a literal", 100000, func(n int) string {
 		return `(seq (ap "` + strings.Repeat("x", n) + `" x) (xor (fail 1 "` + strings.Repeat("y", n) + `") (ap :error: z)))`
 	}, nil},
-	{"open requests within xors", 500, func(n int) string {
-		requests := list(n, `(par (call "p%d" ("s" "f") []) `) + "(null)" + strings.Repeat(")", n)
+	{"open requests that each xor looks at", 500, func(n int) string {
+		requests := list(n, `(par (call "p%d" ("s" "f") []) `) + "(never)" + strings.Repeat(")", n)
 		return "(seq (par (null) " + call("a") + ") " + nested(n, "(xor ", requests, " (null))") + ")"
+	}, nil},
+	{"open requests that each seq looks at", 500, func(n int) string {
+		requests := list(n, `(par (call "p%d" ("s" "f") []) `) + "(never)" + strings.Repeat(")", n)
+		return "(seq (par (null) " + call("a") + ") " + nested(n, "(xor (seq ", requests, ` (call "q" ("s" "f") [])) (null))`) + ")"
 	}, nil},
 	{"matches that fail", 2000, func(n int) string { return seq(n, `(xor (match %d "x" (null)) (null))`) }, nil},
 }

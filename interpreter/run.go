@@ -109,7 +109,10 @@ func (in *Input) decode(p *Params, count *meter.Counter) (*State, *arrival, erro
 	if err != nil {
 		return s, nil, err
 	}
-	_, err = s.mergeSigners(a)
+	merged, err := s.mergeSigners(a)
+	if a != nothing {
+		a.merged = merged
+	}
 	return s, a, err
 }
 

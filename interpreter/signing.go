@@ -12,6 +12,7 @@ type arrival struct {
 	data    *data.Data
 	trace   data.States
 	signers *data.Signers
+	merged  *data.Signers // with those of what is known, if that has been done
 }
 
 // nothing arrives when a run only takes results.
@@ -45,12 +46,15 @@ func (s *State) decode(b []byte) (*arrival, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &arrival{d, trace, signers}, signers.Verify(s.params.ParticleID, &s.verified, s.count)
+	return &arrival{data: d, trace: trace, signers: signers}, signers.Verify(s.params.ParticleID, &s.verified, s.count)
 }
 
 // mergeSigners finds, for each peer that signed what arrived, the signature that covers more.
 // Peers that only signed what is known keep theirs.
 func (s *State) mergeSigners(a *arrival) (*data.Signers, error) {
+	if a.merged != nil {
+		return a.merged, nil
+	}
 	if err := s.checkKnown(); err != nil || a == nothing {
 		return &data.Signers{}, err
 	}

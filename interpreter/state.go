@@ -349,20 +349,20 @@ func (s *State) rollBack(to mark) {
 
 // result looks a service result up.
 func (s *State) result(cid data.CID) (*result, *fault) {
-	r, ok := s.known.ServiceResults.Get(cid)
-	if !ok {
+	held, r := s.known.ServiceResults.Find(cid)
+	if r == nil {
 		return nil, missingCID("service result aggregate", cid)
 	}
 	v, ok := s.known.Values.Get(r.Value)
 	if !ok {
 		return nil, missingCID("value", r.Value)
 	}
-	t, ok := s.known.Tetraplets.Get(r.Tetraplet)
-	if !ok {
+	_, t := s.known.Tetraplets.Find(r.Tetraplet)
+	if t == nil {
 		return nil, missingCID("tetraplet", r.Tetraplet)
 	}
-	res := s.newResult(v, &t)
-	res.prov.CID, res.argHash = s.known.ServiceResults.Held(cid), r.ArgumentHash
+	res := s.newResult(v, t)
+	res.prov.CID, res.argHash = held, r.ArgumentHash
 	return res, nil
 }
 

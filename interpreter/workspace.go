@@ -28,9 +28,9 @@ func (w *workspace) load(states data.States, count *meter.Counter) {
 	if count.Grow(states.Len()*sizeOfState) != nil || count.Work(states.Len()) != nil {
 		return
 	}
-	w.trace = slices.Grow(w.trace[:0], states.Len())
-	for i := range states.Len() {
-		w.trace = append(w.trace, trace.Entry{State: states.At(i)})
+	w.trace = slices.Grow(w.trace[:0], states.Len())[:states.Len()] // zero: emptied has cleared it
+	for i := range w.trace {
+		states.Read(i, &w.trace[i].State)
 	}
 }
 

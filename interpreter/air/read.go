@@ -72,6 +72,18 @@ func (s *Script) tree(k int) Instr {
 // Instr reads instruction k. Its branches are left out.
 func (s *Script) Instr(k int) Instr {
 	n := &s.nodes[k]
+	switch at := n.Span; n.kind { // those without operands
+	case tokNull:
+		return &Null{at}
+	case tokNever:
+		return &Never{at}
+	case tokSeq:
+		return &Seq{Span: at}
+	case tokPar:
+		return &Par{Span: at}
+	case tokXor:
+		return &Xor{Span: at}
+	}
 	r := reader{names: s.Names, mentions: s.mentions[n.mentions:]}
 	r.src, r.tok.End = s.Source, n.Start
 	r.skip(2) // the "(" and the keyword
@@ -95,16 +107,6 @@ func (r *reader) skip(tokens int) {
 
 func (r *reader) instr(n *node) Instr {
 	switch at := n.Span; n.kind {
-	case tokNull:
-		return &Null{at}
-	case tokNever:
-		return &Never{at}
-	case tokSeq:
-		return &Seq{Span: at}
-	case tokPar:
-		return &Par{Span: at}
-	case tokXor:
-		return &Xor{Span: at}
 	case tokMatch:
 		return &Match{Span: at, Left: r.value(), Right: r.value()}
 	case tokMismatch:
@@ -127,7 +129,11 @@ func (r *reader) instr(n *node) Instr {
 }
 
 func (r *reader) call(at Span) Instr {
-	i := &Call{Span: at, Peer: r.value()}
+	made := &struct { // in one piece
+		Call
+		out Var
+	}{Call: Call{Span: at, Peer: r.value()}}
+	i := &made.Call
 	r.skip(1) // "("
 	i.Service, i.Function = r.value(), r.value()
 	r.skip(2) // ")" "["
@@ -137,8 +143,8 @@ func (r *reader) call(at Span) Instr {
 		args = append(args, r.value())
 	}
 	if r.skip(1); r.tok.kind != tokClose {
-		out := r.variable()
-		i.Out = &out
+		made.out = r.variable()
+		i.Out = &made.out
 	}
 	if len(args) > 0 {
 		i.Args = slices.Clone(args)

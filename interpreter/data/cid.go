@@ -97,9 +97,20 @@ func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), 
 
 // ArgumentsCID is the argument hash of a call: the content id of the array of its arguments, of which it takes the texts.
 func ArgumentsCID(args []string) CID {
+	sum := argumentsSum(args)
+	return cidOfSum(&sum)
+}
+
+// IsArgumentsCID reports whether the usual argument hash of a call is c.
+func IsArgumentsCID(args []string, c CID) bool {
+	sum := argumentsSum(args)
+	return isCID(&sum, c)
+}
+
+func argumentsSum(args []string) (sum digest) {
 	if listSize(args) <= shortList {
 		var buf [shortList]byte
-		return cidOf(appendList(buf[:0], args))
+		return lanes.Single(appendList(buf[:0], args))
 	}
 	h := newHasher()
 	h.WriteString("[")
@@ -110,7 +121,9 @@ func ArgumentsCID(args []string) CID {
 		h.WriteString(a)
 	}
 	h.WriteString("]")
-	return finishCID(h)
+	h.Sum(sum[:0])
+	hashers.Put(h)
+	return sum
 }
 
 // longText is from how many bytes on a text is hashed in pieces, 0.25 ms each.

@@ -27,7 +27,7 @@ func (e Envelope) Decode() (*Data, error) {
 	if err == nil && trace.Len() > 0 {
 		d.Trace = make([]State, trace.Len())
 		for i := range d.Trace {
-			d.Trace[i] = trace.At(i)
+			trace.Read(i, &d.Trace[i])
 		}
 	}
 	return d, err
@@ -72,8 +72,8 @@ func statesOf(archive []byte, results []int) States {
 // Len is the number of states.
 func (t States) Len() int { return t.n }
 
-// At is the i-th state. Its strings are views of the bytes.
-func (t States) At(i int) State { return reader{b: t.archive}.state(t.first + i*stateSize) }
+// Read reads the i-th state into s, which must be zero. Its strings are views of the bytes.
+func (t *States) Read(i int, s *State) { reader{b: t.archive}.state(t.first+i*stateSize, s) }
 
 // Generation is that of the stream value in the i-th state, of an ap the first it has.
 func (t States) Generation(i int) (uint32, bool) {
@@ -207,42 +207,44 @@ func readStore[V any](r reader, at int, s *Store[V], read func(r reader, at int)
 //	ap                3, vec of u32 4
 //	canon sent        4, 0 at 4, peer 8
 //	canon executed    4, 1 at 4, id of the result 8
-func (r reader) state(at int) State {
+func (r reader) state(at int, s *State) {
 	switch r.b[at] {
 	case tagPar:
-		return ParState(r.u32(at+4), r.u32(at+8))
+		s.Kind, s.Left, s.Right = Par, r.u32(at+4), r.u32(at+8)
 	case tagFold:
-		return FoldState(readVec(r, at+4, loreSize, reader.lore))
+		*s = FoldState(readVec(r, at+4, loreSize, reader.lore))
 	case tagAp:
 		if r.u32(at+8) == 1 {
-			return ApState(r.u32(r.rel(at + 4)))
+			s.Kind, s.Generation = Ap, r.u32(r.rel(at+4))
+			return
 		}
-		return apStateOf(readVec(r, at+4, generationSize, reader.u32))
+		*s = apStateOf(readVec(r, at+4, generationSize, reader.u32))
 	case tagCall:
-		return r.call(at)
+		r.call(at, s)
+	default:
+		if r.b[at+4] == tagSent {
+			s.Kind, s.Peer = CanonRequestSent, r.string(r.rel(at+8))
+			return
+		}
+		s.Kind, s.CID = CanonExecuted, r.cid(at+8)
 	}
-	if r.b[at+4] == tagSent {
-		return CanonSent(r.string(r.rel(at + 8)))
-	}
-	return CanonDone(r.cid(at + 8))
 }
 
-func (r reader) call(at int) State {
+func (r reader) call(at int, s *State) {
 	switch r.b[at+4] {
 	case tagFailed:
-		return CallFailure(r.cid(at + 8))
+		s.Kind, s.CID = CallFailed, r.cid(at+8)
 	case tagExecuted:
-		s := CallDone(Output(r.b[at+8]), r.cid(at+12), 0)
+		s.Kind, s.Output, s.CID = CallExecuted, Output(r.b[at+8]), r.cid(at+12)
 		if s.Output == Stream {
 			s.Generation = r.u32(at + 20)
 		}
-		return s
+	default:
+		s.Kind, s.Peer = CallRequestSent, r.string(r.rel(at+12))
+		if r.b[at+8] != 0 {
+			s.HasCallID, s.CallID = true, r.u32(at+16)
+		}
 	}
-	peer := r.string(r.rel(at + 12))
-	if r.b[at+8] == 0 {
-		return CallSent(peer)
-	}
-	return CallPending(peer, r.u32(at+16))
 }
 
 func (r reader) lore(at int) FoldLore {

@@ -72,7 +72,8 @@ func SignersOfStates(d *Data, trace States, count *meter.Counter) (*Signers, err
 		if err = count.Work(entryWork); err != nil {
 			break
 		}
-		state := reader{b: trace.archive}.state(trace.results[i])
+		var state State
+		reader{b: trace.archive}.state(trace.results[i], &state)
 		err = s.attribute(d, &state)
 	}
 	return s, err

@@ -54,6 +54,14 @@ func (s *Store[V]) Get(cid CID) (v V, ok bool) {
 // Has reports whether there is an entry for a content id.
 func (s *Store[V]) Has(cid CID) bool { return s.find(cid) >= 0 }
 
+// Find is Get, with the store's own copy of the content id.
+func (s *Store[V]) Find(cid CID) (held CID, v *V) {
+	if i := s.find(cid); i >= 0 {
+		return s.keys[i], &s.values[i]
+	}
+	return "", nil
+}
+
 // Held is the store's own copy of the content id, for those that want to keep a string but not the buffer
 // it was decoded from; without an entry it is a fresh copy.
 func (s *Store[V]) Held(cid CID) CID {

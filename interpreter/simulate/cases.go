@@ -29,6 +29,9 @@ var cases = []struct {
 	{"canon of 1000", onList(`(seq (fold l i (seq (ap i $s) (next i))) (canon %init_peer_id% $s #cn))`, 1000)},
 	{"map of 1000", onList(`(seq (fold l i (seq (ap (i i) %m) (next i))) (canon %init_peer_id% %m #%cm))`, 1000)},
 	{"race of 1000 into a stream", race},
+	{"start of a fan-out to 1000", fanOutStart},
+	{"worker of a fan-out to 1000", fanOutWorker},
+	{"merge of a par tree of 4096 leaves", parTree},
 	{"join of 100", join(100)},
 	{"join of 400", join(400)},
 	{"1 MB value in", bigValueIn},
@@ -223,6 +226,51 @@ func manySigners(ctx context.Context) (*Case, error) {
 		return nil, err
 	}
 	return &Case{Requests: r[:1]}, nil
+}
+
+// fanOutStart is the first step of the client, which asks all peers. Its script, as that of a worker, is new in each run: it
+// is when somebody fans out.
+func fanOutStart(ctx context.Context) (*Case, error) {
+	r, err := record(ctx, onlyOnce(FanOut(1000)), "client")
+	if err != nil {
+		return nil, err
+	}
+	return &Case{Requests: r[:1], Fresh: true}, nil
+}
+
+// fanOutWorker is a peer in the middle: what arrives, and the answer of its service.
+func fanOutWorker(ctx context.Context) (*Case, error) {
+	r, err := record(ctx, onlyOnce(FanOut(1000)), "w500")
+	return &Case{Requests: r, Fresh: true}, err
+}
+
+// onlyOnce keeps a fan-out from going back to the client, which takes a minute.
+func onlyOnce(s *Scenario) *Scenario {
+	s.Air = Text(strings.TrimSuffix(strings.TrimPrefix(string(s.Air), "(seq "), ")"))
+	s.Air = s.Air[:strings.LastIndex(string(s.Air), "\n")]
+	return s
+}
+
+// parTree is a balanced tree of pars. Every second call is of one peer, the others are of another one; the client
+// has what one did and gets what the other did.
+func parTree(ctx context.Context) (*Case, error) {
+	leaf := 0
+	var tree func(depth int) string
+	tree = func(depth int) string {
+		if depth == 0 {
+			leaf++
+			return fmt.Sprintf(`(call "@%s" ("s" "f") [%d] x%d)`, []string{"left", "right"}[leaf%2], leaf, leaf)
+		}
+		return "(par " + tree(depth-1) + "\n" + tree(depth-1) + ")"
+	}
+	r, err := record(ctx, &Scenario{
+		Peers: []Peer{NewPeer("client", nil), NewPeer("left", nil), NewPeer("right", nil)},
+		Air:   Text(`(seq ` + tree(12) + ` (call %init_peer_id% ("s" "end") []))`),
+	}, "client")
+	if err != nil {
+		return nil, err
+	}
+	return &Case{Requests: r[2:3]}, nil
 }
 
 func names(n int) string {

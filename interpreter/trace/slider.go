@@ -37,7 +37,8 @@ func (s *slider) at(i int) *Entry {
 	if s.kept != nil {
 		return &s.kept[i]
 	}
-	s.read = Entry{State: s.new.At(i), Known: Foreign{}}
+	s.read = Entry{Known: Foreign{}}
+	s.new.Read(i, &s.read.State)
 	return &s.read
 }
 
