@@ -145,7 +145,10 @@ func (m *machine) ap(n *node) *fault {
 	if f != nil {
 		return m.waitFor(n, f)
 	}
-	it = it.kept()
+	size := sizeOfStreamValue
+	if kept := it.kept(); kept != it {
+		it, size = kept, size+sizeOfItem
+	}
 	if n.out.Kind == air.Scalar {
 		if f := m.canSet(m.scalars.settable(&m.scopes, n.out.slot), &n.out); f != nil {
 			return f
@@ -153,7 +156,7 @@ func (m *machine) ap(n *node) *fault {
 		m.scalars.put(&m.scopes, n.out.slot, it, m.newsIn(n)|m.again.must)
 		return nil
 	}
-	if f := charge(m.count, 0, sizeOfItem+sizeOfStreamValue); f != nil {
+	if f := charge(m.count, 0, size); f != nil {
 		return f
 	}
 	e, from, err := m.trace.MeetAp()

@@ -136,8 +136,9 @@ func (it *item) split(count *meter.Counter) ([]*item, bool, *fault) {
 	slab := make([]item, len(vals))
 	elements := make([]*item, len(vals))
 	for i, e := range vals {
-		slab[i] = item{val: e, array: it, index: int32(i), prov: it.prov}
-		elements[i] = &slab[i]
+		el := &slab[i] // field by field: a whole item is written through the barrier of the collector, zeros and all
+		el.val, el.array, el.index, el.prov = e, it, int32(i), it.prov
+		elements[i] = el
 	}
 	it.parts = &elements
 	return elements, true, nil

@@ -261,7 +261,8 @@ func (m *machine) push(n *node) *frame {
 	} else {
 		m.spare = fr.up
 	}
-	*fr = frame{up: m.top, n: n, open: int32(len(m.again.open))}
+	// What is not set here is set by those who use it, or cleared by pop.
+	fr.up, fr.n, fr.index, fr.done, fr.open = m.top, n, 0, false, int32(len(m.again.open))
 	m.top = fr
 	return fr
 }

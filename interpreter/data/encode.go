@@ -65,6 +65,8 @@ func sizeHint(d *Data) int {
 		switch s := &d.Trace[i]; {
 		case s.Output == Unused:
 			n += id
+		case s.Kind == Ap:
+			n += generationSize
 		case s.Kind == Fold:
 			n += len(s.Lore()) * (loreSize + 2*subTraceSize)
 		}
