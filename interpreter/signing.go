@@ -1,6 +1,7 @@
 package interpreter
 
 import (
+	"context"
 	"slices"
 
 	"github.com/aquanode/aquanode/interpreter/data"
@@ -155,7 +156,7 @@ func (s *State) sign() data.Signature {
 
 // Data is all that this peer knows, encoded: what it keeps and what it sends. It fails with the error of the meter.
 func (s *State) Data() ([]byte, error) {
-	s.count.Begin(nil)
+	s.count.Begin(context.Background())
 	defer s.count.End()
 	return s.data()
 }

@@ -40,6 +40,7 @@ import (
 	"github.com/aquanode/aquanode/node/journal"
 	"github.com/aquanode/aquanode/node/p2p"
 	"github.com/aquanode/aquanode/node/share"
+	"github.com/aquanode/aquanode/node/spill"
 	"github.com/aquanode/aquanode/node/store"
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/particle/wire"
@@ -65,7 +66,8 @@ type Node struct {
 	store    *store.Store // nil without a data directory
 	logs     *store.Logs  // nil unless durable
 	found    []store.Kept // particles of an earlier process, until Start
-	scratch  string       // the vault's directory, when it does not outlive the node
+	spill    *spill.Store
+	scratch  string // the vault's directory, when it does not outlive the node
 	metrics  *metrics
 	admin    *admin.Server // nil when there is none
 	loaded   atomic.Bool   // aliases are back from the store
@@ -89,6 +91,7 @@ func New(cfg config.Config) (*Node, error) {
 	n := &Node{cfg: cfg, id: id, journal: journal.New(id, cfg.JournalSize)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.services = services.New(services.Config{Host: id, Management: cfg.Management, Observe: n.observe, Keep: n.keep})
+	n.spill = spill.New(cfg.DataDir, cfg.MaxSpill)
 	n.dispatch = dispatch.New(dispatch.Config{
 		Host:    dispatch.Scope{Peer: id, Key: cfg.Key},
 		Journal: n.journal,
@@ -98,6 +101,7 @@ func New(cfg config.Config) (*Node, error) {
 		Stepped: n.stepped,
 		Ended:   n.ended,
 		Keeper:  n.keeper(),
+		Spill:   n.spill,
 		Limits:  cfg.Dispatch,
 
 		Parallel: cfg.Parallel,
@@ -118,6 +122,9 @@ func (n *Node) open() (err error) {
 	}
 	if n.cfg.DataDir != "" {
 		if n.store, err = store.Open(n.cfg.DataDir); err != nil {
+			return err
+		}
+		if err = spill.Clean(n.cfg.DataDir); err != nil {
 			return err
 		}
 	}
@@ -242,6 +249,7 @@ func (n *Node) shutdown() error {
 	}
 	n.dispatch.Close()
 	n.services.Close()
+	errs = append(errs, n.spill.Close())
 	if n.logs != nil {
 		errs = append(errs, n.logs.Close())
 	}

@@ -40,7 +40,6 @@ type resolver struct {
 	nodes   []*Node // preorder
 	leaves  []int   // numbers of the nodes that execute on a peer
 	lastUse map[binding]int
-	binder  map[*Node]map[string]*Node
 }
 
 // binding is a variable: its name and the node that restricts it, nil if none does.

@@ -100,6 +100,8 @@ type Config struct {
 	// MemoryLimit is what the process may take, in bytes. A half of it is Dispatch.Memory, unless that
 	// is set. 0: not known.
 	MemoryLimit int64
+	// MaxSpill bounds the bytes of states that go to disk while memory is short; 1 GiB when 0.
+	MaxSpill int64
 	// JournalSize is how many entries the journal keeps; 8192 when 0.
 	JournalSize int
 	// Grace is how long Close lets running particles go on; 0 ends them at once.
@@ -128,6 +130,9 @@ func (c *Config) Check() error {
 	}
 	if c.Network == "" {
 		c.Network = "dar"
+	}
+	if c.MaxSpill == 0 {
+		c.MaxSpill = 1 << 30
 	}
 	if c.Dispatch.Memory == 0 {
 		c.Dispatch.Memory = c.MemoryLimit / 2

@@ -231,6 +231,11 @@ var Table = []*Setting{
 		apply: func(c *Config, v any) { c.MemoryLimit = int64(v.(uint64)) },
 	},
 	{
+		Name: "max_spill", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
+		Usage: "bytes of states of particles at rest that go to disk while memory is short (default: 1 GiB)",
+		apply: func(c *Config, v any) { c.MaxSpill = int64(v.(uint64)) },
+	},
+	{
 		Name: "state_memory", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
 		Usage: "memory of retained states of particles, beyond which idle ones are kept as bytes (default: 64 MiB)",
 		apply: func(c *Config, v any) { c.Dispatch.StateBytes = int64(v.(uint64)) },

@@ -44,7 +44,8 @@ type actor struct {
 
 	// What follows belongs to the goroutine that runs, see mailbox.running.
 	machine Machine // nil before the first step and while the state is kept as bytes
-	prev    []byte  // the state as bytes, when machine is nil
+	prev    []byte  // the state as bytes, when machine is nil and they are not on disk
+	spilled Spilled // the state on disk; nil: it is not there
 	waited  []interpreter.Wait
 	broken  error // why there will never be a machine
 	settled bool  // nothing can follow from it here
@@ -307,6 +308,9 @@ func (a *actor) open() error {
 	if a.machine != nil || a.broken != nil {
 		return a.broken
 	}
+	if a.broken = a.unspill(); a.broken != nil {
+		return a.broken
+	}
 	a.machine, a.broken = a.d.cfg.Open(&a.p, a.scope, a.prev, &a.run)
 	if a.broken != nil {
 		a.machine = nil
@@ -534,10 +538,11 @@ func (a *actor) end(how ending, why error) {
 	a.endLocked(how, why)
 }
 
-func (a *actor) endLocked(how ending, why error) {
+// endLocked reports whether the actor had not ended before. The mailbox is locked.
+func (a *actor) endLocked(how ending, why error) bool {
 	m := &a.mailbox
 	if m.ended != alive {
-		return
+		return false
 	}
 	m.ended, m.why = how, why
 	if a.cancel != nil && how != expired { // a context that is late ends by itself, and says so
@@ -546,6 +551,7 @@ func (a *actor) endLocked(how ending, why error) {
 	if !m.running {
 		a.bury()
 	}
+	return true
 }
 
 // bury forgets the particle. It is called once, by whoever owns the state at the end, with
@@ -570,7 +576,7 @@ func (a *actor) bury() {
 		if a.kept != nil {
 			gone = false
 			e.Kind, e.Reason = journal.Kept, ""
-			if !a.kept.old && !a.kept.torn && (a.machine != nil || a.prev != nil) {
+			if !a.kept.old && !a.kept.torn && (a.machine != nil || a.prev != nil || a.spilled != nil) {
 				a.checkpoint() // also for a next process whose interpreter is another one
 			}
 		}
@@ -589,6 +595,10 @@ func (a *actor) bury() {
 		a.d.cfg.Ended(&a.p, a.scope, waiting)
 	}
 	a.machine, a.prev = nil, nil
+	if a.spilled != nil {
+		a.spilled.Drop()
+		a.spilled = nil
+	}
 	a.d.ledger.Force(a.owner, share.Particles, -a.size-int64(m.bytes))
 	a.size, m.bytes, m.arrivals, m.results = 0, 0, nil, nil
 	if m.calls == 0 && m.ended != expired {

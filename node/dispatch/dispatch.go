@@ -73,6 +73,17 @@ type Scope struct {
 	Key  ed25519.PrivateKey
 }
 
+// A Spill keeps states of particles at rest on disk while memory is short.
+type Spill interface {
+	Put(state []byte) (Spilled, error)
+}
+
+// Spilled is a state on disk. It is used by one goroutine at a time.
+type Spilled interface {
+	Take() ([]byte, error) // and removes it
+	Drop()
+}
+
 // Config configures a Dispatcher. Open, Call and Send are required.
 type Config struct {
 	Host    Scope
@@ -86,6 +97,8 @@ type Config struct {
 	// Send takes a particle with its new data for other peers. It must not wait. It calls
 	// handed, unless that is nil, for each peer of which nothing more is to be tried.
 	Send func(p *particle.Particle, of share.Owner, to []string, handed func(peer string))
+	// Spill, if set, takes states of particles at rest while memory is short.
+	Spill Spill
 	// Ledger is where memory and live particles are booked; nil: one that belongs to the
 	// dispatcher, with the limits below.
 	Ledger *share.Ledger
@@ -300,7 +313,7 @@ func late(p *particle.Particle, now time.Time) time.Duration {
 
 // find gives the actor of a particle that was verified before, or how it ended here. One with the
 // signature of a known particle but other fields has to be verified, and will fail. For a new one it
-// reports, before a signature is verified for nothing, why there is no room.
+// reports, before a signature is verified for nothing, that its owner is too fast.
 func (d *Dispatcher) find(of share.Owner, p *particle.Particle, scope Scope) (*actor, ending, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -316,21 +329,7 @@ func (d *Dispatcher) find(of share.Owner, p *particle.Particle, scope Scope) (*a
 	case d.closed:
 		return nil, alive, journal.ShuttingDown
 	}
-	if err := d.tooFast(of, time.Now()); err != nil {
-		return nil, alive, err
-	}
-	return nil, alive, d.full(of, p)
-}
-
-// full reports that there is no room for a new particle, and nobody to make some.
-func (d *Dispatcher) full(of share.Owner, p *particle.Particle) error {
-	if err := d.ledger.Check(of, share.Live, 1); err != nil {
-		return fmt.Errorf("%w: %w", journal.TooMany, err)
-	}
-	if err := d.ledger.Check(of, share.Memory, baseSize(p)+int64(len(p.Data))); err != nil {
-		return fmt.Errorf("%w: %w", journal.Overload, err)
-	}
-	return nil
+	return nil, alive, d.tooFast(of, time.Now())
 }
 
 // findOrAdd gives the actor of a verified particle; nil when it has ended meanwhile.

@@ -46,6 +46,7 @@ type plan struct {
 	waits []interpreter.Wait
 	seen  []string
 
+	pad     int // bytes of Data more
 	meter   meter.Meter
 	settled func() bool
 }
@@ -65,8 +66,10 @@ func (m *plan) Step(_ context.Context, arrivals [][]byte, results map[uint32]int
 	return m.step(in)
 }
 
-func (m *plan) Data() ([]byte, error)       { return []byte("data of " + strings.Join(m.seen, ", ")), nil }
-func (m *plan) MemSize() int                { return 1000 }
+func (m *plan) Data() ([]byte, error) {
+	return []byte("data of " + strings.Join(m.seen, ", ") + strings.Repeat(".", m.pad)), nil
+}
+func (m *plan) MemSize() int                { return 1000 + m.pad }
 func (m *plan) Settled() bool               { return m.settled != nil && m.settled() }
 func (m *plan) Waiting() []interpreter.Wait { return m.waits }
 
@@ -82,6 +85,7 @@ type host struct {
 	ended []string
 	calls map[string]func(context.Context) services.Result
 
+	pad     int
 	settled func() bool
 }
 
@@ -98,7 +102,7 @@ func newHost(t *testing.T, step func(in string) interpreter.Outcome, change func
 		Open: func(p *particle.Particle, _ Scope, prev []byte, m meter.Meter) (Machine, error) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			pl := &plan{t: t, prev: prev, step: step, waits: h.waits, meter: m, settled: h.settled}
+			pl := &plan{t: t, prev: prev, step: step, waits: h.waits, meter: m, settled: h.settled, pad: h.pad}
 			h.plans = append(h.plans, pl)
 			return pl, nil
 		},
@@ -490,6 +494,59 @@ func TestFairness(t *testing.T) {
 		pass(time.Second)
 		if at := slices.Index(order, "o"); at < 0 || at > 5 { // its signature waits for one turn, its step for another
 			t.Errorf("the single particle came as number %d", at)
+		}
+		h.Close()
+	})
+}
+
+// disk is a Spill.
+type disk struct{ n int }
+
+type onDisk struct {
+	d     *disk
+	state []byte
+}
+
+func (d *disk) Put(state []byte) (Spilled, error) {
+	d.n++
+	return &onDisk{d, state}, nil
+}
+
+func (o *onDisk) Take() ([]byte, error) { o.Drop(); return o.state, nil }
+func (o *onDisk) Drop()                 { o.d.n-- }
+
+// Large states of those who hold the most go to disk before anybody is ended, come back when
+// something arrives, and leave nothing there.
+func TestSpill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spill := &disk{}
+		h := newHost(t, nil, func(c *Config) { c.Memory, c.Spill = 1<<20, spill })
+		h.pad = 20_000
+		var first *particle.Particle
+		for n := range byte(5) {
+			for i := range 20 {
+				p := newParticle(2+n, fmt.Sprint(i))
+				if first == nil {
+					first = p
+				}
+				h.deliver(fmt.Sprint("r", n), p)
+				pass(2 * restAfter / 100) // all within their TTL of 10 s
+			}
+		}
+		if spill.n < 20 || h.journal().Count(journal.Ended, "") != 0 || h.journal().Count(journal.Refused, "") != 0 || h.Live() != 100 {
+			t.Errorf("want 100 particles, many on disk and none ended; got %d, %d on disk, %+v", h.Live(), spill.n,
+				h.journal().Recent(5, func(e *journal.Entry) bool { return e.Kind == journal.Ended || e.Kind == journal.Refused }))
+		}
+		again := *first
+		again.Data = []byte("more")
+		h.deliver("r0", &again)
+		synctest.Wait()
+		if last := h.plans[len(h.plans)-1]; !strings.HasPrefix(string(last.prev), "data of 0 |.") || last.seen[0] != "more |" {
+			t.Errorf("it went on from %.20q with %q", last.prev, last.seen)
+		}
+		pass(10 * time.Second)
+		if spill.n != 0 || h.ledger.Held(share.Memory) != 0 {
+			t.Errorf("%d are left on disk, %d bytes booked", spill.n, h.ledger.Held(share.Memory))
 		}
 		h.Close()
 	})

@@ -218,6 +218,9 @@ func (a *actor) rekeep() {
 // for the owner of the state, with the mailbox locked.
 func (a *actor) checkpoint() {
 	h, m := a.kept, &a.mailbox
+	if a.unspill() != nil {
+		return // the log goes on
+	}
 	state := a.prev
 	if a.machine != nil {
 		var err error

@@ -178,11 +178,11 @@ func (d *Dispatcher) makeRoom(o share.Owner, full *share.ErrFull, n int64) {
 		}
 	}
 	for n > 0 {
-		victim, ok := d.ledger.Largest(o, full.What, full.Depth)
-		if !ok {
-			return
+		victim, others := d.ledger.Largest(o, full.What, full.Depth)
+		if !others {
+			victim = o
 		}
-		freed := d.displace(victim, full.What, n)
+		freed := d.displace(victim, full.What, n, others)
 		if freed == 0 {
 			return
 		}
@@ -200,31 +200,92 @@ func (d *Dispatcher) machinesOf(n int64) []*actor {
 // displaceAtOnce bounds how many particles are ended before it is looked again who holds the most.
 const displaceAtOnce = 64
 
-// displace ends some particles of an owner that rest longest; where live ones are wanted, it lets
-// those without calls sleep. It reports what was freed.
-func (d *Dispatcher) displace(o share.Owner, what share.Resource, n int64) (freed int64) {
-	for _, a := range d.restingOf(o, what) {
-		if freed >= n {
-			break
+// displace makes room at an owner's cost, beginning with the particles that rest longest: large
+// states go to disk, and where live ones are wanted, those without calls sleep; the others end if
+// they may. It reports what was freed.
+func (d *Dispatcher) displace(o share.Owner, what share.Resource, n int64, mayEnd bool) (freed int64) {
+	all := d.restingOf(o, what)
+	free := func(f func(a *actor) int64) {
+		for _, a := range all {
+			if freed >= n {
+				return
+			}
+			if a.mailbox.mu.TryLock() {
+				freed += f(a)
+				a.mailbox.mu.Unlock()
+			}
 		}
-		if !a.mailbox.mu.TryLock() {
-			continue
-		}
-		before := a.size
-		switch {
-		case what == share.Live && a.shrinkLocked():
-			freed++
-		case a.mailbox.ended != alive || a.mailbox.running:
-		case what == share.Live:
-			a.endLocked(displaced, journal.Displaced)
-			freed++
-		default:
-			a.endLocked(displaced, journal.Displaced)
-			freed += before
-		}
-		a.mailbox.mu.Unlock()
 	}
+	if what == share.Live {
+		free(func(a *actor) int64 { return one(a.shrinkLocked()) })
+	} else {
+		free((*actor).spill)
+	}
+	if freed > 0 || !mayEnd {
+		return freed
+	}
+	free(func(a *actor) int64 {
+		before := a.size
+		if a.mailbox.running || !a.endLocked(displaced, journal.Displaced) {
+			return 0
+		}
+		if what == share.Live {
+			return 1
+		}
+		return before
+	})
 	return freed
+}
+
+func one(yes bool) int64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// spillFrom is from how many bytes on a state is worth a file.
+const spillFrom = 8 << 10
+
+// spill puts the state of an actor at rest on disk and reports how many bytes of memory that freed.
+// The mailbox is locked.
+func (a *actor) spill() int64 {
+	m := &a.mailbox
+	if a.d.cfg.Spill == nil || m.running || m.ended != alive {
+		return 0
+	}
+	before := a.size
+	a.shrinkLocked()
+	if len(a.prev) < spillFrom {
+		return 0
+	}
+	at, err := a.d.cfg.Spill.Put(a.prev)
+	if err != nil {
+		return 0
+	}
+	a.spilled, a.prev = at, nil
+	a.setSize(0)
+	a.d.spilled(a)
+	return before - a.size
+}
+
+// spilled puts an actor behind those whose state is still in memory.
+func (d *Dispatcher) spilled(a *actor) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a.resting.all != nil {
+		d.states.all[a.owner].MoveToBack(a.resting.all)
+	}
+}
+
+// unspill brings the state back from disk. It is for the owner of the state.
+func (a *actor) unspill() error {
+	if a.spilled == nil {
+		return nil
+	}
+	state, err := a.spilled.Take()
+	a.spilled, a.prev = nil, state
+	return err
 }
 
 func (d *Dispatcher) restingOf(o share.Owner, what share.Resource) []*actor {

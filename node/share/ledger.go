@@ -31,9 +31,8 @@ type Limits struct {
 // quarter. Where all is given out, those who hold the most have to make room, see Reclaim.
 type Ledger struct {
 	limits Limits
-	// Reclaim, if set, is asked to make room for n more of an owner where that is refused by the
-	// limit of others than its init peer, see [Ledger.Largest]. It is called without a lock, but
-	// with those that the caller of Grow holds.
+	// Reclaim, if set, is asked to make room for n more of an owner where an account is full, see
+	// [Ledger.Largest]. It is called without a lock, but with those that the caller of Grow holds.
 	Reclaim func(o Owner, full *ErrFull, n int64)
 
 	mu    sync.Mutex
@@ -88,20 +87,6 @@ func (l *Ledger) Grow(o Owner, k Kind, n int64) error { return l.addOrReclaim(o,
 // Enter books a live particle of an owner. It fails with an *ErrFull.
 func (l *Ledger) Enter(o Owner) error { return l.addOrReclaim(o, Live, 1, "") }
 
-// Check reports an *ErrFull if there is no room for n more of an owner, and nobody to make some.
-func (l *Ledger) Check(o Owner, what Resource, n int64) error {
-	l.mu.Lock()
-	full := l.check(o, what, n)
-	l.mu.Unlock()
-	if full == nil {
-		return nil
-	}
-	if _, ok := l.Largest(o, what, full.Depth); ok && full.Depth < len(o.levels()) && full.Held > 0 {
-		return nil
-	}
-	return full
-}
-
 // Return books a live particle whatever the limits: one that was known all the time.
 func (l *Ledger) Return(o Owner) {
 	l.mu.Lock()
@@ -121,9 +106,9 @@ func (l *Ledger) Force(o Owner, k Kind, n int64) {
 
 func (l *Ledger) addOrReclaim(o Owner, what Resource, n int64, k Kind) error {
 	full := l.add(o, what, n, k)
-	if full != nil && l.Reclaim != nil && full.Depth < len(o.levels()) {
+	if full != nil && l.Reclaim != nil {
 		// Some more than what is asked, so that the next one does not have to ask again.
-		l.Reclaim(o, full, max(n, full.Limit/256))
+		l.Reclaim(o, full, max(full.Held+n-full.Limit, full.Limit/256))
 		full = l.add(o, what, n, k)
 	}
 	if full == nil {
@@ -160,7 +145,8 @@ func (l *Ledger) check(o Owner, what Resource, n int64) *ErrFull {
 	}
 	a := &l.root
 	if o.Range != Self {
-		for i, name := range o.levels() {
+		levels := o.levels()
+		for i, name := range levels {
 			if a = a.kids[name]; a == nil {
 				a = &account{} // holds nothing
 			}
