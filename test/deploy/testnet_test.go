@@ -6,8 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,14 +26,22 @@ const peers = 4
 type testnet struct {
 	services string // the mounted folder
 	env      []string
-	compose  []string // the tool by the name that it has here
+	compose  []string // the tool by the name that it has here, and its files
 }
 
 // compose runs the compose tool, of whichever version.
 func (n *testnet) run(t *testing.T, args ...string) string {
 	t.Helper()
-	all := append(append(n.compose[1:], "-f", "docker-compose.yml"), args...)
-	return command{dir: repo, env: n.env}.run(t, n.compose[0], all...)
+	out, err := n.try(t, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func (n *testnet) try(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	return command{dir: repo, env: n.env}.try(t.Context(), n.compose[0], slices.Concat(n.compose[1:], args)...)
 }
 
 // container returns the id of a peer's container.
@@ -62,7 +72,7 @@ func (n *testnet) healthy(t *testing.T, which ...int) {
 	t.Helper()
 	for _, peer := range which {
 		until(t, devnet.Name(peer)+" is healthy", func() error {
-			id, err := command{dir: repo, env: n.env}.try(t.Context(), n.compose[0], append(n.compose[1:], "ps", "-q", devnet.Name(peer))...)
+			id, err := n.try(t, "ps", "-q", devnet.Name(peer))
 			if err != nil {
 				return err
 			}
@@ -127,6 +137,7 @@ func TestTestnet(t *testing.T) {
 	if _, err := (command{}).try(t.Context(), "docker", "compose", "version"); err == nil {
 		n.compose = []string{"docker", "compose"}
 	}
+	n.compose = append(n.compose, "-f", "docker-compose.yml", "-f", n.override(t))
 	n.folder(t)
 	client := filepath.Join(t.TempDir(), "client.key")
 	owner := command{}.run(t, program(t), "key", "new", client)
@@ -159,6 +170,26 @@ func TestTestnet(t *testing.T) {
 			return
 		}
 	}
+}
+
+// override gives the peers a token, which their private pages want. The file is theirs alone.
+func (n *testnet) override(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	file, override := filepath.Join(dir, "token"), filepath.Join(dir, "override.yml")
+	text := "services:\n"
+	for peer := 1; peer <= peers; peer++ {
+		text += fmt.Sprintf("  %s:\n    environment: { AQUANODE_ADMIN_TOKEN: /token }\n    volumes: [%q]\n", devnet.Name(peer), file+":/token:ro")
+	}
+	for name, text := range map[string]string{file: token, override: text} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chown(file, 65532, 65532); err != nil {
+		t.Fatal(err)
+	}
+	return override
 }
 
 // folder is the chapter's services, and a slow one.
@@ -295,6 +326,9 @@ func npmFiles(t *testing.T) string {
 }
 
 func (n *testnet) testHealth(t *testing.T) {
+	if answer, err := http.Get(admin(1) + "/particles"); err != nil || answer.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a private page without the token: %v, %v", answer, err)
+	}
 	for peer := 1; peer <= peers; peer++ {
 		status, body, err := get(admin(peer) + "/health")
 		if err != nil || status != 200 || !strings.Contains(string(body), `{"bootstrap_nodes":"Ok"}`) || !strings.Contains(string(body), `{"durable":"Ok"}`) {

@@ -255,7 +255,7 @@ func TestReferences(t *testing.T) {
 		if v.Secret != nil {
 			keys := secrets[v.Secret.SecretName]
 			for n := range int(*set.Spec.Replicas) {
-				if name := fmt.Sprintf("%s-%d", set.Name, n); keys == nil || keys.StringData[name] == "" {
+				if name := fmt.Sprintf("%s-%d.toml", set.Name, n); keys == nil || keys.StringData[name] == "" {
 					t.Errorf("secret %s has no key for %s", v.Secret.SecretName, name)
 				}
 			}
