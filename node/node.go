@@ -163,7 +163,6 @@ func (n *Node) network() p2p.Config {
 		Network:      network,
 		AllowLocal:   n.cfg.AllowLocal == config.On,
 		MaxMessage:   n.cfg.MaxFrame,
-		MaxHeld:      n.cfg.MaxHeld,
 		Receive:      n.receive,
 		Account:      n.account,
 		Taken:        n.taken(),

@@ -94,9 +94,6 @@ type Config struct {
 
 	// MaxFrame is the largest frame taken from the network, in bytes; 100 MiB when 0.
 	MaxFrame int
-	// MaxHeld bounds the bytes of frames that are being read or wait to be sent; a quarter of
-	// it is for one sender. 512 MiB when 0.
-	MaxHeld int64
 	// MemoryLimit is what the process may take, in bytes. A half of it is Dispatch.Memory, unless that
 	// is set. 0: not known.
 	MemoryLimit int64

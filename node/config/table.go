@@ -216,11 +216,6 @@ var Table = []*Setting{
 		apply: func(c *Config, v any) { c.MaxFrame = int(v.(uint64)) },
 	},
 	{
-		Name: "max_held", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
-		Usage: "bytes of frames that are being read or wait to be sent, a quarter of it for one sender (default: 512 MiB)",
-		apply: func(c *Config, v any) { c.MaxHeld = int64(v.(uint64)) },
-	},
-	{
 		Name: "max_memory", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
 		Usage: "bytes of all that particles and frames take; one address range gets a half, one remote or init peer a quarter (default: half of memory_limit)",
 		apply: func(c *Config, v any) { c.Dispatch.Memory = int64(min(v.(uint64), math.MaxInt64)) },
@@ -313,7 +308,7 @@ var elsewhere = strings.Fields(`
 	particle_queue_buffer persistent_base_dir print_config protocol_config root_weights services_envs
 	services_ephemeral_dir services_persistent_dir socket_timeout spell_base_dir system_cpu_count system_services
 	tokio_metrics_enabled tokio_metrics_poll_histogram_enabled tracing transport vm workers_base_dir
-	workers_queue_buffer air_interpreter_path log_format log_display_span_list config max_particles_per_peer`)
+	workers_queue_buffer air_interpreter_path log_format log_display_span_list config max_particles_per_peer max_held`)
 
 func each(check func(string) error) func(any) error {
 	return func(v any) error {
