@@ -215,20 +215,22 @@ func (a *actor) work() {
 	a.d.awake(a)
 	if a.kept != nil && a.kept.old {
 		a.resume()
-		a.book(a.machineSize())
 	}
+	size := a.machineSize() // as long as the state is this goroutine's
+	a.book(size)
 	for began := time.Now(); ; {
 		in, ok := a.take()
 		if !ok {
 			break
 		}
 		a.step(in)
+		size = a.machineSize()
 		if time.Since(began) > slice { // short steps one after the other keep a processor as well as a long one
 			runtime.Gosched()
 			began = time.Now()
 		}
 	}
-	a.d.rest(a, a.machineSize())
+	a.d.rest(a, size)
 }
 
 // take empties the mailbox. When there is nothing in it, or no time for it, the goroutine no
