@@ -156,8 +156,13 @@ func (j *job) describeCall() string {
 	}).Text()
 }
 
-// maxLogged bounds the text of one log line.
-const maxLogged = 2000
+// The bounds of what a service logs: the text of a line, and lines a second and at once. Those who call
+// it decide how many there are.
+const (
+	maxLogged  = 2000
+	logEvery   = 20 * time.Millisecond
+	logsAtOnce = 500
+)
 
 func (m *machine) console() *goja.Object {
 	o := m.rt.NewObject()
@@ -165,7 +170,14 @@ func (m *machine) console() *goja.Object {
 		"debug": log.Debugw, "log": log.Infow, "info": log.Infow, "warn": log.Warnw, "error": log.Errorw,
 	} {
 		print := func(c goja.FunctionCall) goja.Value {
+			if !m.service.logged.Allow() {
+				m.service.unlogged.Add(1)
+				return goja.Undefined()
+			}
 			keys := []any{"service", m.service.id}
+			if n := m.service.unlogged.Swap(0); n > 0 {
+				keys = append(keys, "lines_not_logged_before", n)
+			}
 			if m.job != nil && m.job.call != nil {
 				keys = append(keys, "function", m.job.call.Function, "particle", m.job.call.ParticleID)
 			}

@@ -3,6 +3,7 @@ package script
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"runtime/metrics"
 	"sync"
@@ -96,6 +97,8 @@ func (j *job) watchMemory() {
 	j.watch = time.AfterFunc(watchEvery, j.checkMemory)
 }
 
+var errGrew = errors.New("the call was ended: memory grew")
+
 func (j *job) checkMemory() {
 	next := watchEvery
 	if j.base == 0 {
@@ -103,7 +106,7 @@ func (j *job) checkMemory() {
 	} else if heapBytes() > j.base+j.machine.growth {
 		runtime.GC()
 		if heapBytes() > j.base+j.machine.growth {
-			j.interrupt(services.Errorf("the call was ended: memory grew by more than %d MiB", j.machine.growth>>20))
+			j.interrupt(fmt.Errorf("%w by more than %d MiB", errGrew, j.machine.growth>>20))
 			return
 		}
 		next = watchAfterGC

@@ -71,6 +71,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -78,6 +79,7 @@ import (
 	"github.com/ipfs/go-cid"
 	logging "github.com/ipfs/go-log/v2"
 	"github.com/multiformats/go-multihash"
+	"golang.org/x/time/rate"
 
 	"github.com/aquanode/aquanode/interpreter/value"
 	"github.com/aquanode/aquanode/services"
@@ -101,6 +103,8 @@ type Service struct {
 	file      string
 	blueprint string
 	source    *source
+	logged    *rate.Limiter // lines; a caller decides how many there are
+	unlogged  atomic.Int64  // lines since the last one
 
 	mu       sync.Mutex // of instance
 	instance *instance
@@ -214,7 +218,7 @@ func newService(id, file, text string) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load service %q: %w", id, err)
 	}
-	s := &Service{id: id, file: file, blueprint: cid.NewCidV1(cid.Raw, hash).String(), source: src}
+	s := &Service{id: id, file: file, blueprint: cid.NewCidV1(cid.Raw, hash).String(), source: src, logged: rate.NewLimiter(rate.Every(logEvery), logsAtOnce)}
 	m, err := start(context.Background(), s)
 	if err != nil {
 		return nil, err
@@ -280,7 +284,12 @@ func (i *instance) call(ctx context.Context, s *Service, c *services.Call) (valu
 			panic(p)
 		}
 	}()
-	return i.machine.call(ctx, c)
+	v, err := i.machine.call(ctx, c)
+	// What such a call made may still hang on the stack and the globals of the runtime.
+	if errors.Is(err, errGrew) {
+		i.machine = nil
+	}
+	return v, err
 }
 
 // errNoFunction lists what there is, for the eye of the script's author.

@@ -354,15 +354,26 @@ func TestPanic(t *testing.T) {
 
 // A loop that hoards memory is ended long before its deadline.
 func TestMemory(t *testing.T) {
-	s := load(t, `let hoard = []; exports.f = () => { for (;;) hoard.push("x".repeat(1 << 20) + hoard.length) }; exports.g = () => { hoard = []; return 1 }`)
+	s := load(t, `let hoard = []; exports.f = () => { for (;;) hoard.push("x".repeat(1 << 20) + hoard.length) }; exports.g = () => hoard.length`)
 	s.instance.machine.growth = 64 << 20
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if r := invoke(t, s, ctx, "f", "[]"); r.Result != `"the call was ended: memory grew by more than 64 MiB"` {
 		t.Errorf("got %v", r)
 	}
-	if r := invoke(t, s, ctx, "g", "[]"); r.Result != "1" {
-		t.Errorf("the next call gives %v", r)
+	if r := invoke(t, s, ctx, "g", "[]"); r.Result != "0" {
+		t.Errorf("the next call is to begin anew, without what was hoarded; it gives %v", r)
+	}
+}
+
+// Callers cannot fill the log: lines beyond some hundreds at once are counted.
+func TestLogsAreBounded(t *testing.T) {
+	s := load(t, `exports.f = () => { for (let i = 0; i < 20000; i++) console.log("line", i) }`)
+	if r := invoke(t, s, t.Context(), "f", "[]"); r.RetCode != 0 {
+		t.Fatal(r)
+	}
+	if n := s.unlogged.Load(); n < 20000-logsAtOnce-5000 || n > 20000-logsAtOnce {
+		t.Errorf("%d of 20000 lines are not logged", n)
 	}
 }
 
