@@ -8,8 +8,9 @@ import (
 
 var _ Machine = (*interpreter.State)(nil)
 
-// scriptCache is how many bytes of resolved scripts are kept.
-const scriptCache = 64 << 20
+// scriptCache is how many bytes of resolved scripts are kept: some thousand, of which a peer mostly
+// sees the same few. They stay when nothing lives any more.
+const scriptCache = 16 << 20
 
 // Interpret opens particles with the interpreter. Scripts are resolved once for all
 // particles that carry them.
