@@ -3,36 +3,35 @@
 //
 //	r, err := aqua.Compile(aqua.Source{Path: "hello.aqua", Text: text}, aqua.Options{})
 //
-// A compilation goes through packages of their own, each usable alone:
+// A compilation is a pipeline of packages, each usable alone:
 //
-//	syntax    text to tree
-//	check     names and types; imports; what is wrong, in words
-//	inline    functions, closures and abilities disappear; expressions become steps
-//	topology  places become hops between peers
-//	emit      AIR, and the definitions clients interpret
+//	syntax    text to a syntax tree
+//	check     names, types, imports and diagnostics; a syntax tree to package ir
+//	inline    functions, closures and abilities disappear: package ir to package step
+//	topology  places become hops between peers, within package step
+//	emit      package step to AIR, and the definitions that clients interpret
 //
 // # Contract with the host
 //
-// The script of a function fetches its arguments by calls of service
-// "getDataSrv" at the initiating peer (function = name of the argument, and
-// "-relay-" for the peer id of the relay), hands results over by one call of
-// ("callbackSrv" "response") and an error by ("errorHandlingSrv" "error") with the
-// error object and a number. Arguments that are functions are called as
-// ("callbackSrv" name). [Function].Def says so to programs.
+// The script of a function fetches its arguments by calls of service "getDataSrv" at
+// the initiating peer: the function is the name of the argument, or "-relay-" for the
+// peer ID of the relay. It returns results by one call of ("callbackSrv" "response"),
+// and an error by ("errorHandlingSrv" "error") with the error object and a number. It
+// calls arguments that are functions as ("callbackSrv" name). [Function].Def describes
+// this to clients.
 //
 // # Scripts
 //
-// With [Options].Script set, a file may lack the "aqua" header and may hold
-// statements outside of functions: together they are a function called main.
-// What it returns is described at package check: in short, an explicit return
-// or else what the last statement yields. Names of [Options].Peers stand for peer
-// ids, and a function that is not declared belongs to the one service of
-// [Options].Services that has it; nothing is known about its types.
+// With [Options].Script set, a file needs no "aqua" header and may have statements
+// outside of functions: together they are a function called main. It returns the
+// value of its return statement, or else of its last statement; see package check.
+// Names of [Options].Peers stand for peer IDs. A function that is not declared
+// belongs to the one service of [Options].Services that has it, with unknown types.
 //
 // # Deviations
 //
-// The compiler accepts what aqua-api 0.14.6 accepts and generates the same code,
-// except where that code is wrong; README.md beside this file has the list.
+// The compiler accepts the programs that aqua-api 0.14.6 accepts and generates the same
+// code, except where that code is wrong. README.md in this folder lists the exceptions.
 package aqua
 
 import (
@@ -50,8 +49,8 @@ import (
 	"github.com/aquanode/aquanode/interpreter/air"
 )
 
-// Source is a program: its text and the path it is known under. Imports resolve
-// relative to the directory of the path.
+// Source is a program: its text and its path. Imports resolve relative to the
+// directory of the path.
 type Source struct {
 	Path string
 	Text string
@@ -70,11 +69,11 @@ type Options struct {
 
 	Script   bool              // accept scripts
 	Peers    map[string]string // scripts: names that stand for peer ids
-	Services []ServiceInfo     // scripts: where undeclared functions are looked for
+	Services []ServiceInfo     // scripts: services whose functions need no declaration
 
 	// Call is a call of one of the functions, as `greet("bob", n)`. Its arguments
-	// are literals, lists of literals, and names of Data. The result says which
-	// function to run with which arguments.
+	// are literals, lists of literals, and names of Data. Result.Call has the function
+	// and the arguments.
 	Call string
 	Data map[string]json.RawMessage
 }
@@ -85,12 +84,12 @@ type ServiceInfo struct {
 	Functions []string
 }
 
-// Result is what a compilation gives.
+// Result is the result of a compilation.
 type Result struct {
 	Functions []Function // exported functions, in the order of the export lines
 	Services  []Service  // exported services
 	Main      *Function  // of a script with top-level statements; also the last of Functions
-	Call      *Call      // answer to Options.Call
+	Call      *Call      // for Options.Call
 	Warnings  diag.List
 }
 
@@ -101,11 +100,11 @@ type Function struct {
 	Tree air.Instr // the script as a tree, without spans
 	Args []Arg     // in order
 	Type *types.Arrow
-	Def  emit.FunctionDef // as clients take it; marshals to its JSON form
+	Def  emit.FunctionDef // for clients; marshals to its JSON form
 }
 
-// Arg is an argument of a function. Callback is set for arguments that are
-// functions: the host serves them, nothing is passed.
+// Arg is an argument of a function. Callback is set for an argument that is a
+// function: the host serves it, and passes no value.
 type Arg struct {
 	Name     string
 	Type     types.Type
@@ -128,8 +127,7 @@ func (r *Result) Function(name string) (*Function, bool) {
 	return nil, false
 }
 
-// Compile compiles a program. The error is a [diag.List] if something is wrong
-// with the program.
+// Compile compiles a program. The error is a [diag.List] if the program is wrong.
 func Compile(src Source, opts Options) (*Result, error) {
 	entry := diag.NewSource(src.Path, src.Text)
 	program, diags := check.Check(entry, opts.checkConfig())
@@ -140,7 +138,10 @@ func Compile(src Source, opts Options) (*Result, error) {
 	for _, fn := range program.Functions {
 		f, err := generate(fn, opts)
 		if err != nil {
-			return nil, diag.List{{Kind: diag.Other, Source: fn.Place.Source, Span: fn.Place.Span, Message: []string{fmt.Sprintf("function '%s': %v", fn.Name, err)}}}
+			return nil, diag.List{{
+				Kind: diag.Other, Source: fn.Place.Source, Span: fn.Place.Span,
+				Message: []string{fmt.Sprintf("function '%s': %v", fn.Name, err)},
+			}}
 		}
 		r.Functions = append(r.Functions, f)
 	}
@@ -161,7 +162,9 @@ func Compile(src Source, opts Options) (*Result, error) {
 }
 
 func (o Options) checkConfig() check.Config {
-	cfg := check.Config{NoRelay: o.NoRelay, Constants: o.Constants, Script: o.Script, Peers: o.Peers}
+	cfg := check.Config{
+		NoRelay: o.NoRelay, Constants: o.Constants, Script: o.Script, Peers: o.Peers,
+	}
 	for _, s := range o.Services {
 		cfg.Services = append(cfg.Services, check.KnownService(s))
 	}
@@ -179,13 +182,17 @@ func (o Options) checkConfig() check.Config {
 
 func generate(fn check.Function, opts Options) (Function, error) {
 	root, start, err := inline.Export(fn.Func, inline.Options{
-		NoRelay: opts.NoRelay, NoXor: opts.NoXor, EmptyResponse: opts.EmptyResponse, Tracing: opts.Tracing,
+		NoRelay: opts.NoRelay, NoXor: opts.NoXor,
+		EmptyResponse: opts.EmptyResponse, Tracing: opts.Tracing,
 	})
 	if err != nil {
 		return Function{}, err
 	}
 	tree := emit.AIR(topology.Resolve(root, start))
-	f := Function{Name: fn.Name, AIR: air.Format(tree), Tree: tree, Type: fn.Func.Type, Def: emit.Function(fn.Name, fn.Func.Type)}
+	f := Function{
+		Name: fn.Name, AIR: air.Format(tree), Tree: tree, Type: fn.Func.Type,
+		Def: emit.Function(fn.Name, fn.Func.Type),
+	}
 	for _, a := range fn.Func.Type.Args {
 		f.Args = append(f.Args, Arg{a.Name, a.Type, types.IsArrow(a.Type)})
 	}
@@ -196,7 +203,7 @@ func service(s ir.Service) Service {
 	return Service{Name: s.Name, Def: emit.Service(s.ID, s.Type)}
 }
 
-// Diagnostics are the problems in an error of [Compile].
+// Diagnostics returns the diagnostics in an error of [Compile].
 func Diagnostics(err error) diag.List {
 	var list diag.List
 	if errors.As(err, &list) {

@@ -66,7 +66,7 @@ func TestBounds(t *testing.T) {
 		return b.String()
 	}
 	for _, c := range []struct{ name, text, message string }{
-		{"calls that double", nested(40), "too large: inlined it has more than 200000 steps"},
+		{"calls that double", nested(40), "too large: with the functions that it calls, it has more than 200000 steps"},
 		{"types that double", data(60), "is too large: written out it has more than 10000 parts"},
 		{"brackets", job + "func f():\n  x = " + strings.Repeat("(", 100000) + "1" + strings.Repeat(")", 100000) + "\n", "less deeply nested brackets"},
 		{"types", "aqua B\n\nfunc f(x: " + strings.Repeat("[]", 100000) + "u8):\n  y = x\n", "less deeply nested brackets"},

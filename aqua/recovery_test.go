@@ -96,7 +96,7 @@ func TestPlaces(t *testing.T) {
 	for _, c := range []struct {
 		text, want string
 	}{
-		{b.String(), "p.aqua:167:6: error: function 'f': it is too large"},
+		{b.String(), "p.aqua:167:6: error: function 'f': too large"},
 		{"aqua P\n\nimport \"p.aqua\"\n", "p.aqua:3:8: error: Cycle loops detected in imports: p.aqua imports p.aqua"},
 	} {
 		self := func(_, path string) (Source, []string, bool) { return Source{path, c.text}, nil, true }

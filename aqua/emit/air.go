@@ -1,5 +1,5 @@
-// Package emit writes what a compilation gives: AIR trees, and the definitions
-// of functions and services that clients interpret.
+// Package emit writes the results of a compilation: AIR trees, and the definitions of
+// functions and services that clients interpret.
 package emit
 
 import (
@@ -7,18 +7,18 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/aquanode/aquanode/aqua/topology"
+	"github.com/aquanode/aquanode/aqua/step"
 	"github.com/aquanode/aquanode/interpreter/air"
 )
 
-// wideSeq is the number of steps above which a sequence is written as a balanced
-// tree. Up to it the steps are associated to the left, as the published compiler
-// does; a thousand steps that way would be a tree a thousand levels deep, and a
-// text that grows with the square of its length.
+// wideSeq is the number of steps above which a sequence becomes a balanced tree.
+// Shorter ones are associated to the left, as by the published compiler. A thousand
+// steps would then be a tree a thousand levels deep, and the length of its text would
+// grow with the square of the number of steps.
 const wideSeq = 256
 
-// AIR turns a tree without on-nodes into instructions. Their spans are not set.
-func AIR(n *topology.Node) air.Instr { return orNull(instr(n)) }
+// AIR turns a tree without on-nodes into instructions without spans.
+func AIR(n *step.Node) air.Instr { return orNull(instr(n)) }
 
 func orNull(i air.Instr) air.Instr {
 	if i == nil {
@@ -27,77 +27,77 @@ func orNull(i air.Instr) air.Instr {
 	return i
 }
 
-// instr is nil for what does nothing and can be left out.
-func instr(n *topology.Node) air.Instr {
+// instr returns nil for a step that does nothing and can be left out.
+func instr(n *step.Node) air.Instr {
 	switch op := n.Op.(type) {
-	case *topology.Seq:
+	case *step.SeqOp:
 		return joinSeq(steps(nil, n))
-	case *topology.Par:
+	case *step.ParOp:
 		return par(n)
-	case *topology.Xor:
+	case *step.XorOp:
 		return xor(n)
-	case *topology.Match:
+	case *step.MatchOp:
 		if op.Differ {
 			return &air.Mismatch{Left: value(op.L), Right: value(op.R), Body: body(n)}
 		}
 		return &air.Match{Left: value(op.L), Right: value(op.R), Body: body(n)}
-	case *topology.Fold:
-		f := &air.Fold{Iterable: value(op.In), Iterator: variable(topology.Var(op.Item)), Body: body(n), Last: &air.Null{}}
+	case *step.FoldOp:
+		f := &air.Fold{
+			Iterable: value(op.In), Iterator: variable(step.Var(op.Item)),
+			Body: body(n), Last: &air.Null{},
+		}
 		if op.Never {
 			f.Last = &air.Never{}
 		}
 		return f
-	case *topology.New:
+	case *step.NewOp:
 		if i := instr(n.Kids[0]); i != nil {
 			return &air.New{Var: variable(op.Var), Body: i}
 		}
 		return nil
-	case *topology.Null, *topology.Mark:
+	case *step.NullOp, *step.MarkOp:
 		return nil
 	}
 	return leaf(n)
 }
 
-func body(n *topology.Node) air.Instr { return orNull(instr(n.Kids[0])) }
+func body(n *step.Node) air.Instr { return orNull(instr(n.Kids[0])) }
 
-func leaf(n *topology.Node) air.Instr {
+func leaf(n *step.Node) air.Instr {
 	switch op := n.Op.(type) {
-	case *topology.Placed:
-		return placed(op)
-	case *topology.Ap:
+	case *step.CallOp:
+		return call(op)
+	case *step.CanonOp:
+		return &air.Canon{Peer: value(op.Peer), From: variable(op.From), Out: variable(op.Out)}
+	case *step.ApOp:
 		return &air.Ap{Arg: value(op.Arg), Out: variable(op.Out)}
-	case *topology.ApMap:
-		return &air.ApMap{Key: air.Value{Kind: air.String, Text: op.Key}, Arg: value(op.Arg), Map: variable(op.Map)}
-	case *topology.Fail:
+	case *step.ApMapOp:
+		key := air.Value{Kind: air.String, Text: op.Key}
+		return &air.ApMap{Key: key, Arg: value(op.Arg), Map: variable(op.Map)}
+	case *step.FailOp:
 		return &air.Fail{Of: value(op.Of)}
-	case *topology.Next:
-		return &air.Next{Iterator: variable(topology.Var(op.Item))}
+	case *step.NextOp:
+		return &air.Next{Iterator: variable(step.Var(op.Item))}
 	}
 	panic(fmt.Sprintf("emit: %T in a resolved tree", n.Op))
 }
 
-func placed(p *topology.Placed) air.Instr {
-	switch op := p.Op.(type) {
-	case *topology.Call:
-		c := &air.Call{Peer: value(p.Peer), Service: value(op.Service), Function: value(op.Function)}
-		for _, a := range op.Args {
-			c.Args = append(c.Args, value(a))
-		}
-		if op.Out != nil {
-			out := variable(*op.Out)
-			c.Out = &out
-		}
-		return c
-	case *topology.Canon:
-		return &air.Canon{Peer: value(p.Peer), From: variable(op.From), Out: variable(op.Out)}
+func call(op *step.CallOp) air.Instr {
+	c := &air.Call{Peer: value(op.Peer), Service: value(op.Service), Function: value(op.Function)}
+	for _, a := range op.Args {
+		c.Args = append(c.Args, value(a))
 	}
-	panic(fmt.Sprintf("emit: %T cannot be placed", p.Op))
+	if op.Out != nil {
+		out := variable(*op.Out)
+		c.Out = &out
+	}
+	return c
 }
 
-// steps are the instructions of a sequence and of the sequences directly in it.
-func steps(list []air.Instr, n *topology.Node) []air.Instr {
+// steps appends the instructions of a sequence and of the sequences directly in it.
+func steps(list []air.Instr, n *step.Node) []air.Instr {
 	for _, k := range n.Kids {
-		if _, ok := k.Op.(*topology.Seq); ok {
+		if _, ok := k.Op.(*step.SeqOp); ok {
 			list = steps(list, k)
 		} else if i := instr(k); i != nil {
 			list = append(list, i)
@@ -128,7 +128,7 @@ func balanced(list []air.Instr) air.Instr {
 	return &air.Seq{Left: balanced(list[:half]), Right: balanced(list[half:])}
 }
 
-func par(n *topology.Node) air.Instr {
+func par(n *step.Node) air.Instr {
 	var i air.Instr
 	for k, kid := range n.Kids {
 		branch := orNull(instr(kid))
@@ -144,7 +144,7 @@ func par(n *topology.Node) air.Instr {
 	return i
 }
 
-func xor(n *topology.Node) air.Instr {
+func xor(n *step.Node) air.Instr {
 	i := orNull(instr(n.Kids[0]))
 	for _, k := range n.Kids[1:] {
 		i = &air.Xor{Left: i, Right: orNull(instr(k))}
@@ -152,28 +152,28 @@ func xor(n *topology.Node) air.Instr {
 	return i
 }
 
-// clean spells a name as AIR allows: dots of module names become underscores.
+// clean makes a name valid in AIR: dots of module names become underscores.
 func clean(name string) string { return strings.ReplaceAll(name, ".", "_") }
 
-func variable(o topology.Operand) air.Var {
+func variable(o step.Operand) air.Var {
 	name := clean(o.Name)
 	switch o.Sort {
-	case topology.Stream:
+	case step.Stream:
 		return air.Var{Name: "$" + name, Kind: air.Stream}
-	case topology.Canonical:
+	case step.Canonical:
 		return air.Var{Name: "#" + name, Kind: air.CanonStream}
-	case topology.Map:
+	case step.Map:
 		return air.Var{Name: "%" + name, Kind: air.StreamMap}
 	}
 	return air.Var{Name: name, Kind: air.Scalar}
 }
 
-func value(o topology.Operand) air.Value {
-	if o.Sort == topology.Literal {
+func value(o step.Operand) air.Value {
+	if o.IsLiteral() {
 		return literal(o.Name)
 	}
 	v := air.Value{Kind: air.Variable, Lens: lens(o)}
-	if o.Name == ":error:" {
+	if o.Name == step.ErrorName {
 		v.Kind = air.Error
 		return v
 	}
@@ -181,7 +181,7 @@ func value(o topology.Operand) air.Value {
 	return v
 }
 
-func lens(o topology.Operand) air.Lens {
+func lens(o step.Operand) air.Lens {
 	l := air.Lens{Length: o.Length}
 	for _, s := range o.Lens {
 		switch {
@@ -197,7 +197,7 @@ func lens(o topology.Operand) air.Lens {
 	return l
 }
 
-// literal reads a literal as the program writes it.
+// literal parses the text of a literal.
 func literal(text string) air.Value {
 	switch text {
 	case "true", "false":

@@ -4,12 +4,12 @@ import (
 	"fmt"
 
 	"github.com/aquanode/aquanode/aqua/ir"
-	"github.com/aquanode/aquanode/aqua/topology"
+	"github.com/aquanode/aquanode/aqua/step"
 	"github.com/aquanode/aquanode/aqua/types"
 )
 
-// callValue evaluates the arguments of a call side by side, then calls. use says
-// what becomes of the results.
+// callValue evaluates the arguments of a call in parallel, then calls. use returns
+// the steps that use the results.
 func (in *inliner) callValue(v *ir.Call, e *env, use func([]binding) code) code {
 	in.step()
 	fn, c := in.value(v.Fn, e, false)
@@ -23,7 +23,7 @@ func (in *inliner) callValue(v *ir.Call, e *env, use func([]binding) code) code 
 	c = append(c, parallel(parts)...)
 	for i := range args {
 		if i < len(v.T.Args) && types.IsStream(v.T.Args[i].Type) && fn.arrow.fn != nil {
-			continue // a stream goes into a function as itself
+			continue // a function takes a stream as it is
 		}
 		o, freeze := in.frozen(args[i].Operand)
 		args[i].Operand = o
@@ -47,8 +47,8 @@ func (in *inliner) call(a *arrow, args []binding) ([]binding, code) {
 	return run(a, args)
 }
 
-// inline puts a function in place: its names are renamed, its arguments are
-// what was passed. A closure runs where it was made.
+// inline copies a function: its names are renamed, its arguments replaced by those
+// of the call. A closure runs where it was made.
 func (in *inliner) inline(a *arrow, args []binding) ([]binding, code) {
 	e := &env{vars: map[string]binding{}, rename: map[string]string{}, outer: a.env}
 	for _, n := range a.fn.Names {
@@ -61,12 +61,12 @@ func (in *inliner) inline(a *arrow, args []binding) ([]binding, code) {
 	results, rc := in.returns(a.fn.Returns, e)
 	c = append(c, rc...)
 	if a.mark != nil && len(c) > 0 {
-		c = code{topology.NewNode(&topology.At{Mark: a.mark}, c...)}
+		c = code{step.At(a.mark, c...)}
 	}
 	return results, c
 }
 
-// returns evaluates the returned values in their order, constructors last.
+// returns evaluates the returned values in order, constructors last.
 func (in *inliner) returns(values []ir.Value, e *env) ([]binding, code) {
 	results := make([]binding, len(values))
 	var c code
@@ -82,8 +82,8 @@ func (in *inliner) returns(values []ir.Value, e *env) ([]binding, code) {
 	return results, c
 }
 
-// returned evaluates a returned value. A name stands for what it is bound to,
-// even if that is a stream returned as an array: who uses it freezes it.
+// returned evaluates a returned value. A name stands for its binding, even a stream
+// that is returned as an array: its user freezes it.
 func (in *inliner) returned(v ir.Value, e *env) (binding, code) {
 	if x, ok := v.(*ir.Var); ok {
 		if b, ok := e.find(x.Name); ok {
@@ -93,29 +93,29 @@ func (in *inliner) returned(v ir.Value, e *env) (binding, code) {
 	return in.value(v, e, true)
 }
 
-func operands(list []binding) []topology.Operand {
-	out := make([]topology.Operand, len(list))
+func operands(list []binding) []step.Operand {
+	out := make([]step.Operand, len(list))
 	for i, b := range list {
 		out[i] = b.Operand
 	}
 	return out
 }
 
-// serviceCall calls a function of a service. A stream result is a stream of the
+// serviceCall calls a function of a service. A stream as its result belongs to the
 // current block.
 func (in *inliner) serviceCall(a *arrow, args []binding) ([]binding, code) {
 	out, results := in.output("ret", a.results)
-	n := topology.NewNode(&topology.Call{Service: *a.service, Function: text(a.name), Args: operands(args), Out: out})
+	n := step.Call(*a.service, step.Text(a.name), out, operands(args)...)
 	return results, code{n}
 }
 
-// output is the variable a call writes, if it has results.
-func (in *inliner) output(stem string, results []types.Type) (*topology.Operand, []binding) {
+// output returns the variable for the result of a call, nil if it has none.
+func (in *inliner) output(stem string, results []types.Type) (*step.Operand, []binding) {
 	if len(results) == 0 {
 		return nil, nil
 	}
 	name := in.fresh(stem)
-	o := topology.Var(name)
+	o := step.Var(name)
 	if types.IsStream(results[0]) {
 		o = in.stream(name)
 	}
@@ -129,7 +129,7 @@ func (in *inliner) callback(a *arrow, args []binding) ([]binding, code) {
 	return results, code{in.guarded(in.initiator(), code{n})}
 }
 
-// arrowOf is an arrow as a value.
+// arrowOf returns a function or a service as a value.
 func (in *inliner) arrowOf(v ir.Value, e *env) (binding, code) {
 	switch v := v.(type) {
 	case *ir.FuncRef:
@@ -147,9 +147,9 @@ func (in *inliner) arrowOf(v ir.Value, e *env) (binding, code) {
 		}
 		return b, c
 	}
-	panic(fmt.Sprintf("inline: %T is no arrow", v))
+	panic(fmt.Sprintf("inline: %T is not an arrow", v))
 }
 
-func serviceArrow(id topology.Operand, service, name string, t *types.Arrow) *arrow {
+func serviceArrow(id step.Operand, service, name string, t *types.Arrow) *arrow {
 	return &arrow{service: &id, name: name, title: service + "." + name, results: t.Results}
 }

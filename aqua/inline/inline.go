@@ -1,21 +1,21 @@
-// Package inline turns checked functions into trees in which nothing is left
-// to call but services: every function is put where it is called, closures and
-// abilities disappear, expressions become steps.
+// Package inline turns checked functions into trees of steps that call services
+// only: a function is copied to where it is called, closures and abilities
+// disappear, expressions become steps.
 //
-// [Export] wraps a function for the outside world: it fetches the relay and the
-// arguments from the host, runs the body and hands results and errors back.
+// [Export] wraps a function for its host: the script fetches the relay and the
+// arguments from the host, runs the body and returns results and errors to it.
 //
-// Each use of a function gives the names of its body fresh names: a name that
-// was not used yet stays as it is, later ones become name-0, name-1 and so on.
-// Steps and names are those of the published compiler wherever that is right;
-// the exceptions are listed at the places where they are made.
+// Each copy of a function renames what its body defines: a name that is not used
+// yet stays as it is, later ones become name-0, name-1 and so on. Steps and names
+// are those of the published compiler where its code is right; comments name the
+// exceptions.
 package inline
 
 import (
 	"fmt"
 
 	"github.com/aquanode/aquanode/aqua/ir"
-	"github.com/aquanode/aquanode/aqua/topology"
+	"github.com/aquanode/aquanode/aqua/step"
 	"github.com/aquanode/aquanode/aqua/types"
 )
 
@@ -32,14 +32,16 @@ type Options struct {
 // make a script of some 20 MB, more than a particle can carry.
 const maxSteps = 200_000
 
-// failure is what a function cannot be inlined for; it unwinds the inliner.
+// failure is a panic that unwinds the inliner and becomes the error of [Export].
 type failure string
 
 func (f failure) Error() string { return string(f) }
 
-// Export makes the tree of an exported function and the place it starts at.
-func Export(fn *ir.Func, opts Options) (root *topology.Node, start *topology.On, err error) {
-	in := &inliner{opts: opts, used: map[string]bool{}, counts: map[string]int{}, blockOf: map[string]int{}}
+// Export returns the tree of an exported function and the place where it starts.
+func Export(fn *ir.Func, opts Options) (root *step.Node, start *step.OnOp, err error) {
+	in := &inliner{
+		opts: opts, used: map[string]bool{}, counts: map[string]int{}, blockOf: map[string]int{},
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			f, ok := r.(failure)
@@ -68,11 +70,12 @@ type inliner struct {
 func (in *inliner) step() {
 	in.steps++
 	if in.steps > maxSteps {
-		panic(failure(fmt.Sprintf("it is too large: inlined it has more than %d steps", maxSteps)))
+		panic(failure(fmt.Sprintf(
+			"too large: with the functions that it calls, it has more than %d steps", maxSteps)))
 	}
 }
 
-// fresh gives a name that was not used before.
+// fresh returns a name that is not used yet.
 func (in *inliner) fresh(stem string) string {
 	name := stem
 	for in.used[name] {
@@ -84,9 +87,9 @@ func (in *inliner) fresh(stem string) string {
 	return name
 }
 
-// binding is what a name means: a value, an arrow or an ability.
+// binding is the meaning of a name: a value, an arrow or an ability.
 type binding struct {
-	topology.Operand
+	step.Operand
 	arrow   *arrow
 	ability map[string]binding
 }
@@ -94,17 +97,17 @@ type binding struct {
 // arrow is a function value. One of fn, service and callback is set.
 type arrow struct {
 	fn   *ir.Func
-	env  *env           // names the function captures
-	mark *topology.Node // where a closure was made, nil for functions that run where they are called
+	env  *env       // names the function captures
+	mark *step.Node // where a closure was made; nil for an arrow that runs where it is called
 
-	service  *topology.Operand // id
-	name     string            // function of the service
-	title    string            // name for tracing
+	service  *step.Operand // id
+	name     string        // function of the service
+	title    string        // name for tracing
 	results  []types.Type
 	callback string // name of an argument of the exported function
 }
 
-// env is the names of one use of a function.
+// env holds the names of one copy of a function.
 type env struct {
 	vars   map[string]binding
 	rename map[string]string
@@ -120,30 +123,23 @@ func (e *env) find(name string) (binding, bool) {
 	return binding{}, false
 }
 
-// name is the fresh name of a defined name.
+// name returns the fresh name of a defined name.
 func (e *env) name(defined string) string { return e.rename[defined] }
 
-// code is the steps that compute a value, with what it is then.
-type code []*topology.Node
+// code is a list of steps that run in sequence.
+type code []*step.Node
 
-func seq(kids ...*topology.Node) *topology.Node {
-	if len(kids) == 1 {
-		return kids[0]
-	}
-	return topology.NewNode(&topology.Seq{}, kids...)
-}
-
-// node makes the steps one, or nil if there are none.
-func (c code) node() *topology.Node {
+// node joins the steps into one, nil if there are none.
+func (c code) node() *step.Node {
 	if len(c) == 0 {
 		return nil
 	}
-	return seq(c...)
+	return step.Seq(c...)
 }
 
 // parallel runs independent computations side by side.
 func parallel(parts []code) code {
-	var nodes []*topology.Node
+	var nodes []*step.Node
 	for _, p := range parts {
 		if n := p.node(); n != nil {
 			nodes = append(nodes, n)
@@ -159,30 +155,28 @@ func parallel(parts []code) code {
 			}
 		}
 	}
-	return code{topology.NewNode(&topology.Par{}, nodes...)}
+	return code{step.Par(nodes...)}
 }
 
-var initPeer = topology.Lit("%init_peer_id%")
+var initPeer = step.Lit("%init_peer_id%")
 
 const relayName = "-relay-"
 
-// initiator is the place an exported function starts at.
-func (in *inliner) initiator() *topology.On {
-	on := &topology.On{Peer: initPeer}
+// initiator returns the place where an exported function starts.
+func (in *inliner) initiator() *step.OnOp {
+	on := &step.OnOp{Peer: initPeer}
 	if !in.opts.NoRelay {
-		on.Via = []topology.Operand{topology.Var(relayName)}
+		on.Via = []step.Operand{step.Var(relayName)}
 	}
 	return on
 }
 
-func text(s string) topology.Operand { return topology.Lit(`"` + s + `"`) }
-
-func call(service, function string, out *topology.Operand, args ...topology.Operand) *topology.Node {
-	return topology.NewNode(&topology.Call{Service: text(service), Function: text(function), Args: args, Out: out})
+func call(service, function string, out *step.Operand, args ...step.Operand) *step.Node {
+	return step.Call(step.Text(service), step.Text(function), out, args...)
 }
 
-func getData(name, out string) *topology.Node {
-	v := topology.Var(out)
+func getData(name, out string) *step.Node {
+	v := step.Var(out)
 	return call("getDataSrv", name, &v)
 }
 
@@ -191,7 +185,7 @@ func getData(name, out string) *topology.Node {
 //	(xor
 //	 (seq fetch the relay and the arguments, body, respond)
 //	 (call %init_peer_id% ("errorHandlingSrv" "error") [:error: 0]))
-func (in *inliner) export(fn *ir.Func) *topology.Node {
+func (in *inliner) export(fn *ir.Func) *step.Node {
 	var steps code
 	if !in.opts.NoRelay {
 		steps = append(steps, getData(relayName, relayName))
@@ -205,9 +199,9 @@ func (in *inliner) export(fn *ir.Func) *topology.Node {
 	results, body := in.call(&arrow{fn: fn, title: fn.Name}, args)
 	steps = append(steps, in.traced(fn.Name, body)...)
 	steps = append(steps, in.respond(fn, results)...)
-	return topology.NewNode(&topology.Xor{},
-		in.restrict(seq(steps...)),
-		call("errorHandlingSrv", "error", nil, topology.Var(":error:"), topology.Lit("0")))
+	return step.Xor(
+		in.restrict(step.Seq(steps...)),
+		call("errorHandlingSrv", "error", nil, step.Var(step.ErrorName), step.Lit("0")))
 }
 
 // argument fetches an argument. Arrows become callbacks; a stream is filled
@@ -216,19 +210,21 @@ func (in *inliner) argument(a types.Field) (binding, code) {
 	name := "-" + a.Name + "-arg-"
 	switch t := a.Type.(type) {
 	case *types.Arrow:
-		return binding{arrow: &arrow{callback: a.Name, results: t.Results, title: "init_peer_callable_" + a.Name}}, nil
+		return binding{arrow: &arrow{
+			callback: a.Name, results: t.Results, title: "init_peer_callable_" + a.Name,
+		}}, nil
 	case types.Stream:
 		items := in.fresh(a.Name + "-iter")
 		item := in.fresh(in.fresh(a.Name + "-item"))
-		stream := topology.Operand{Sort: topology.Stream, Name: name}
+		stream := step.StreamVar(name)
 		return binding{Operand: stream}, code{
 			getData(a.Name, items),
-			topology.NewNode(&topology.Fold{In: topology.Var(items), Item: item}, seq(
-				topology.NewNode(&topology.Ap{Arg: topology.Var(item), Out: stream}),
-				topology.NewNode(&topology.Next{Item: item}))),
+			step.Fold(step.Var(items), item, step.Seq(
+				step.Ap(step.Var(item), stream),
+				step.Next(item))),
 		}
 	}
-	return binding{Operand: topology.Var(name)}, code{getData(a.Name, name)}
+	return binding{Operand: step.Var(name)}, code{getData(a.Name, name)}
 }
 
 func (in *inliner) respond(fn *ir.Func, results []binding) code {
@@ -236,7 +232,7 @@ func (in *inliner) respond(fn *ir.Func, results []binding) code {
 		return nil
 	}
 	var freeze []code
-	var args []topology.Operand
+	var args []step.Operand
 	for _, r := range results {
 		o, c := in.frozen(r.Operand)
 		freeze = append(freeze, c)
@@ -245,43 +241,24 @@ func (in *inliner) respond(fn *ir.Func, results []binding) code {
 	return append(parallel(freeze), call("callbackSrv", "response", nil, args...))
 }
 
-// restrict limits the streams declared in the current block to a node and
-// starts afresh. Streams declared first are innermost.
-func (in *inliner) restrict(n *topology.Node) *topology.Node {
+// restrict limits the streams of the current block to a node. Those declared first
+// are innermost.
+func (in *inliner) restrict(n *step.Node) *step.Node {
 	for _, s := range in.streams {
-		n = topology.NewNode(&topology.New{Var: topology.Operand{Sort: topology.Stream, Name: s}}, n)
+		n = step.New(step.StreamVar(s), n)
 	}
 	in.streams = nil
 	return n
 }
 
-// idle tells whether nothing happens in a node. Marks may be in it.
-func idle(n *topology.Node) bool {
-	if n == nil {
-		return true
-	}
-	switch n.Op.(type) {
-	case *topology.Mark, *topology.Null:
-		return true
-	case *topology.Seq, *topology.New, *topology.At:
-		for _, k := range n.Kids {
-			if !idle(k) {
-				return false
-			}
-		}
-		return true
-	}
-	return false
-}
-
-// block makes a node of steps in which streams may be declared; make appends
-// what belongs inside the restriction. It is nil when there is nothing in it.
-func (in *inliner) block(make func() code) *topology.Node {
+// block returns the steps that make returns as one node, with the streams that
+// they declare restricted to it; nil if they do nothing.
+func (in *inliner) block(make func() code) *step.Node {
 	outer, outerBlock := in.streams, in.current
 	in.blocks++
 	in.streams, in.current = nil, in.blocks
 	n := make().node()
-	if idle(n) {
+	if n.Idle() {
 		n = nil
 	} else {
 		n = in.restrict(n)

@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"github.com/aquanode/aquanode/aqua/ir"
-	"github.com/aquanode/aquanode/aqua/topology"
+	"github.com/aquanode/aquanode/aqua/step"
 	"github.com/aquanode/aquanode/aqua/types"
 )
 
@@ -13,7 +13,7 @@ func number(n int64) *ir.Lit {
 	return &ir.Lit{Text: strconv.FormatInt(n, 10), T: types.SignedLit}
 }
 
-// integer is the number an operand is, if it is an integer literal of 64 bits.
+// integer parses an integer literal of 64 bits.
 func integer(text string) (int64, bool) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	return n, err == nil
@@ -29,7 +29,7 @@ func simplify(v *ir.Binary) ir.Value {
 	return rebuild(base, sum, v.T)
 }
 
-// rebuild writes base + sum, without what is not needed.
+// rebuild returns base + sum, in the shortest form.
 func rebuild(base ir.Value, sum int64, t types.Type) ir.Value {
 	switch {
 	case base == nil:
@@ -42,8 +42,8 @@ func rebuild(base ir.Value, sum int64, t types.Type) ir.Value {
 	return &ir.Binary{Op: "+", L: base, R: number(sum), T: t}
 }
 
-// gather splits a value into a part that is not known and a sum of literals. Of
-// differences, only those with a literal on the right are looked into.
+// gather splits a value into an unknown part and a sum of literals. It splits a
+// difference only if its right side is a literal.
 func gather(v ir.Value) (base ir.Value, sum int64) {
 	switch v := v.(type) {
 	case *ir.Lit:
@@ -79,8 +79,8 @@ func join(a, b ir.Value, t types.Type) ir.Value {
 	return &ir.Binary{Op: "+", L: a, R: b, T: t}
 }
 
-// operations are the service functions of operators; the name of a function is
-// also the stem of its result's name.
+// operations are the service functions of operators. The result is named after the
+// function.
 var operations = map[string]struct{ service, name string }{
 	"+": {"math", "add"}, "-": {"math", "sub"}, "*": {"math", "mul"}, "/": {"math", "div"},
 	"%": {"math", "rem"}, "**": {"math", "pow"}, "fmul": {"math", "fmul"},
@@ -108,15 +108,15 @@ func (in *inliner) binary(v ir.Value, e *env, flat bool) (binding, code) {
 	r, rc := operand(b.R, e, flat)
 	c := append(lc, rc...)
 	if text, ok := fold(b.Op, l, r); ok {
-		return binding{Operand: topology.Lit(text)}, c
+		return binding{Operand: step.Lit(text)}, c
 	}
 	o := operations[b.Op]
-	out := topology.Var(in.fresh(o.name))
+	out := step.Var(in.fresh(o.name))
 	return binding{Operand: out}, append(c, call(o.service, o.name, &out, l, r))
 }
 
-// term is an operand of a sum or a difference. It was simplified with the whole.
-func (in *inliner) term(v ir.Value, e *env, flat bool) (topology.Operand, code) {
+// term is an operand of a sum or a difference, which was simplified as a whole.
+func (in *inliner) term(v ir.Value, e *env, flat bool) (step.Operand, code) {
 	if b, ok := v.(*ir.Binary); ok && (b.Op == "+" || b.Op == "-") {
 		in.step()
 		r, c := in.binary(b, e, flat)
@@ -131,22 +131,22 @@ func (in *inliner) term(v ir.Value, e *env, flat bool) (topology.Operand, code) 
 func (in *inliner) logical(b *ir.Binary, e *env, flat bool, name, decides string) (binding, code) {
 	l, lc := in.data(b.L, e, flat)
 	r, rc := in.data(b.R, e, flat)
-	if l.Sort == topology.Literal {
+	if l.IsLiteral() {
 		if l.Name == decides {
 			return binding{Operand: l}, lc
 		}
 		return binding{Operand: r}, append(lc, rc...)
 	}
-	if r.Sort == topology.Literal && len(rc) == 0 {
+	if r.IsLiteral() && len(rc) == 0 {
 		if r.Name == decides {
 			return binding{Operand: r}, lc
 		}
 		return binding{Operand: l}, lc
 	}
-	out := topology.Var(in.fresh(name))
-	short := topology.NewNode(&topology.Match{L: l, R: topology.Lit(decides)}, topology.NewNode(&topology.Ap{Arg: l, Out: out}))
-	full := seq(append(rc, topology.NewNode(&topology.Ap{Arg: r, Out: out}))...)
-	return binding{Operand: out}, append(lc, xor(short, full))
+	out := step.Var(in.fresh(name))
+	short := step.Match(l, step.Lit(decides), step.Ap(l, out))
+	full := step.Seq(append(rc, step.Ap(r, out))...)
+	return binding{Operand: out}, append(lc, step.Xor(short, full))
 }
 
 func (in *inliner) equality(b *ir.Binary, e *env, flat bool) (binding, code) {
@@ -154,36 +154,36 @@ func (in *inliner) equality(b *ir.Binary, e *env, flat bool) (binding, code) {
 	r, rc := in.data(b.R, e, flat)
 	c := append(lc, rc...)
 	differ := b.Op == "!="
-	if l.Sort == topology.Literal && r.Sort == topology.Literal {
-		return binding{Operand: topology.Lit(strconv.FormatBool((l.Name == r.Name) != differ))}, c
+	if l.IsLiteral() && r.IsLiteral() {
+		return binding{Operand: step.Lit(strconv.FormatBool((l.Name == r.Name) != differ))}, c
 	}
 	name := "eq"
 	if differ {
 		name = "neq"
 	}
-	out := topology.Var(in.fresh(name))
-	test := topology.NewNode(&topology.Match{L: l, R: r, Differ: differ}, truth("true", out))
-	return binding{Operand: out}, append(c, xor(test, truth("false", out)))
+	out := step.Var(in.fresh(name))
+	test := step.Compare(l, r, differ, truth("true", out))
+	return binding{Operand: out}, append(c, step.Xor(test, truth("false", out)))
 }
 
-func truth(text string, out topology.Operand) *topology.Node {
-	return topology.NewNode(&topology.Ap{Arg: topology.Lit(text), Out: out})
+func truth(text string, out step.Operand) *step.Node {
+	return step.Ap(step.Lit(text), out)
 }
 
 func (in *inliner) not(v *ir.Not, e *env) (binding, code) {
 	x, c := in.data(v.X, e, false)
-	if x.Sort == topology.Literal {
-		return binding{Operand: topology.Lit(strconv.FormatBool(x.Name == "false"))}, c
+	if x.IsLiteral() {
+		return binding{Operand: step.Lit(strconv.FormatBool(x.Name == "false"))}, c
 	}
-	out := topology.Var(in.fresh("not"))
-	test := topology.NewNode(&topology.Match{L: x, R: topology.Lit("true")}, truth("false", out))
-	return binding{Operand: out}, append(c, xor(test, truth("true", out)))
+	out := step.Var(in.fresh("not"))
+	test := step.Match(x, step.Lit("true"), truth("false", out))
+	return binding{Operand: out}, append(c, step.Xor(test, truth("true", out)))
 }
 
-// fold computes an operation on integer literals, with the wrap-around of 64
-// bits. Division by zero is left to fail where it would.
-func fold(op string, l, r topology.Operand) (string, bool) {
-	if l.Sort != topology.Literal || r.Sort != topology.Literal {
+// fold computes an operation on integer literals, which wrap around at 64 bits. A
+// division by zero stays in the program and fails when it runs.
+func fold(op string, l, r step.Operand) (string, bool) {
+	if !l.IsLiteral() || !r.IsLiteral() {
 		return "", false
 	}
 	a, aok := integer(l.Name)

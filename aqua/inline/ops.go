@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/aquanode/aquanode/aqua/ir"
-	"github.com/aquanode/aquanode/aqua/topology"
+	"github.com/aquanode/aquanode/aqua/step"
 	"github.com/aquanode/aquanode/aqua/types"
 )
 
@@ -22,10 +22,10 @@ func (in *inliner) op(op ir.Op, e *env) code {
 		return in.par(op, e)
 	case *ir.Co:
 		body := in.op(op.Body, e)
-		if idle(body.node()) {
+		if body.node().Idle() {
 			return body
 		}
-		return code{topology.NewNode(&topology.Par{Detached: true}, body.node())}
+		return code{step.Detach(body.node())}
 	case *ir.On:
 		return in.on(op, e)
 	case *ir.If:
@@ -55,36 +55,34 @@ func (in *inliner) op(op ir.Op, e *env) code {
 }
 
 // stream declares a stream in the current block.
-func (in *inliner) stream(name string) topology.Operand {
+func (in *inliner) stream(name string) step.Operand {
 	if block, ok := in.blockOf[name]; !ok || block != in.current {
 		in.blockOf[name] = in.current
 		in.streams = append(in.streams, name)
 	}
-	return topology.Operand{Sort: topology.Stream, Name: name}
+	return step.StreamVar(name)
 }
 
-func null() *topology.Node { return topology.NewNode(&topology.Null{}) }
-
-// par: an empty branch is dropped, the other stays parallel to nothing.
+// par drops an empty branch and keeps the other parallel to null.
 func (in *inliner) par(op *ir.Par, e *env) code {
 	l, r := in.op(op.Left, e), in.op(op.Right, e)
 	left, right := l.node(), r.node()
 	switch {
-	case idle(left) && idle(right):
+	case left.Idle() && right.Idle():
 		return append(l, r...)
-	case idle(left):
-		return append(l, topology.NewNode(&topology.Par{}, right, null()))
-	case idle(right):
-		return append(r, topology.NewNode(&topology.Par{}, left, null()))
+	case left.Idle():
+		return append(l, step.Par(right, step.Null()))
+	case right.Idle():
+		return append(r, step.Par(left, step.Null()))
 	}
-	if p, ok := left.Op.(*topology.Par); ok && !p.Detached {
+	if p, ok := left.Op.(*step.ParOp); ok && !p.Detached {
 		left.Kids = append(left.Kids, right) // a par b par c is one par of three
 		return code{left}
 	}
-	return code{topology.NewNode(&topology.Par{}, left, right)}
+	return code{step.Par(left, right)}
 }
 
-// on carries the particle back when its body fails, and fails again:
+// on brings the particle back when its body fails, and raises the error again:
 //
 //	(xor BODY (seq hops (fail :error:)))
 func (in *inliner) on(op *ir.On, e *env) code {
@@ -92,23 +90,21 @@ func (in *inliner) on(op *ir.On, e *env) code {
 	return append(c, in.guarded(place, in.op(op.Body, e)))
 }
 
-func (in *inliner) guarded(place *topology.On, body code) *topology.Node {
-	n := topology.NewNode(place, body...)
+func (in *inliner) guarded(place *step.OnOp, body code) *step.Node {
+	n := step.On(place, body...)
 	if in.opts.NoXor {
 		return n
 	}
-	return topology.NewNode(&topology.Xor{}, n, rethrow())
+	return step.Xor(n, rethrow())
 }
 
-func rethrow() *topology.Node {
-	return topology.NewNode(&topology.Fail{Of: topology.Var(":error:")})
-}
+func rethrow() *step.Node { return step.Fail(step.ErrorName) }
 
 // place computes the peer and the relays of an on.
-func (in *inliner) place(op *ir.On, e *env) (*topology.On, code) {
+func (in *inliner) place(op *ir.On, e *env) (*step.OnOp, code) {
 	peer, c := in.value(op.Peer, e, false)
 	parts := []code{c}
-	on := &topology.On{Peer: peer.Operand}
+	on := &step.OnOp{Peer: peer.Operand}
 	var freeze code
 	for _, v := range op.Via {
 		r, c := in.value(v, e, false)
@@ -122,100 +118,105 @@ func (in *inliner) place(op *ir.On, e *env) (*topology.On, code) {
 	return on, append(parallel(parts), freeze...)
 }
 
-// Codes of the errors that match and mismatch fail with.
+// Codes of the errors that match and mismatch raise.
 const (
 	matchFailed    = "10001"
 	mismatchFailed = "10002"
 )
 
-// ifOp compares and runs a branch. An error of a branch is not taken for a
-// false condition: it is kept and raised again.
+// ifOp compares and runs a branch. An error of a branch is not taken for a false
+// condition: it is saved and raised again.
 //
-// The published compiler drops an empty branch before it tells the two apart,
-// so that "if c: nothing else: x" runs x when c is true. Here an empty branch
-// stays where it is.
+// The published compiler drops an empty branch too early: "if c: nothing else: x"
+// runs x when c is true. Here an empty branch keeps its position.
 func (in *inliner) ifOp(op *ir.If, e *env) code {
-	match, c := in.condition(op.Cond, e)
+	cond, c := in.condition(op.Cond, e)
 	then := in.branch(op.Then, e)
 	other := in.branch(op.Else, e)
 	if then == nil && other == nil {
 		return c
 	}
 	if then == nil {
-		then = null()
+		then = step.Null()
 	}
-	test := topology.NewNode(match, then)
+	test := cond.node(then)
 	if in.opts.NoXor {
 		if other == nil {
-			other = null()
+			other = step.Null()
 		}
-		return append(c, topology.NewNode(&topology.Xor{}, test, other))
+		return append(c, step.Xor(test, other))
 	}
-	return append(c, ifElse(test, other, match.Differ))
+	return append(c, ifElse(test, other, cond.differ))
 }
 
-func (in *inliner) branch(op ir.Op, e *env) *topology.Node {
+func (in *inliner) branch(op ir.Op, e *env) *step.Node {
 	if op == nil {
 		return nil
 	}
 	return in.block(func() code { return in.op(op, e) })
 }
 
-func scalar(name string) topology.Operand { return topology.Var(name) }
-
-func keep(from, to string) *topology.Node {
-	return topology.NewNode(&topology.Ap{Arg: scalar(from), Out: scalar(to)})
+func apError(from, to string) *step.Node {
+	return step.Ap(step.Var(from), step.Var(to))
 }
 
-func fail(name string) *topology.Node { return topology.NewNode(&topology.Fail{Of: scalar(name)}) }
-
-// errorIs runs n if the current error has a code.
-func errorIs(code string, n *topology.Node) *topology.Node {
-	field := scalar(":error:").With(topology.Step{Field: "error_code"})
-	return topology.NewNode(&topology.Match{L: field, R: topology.Lit(code)}, n)
+// errorIs runs n if the last error has a code.
+func errorIs(code string, n *step.Node) *step.Node {
+	field := step.Var(step.ErrorName).WithField("error_code")
+	return step.Match(field, step.Lit(code), n)
 }
 
-func restricted(n *topology.Node, names ...string) *topology.Node {
+func restricted(n *step.Node, names ...string) *step.Node {
 	for _, name := range names {
-		n = topology.NewNode(&topology.New{Var: scalar(name)}, n)
+		n = step.New(step.Var(name), n)
 	}
 	return n
 }
 
-func xor(a, b *topology.Node) *topology.Node { return topology.NewNode(&topology.Xor{}, a, b) }
-
-func ifElse(test, other *topology.Node, differ bool) *topology.Node {
+// ifElse runs test, a match or mismatch with the first branch, or other if it is
+// false. Any other error of test or other is saved and raised again.
+func ifElse(test, other *step.Node, differ bool) *step.Node {
 	code := matchFailed
 	if differ {
 		code = mismatchFailed
 	}
 	const ifError, elseError, both = "-if-error-", "-else-error-", "-if-else-error-"
 	if other == nil {
-		return restricted(xor(test, seq(
-			keep(":error:", ifError),
-			xor(errorIs(code, null()), fail(ifError)))), ifError)
+		return restricted(step.Xor(test, step.Seq(
+			apError(step.ErrorName, ifError),
+			step.Xor(errorIs(code, step.Null()), step.Fail(ifError)))), ifError)
 	}
-	return restricted(xor(test, seq(
-		keep(":error:", ifError),
-		xor(errorIs(code, other), seq(
-			keep(":error:", elseError),
-			xor(errorIs(matchFailed, keep(ifError, both)), keep(elseError, both)),
-			fail(both))))), ifError, elseError, both)
+	return restricted(step.Xor(test, step.Seq(
+		apError(step.ErrorName, ifError),
+		step.Xor(errorIs(code, other), step.Seq(
+			apError(step.ErrorName, elseError),
+			step.Xor(errorIs(matchFailed, apError(ifError, both)), apError(elseError, both)),
+			step.Fail(both))))), ifError, elseError, both)
 }
 
-// condition is a comparison if that is what is written, else a test for true.
-func (in *inliner) condition(v ir.Value, e *env) (*topology.Match, code) {
+// comparison is the test of an if.
+type comparison struct {
+	l, r   step.Operand
+	differ bool
+}
+
+func (c comparison) node(body *step.Node) *step.Node {
+	return step.Compare(c.l, c.r, c.differ, body)
+}
+
+// condition compares the sides of == and != directly, any other value with true.
+func (in *inliner) condition(v ir.Value, e *env) (comparison, code) {
 	b, ok := v.(*ir.Binary)
 	if !ok || b.Op != "==" && b.Op != "!=" {
 		o, c := in.value(v, e, false)
-		return &topology.Match{L: o.Operand, R: topology.Lit("true")}, c
+		return comparison{l: o.Operand, r: step.Lit("true")}, c
 	}
 	l, lc := in.data(b.L, e, false)
 	r, rc := in.data(b.R, e, false)
-	return &topology.Match{L: l, R: r, Differ: b.Op == "!="}, parallel([]code{lc, rc})
+	return comparison{l, r, b.Op == "!="}, parallel([]code{lc, rc})
 }
 
-// try: what cannot fail, because nothing is left of it, needs no handler.
+// try leaves out the handler of an empty body, which cannot fail.
 func (in *inliner) try(op *ir.Try, e *env) code {
 	body := in.block(func() code { return in.op(op.Body, e) })
 	handler := in.branch(op.Handler, e)
@@ -223,12 +224,12 @@ func (in *inliner) try(op *ir.Try, e *env) code {
 	case body == nil:
 		return nil
 	case handler == nil:
-		handler = null()
+		handler = step.Null()
 	}
-	return code{xor(body, handler)}
+	return code{step.Xor(body, handler)}
 }
 
-// loop is a fold; see the forms at its end. Iterating nothing vanishes.
+// loop is a fold. A loop over an empty literal is left out.
 func (in *inliner) loop(op *ir.For, e *env) code {
 	items, c := in.value(op.In, e, false)
 	o := items.Operand
@@ -237,30 +238,33 @@ func (in *inliner) loop(op *ir.For, e *env) code {
 		o, c = f, append(c, freeze...)
 	}
 	item := in.fresh(e.name(op.Item))
-	e.vars[op.Item] = binding{Operand: scalar(item)}
+	e.vars[op.Item] = binding{Operand: step.Var(item)}
 	body := in.block(func() code { return in.loopBody(op, e, item) })
-	if o.Sort == topology.Literal {
+	if o.IsLiteral() {
 		return c
 	}
 	if body == nil {
-		body = null()
+		body = step.Null()
 	}
-	fold := topology.NewNode(&topology.Fold{In: o, Item: item, Never: op.Mode != ir.InSeq && op.Mode != ir.UntilSuccess}, body)
+	fold := step.Wait(o, item, body)
+	if op.Mode == ir.InSeq || op.Mode == ir.UntilSuccess {
+		fold = step.Fold(o, item, body)
+	}
 	if op.Mode == ir.InPar || op.Mode == ir.Recursive {
-		return code{topology.NewNode(&topology.Par{Detached: true}, append(c, fold).node())}
+		return code{step.Detach(append(c, fold).node())}
 	}
 	return append(c, fold)
 }
 
-// loopBody is the body with the step to the next item.
+// loopBody is the body with the next of the fold.
 func (in *inliner) loopBody(op *ir.For, e *env, item string) code {
-	next := topology.NewNode(&topology.Next{Item: item})
+	next := step.Next(item)
 	if op.Mode == ir.UntilSuccess {
 		body := in.branch(op.Body, e)
 		if body == nil {
 			return nil
 		}
-		return code{xor(body, next)}
+		return code{step.Xor(body, next)}
 	}
 	body := in.op(op.Body, e)
 	if op.Mode == ir.ParSeq {
@@ -272,13 +276,13 @@ func (in *inliner) loopBody(op *ir.For, e *env, item string) code {
 	switch {
 	case op.Mode == ir.InSeq:
 		return append(body, next)
-	case idle(n):
-		return code{topology.NewNode(&topology.Par{}, next, null())}
+	case n.Idle():
+		return code{step.Par(next, step.Null())}
 	}
-	return code{topology.NewNode(&topology.Par{}, n, next)}
+	return code{step.Par(n, next)}
 }
 
-// invoke calls a function and gives its results their names.
+// invoke calls a function and names its results.
 func (in *inliner) invoke(op *ir.Invoke, e *env) code {
 	return in.callValue(op.Call, e, func(results []binding) (pushes code) {
 		for i, t := range op.Targets {
@@ -287,7 +291,7 @@ func (in *inliner) invoke(op *ir.Invoke, e *env) code {
 				continue
 			}
 			stream, _ := e.find(t.Name)
-			pushes = append(pushes, topology.NewNode(&topology.Ap{Arg: results[i].Operand, Out: stream.Operand}))
+			pushes = append(pushes, step.Ap(results[i].Operand, stream.Operand))
 		}
 		return pushes
 	})
@@ -300,14 +304,14 @@ func (in *inliner) push(op *ir.Push, e *env) code {
 }
 
 // append adds a value to a stream; a stream is added as an array.
-func (in *inliner) append(o, stream topology.Operand) code {
-	if o.Sort != topology.Stream {
-		return code{topology.NewNode(&topology.Ap{Arg: o, Out: stream})}
+func (in *inliner) append(o, stream step.Operand) code {
+	if !o.IsStream() {
+		return code{step.Ap(o, stream)}
 	}
-	canon := topology.Operand{Sort: topology.Canonical, Name: in.fresh("push-to-stream")}
+	canon := step.CanonVar(in.fresh("push-to-stream"))
 	return code{
-		topology.NewNode(&topology.Canon{From: o, Out: canon}),
-		topology.NewNode(&topology.Ap{Arg: canon, Out: stream}),
+		step.Canon(o, canon),
+		step.Ap(canon, stream),
 	}
 }
 
@@ -326,6 +330,6 @@ func (in *inliner) closure(op *ir.Closure, e *env) code {
 	if op.Detached {
 		return nil
 	}
-	a.mark = topology.NewNode(&topology.Mark{})
+	a.mark = step.Mark()
 	return code{a.mark}
 }

@@ -1,9 +1,9 @@
 package inline
 
-import "github.com/aquanode/aquanode/aqua/topology"
+import "github.com/aquanode/aquanode/aqua/step"
 
-// traced reports to the initiator that a call is entered, that it was left,
-// and with which error if it failed:
+// traced reports to the initiator that a call begins, that it ended, and its error
+// if it failed:
 //
 //	(seq
 //	 (par (call %init_peer_id% ("tracingSrv" "tracingEvent") [title "enter"]) (null))
@@ -11,25 +11,28 @@ import "github.com/aquanode/aquanode/aqua/topology"
 //	  (seq BODY (par (call .. [title "exit"]) (null)))
 //	  (seq (new -return-error-msg- report) (fail :error:))))
 //
-// Where nothing happens, nothing is reported.
+// A call without steps is not reported.
 func (in *inliner) traced(title string, body code) code {
-	if !in.opts.Tracing || idle(body.node()) {
+	if !in.opts.Tracing || body.node().Idle() {
 		return body
 	}
 	exit := append(body[:len(body):len(body)], in.event(title, "exit"))
-	return code{in.event(title, "enter"), xor(seq(exit...), seq(in.errorEvent(title), rethrow()))}
+	return code{
+		in.event(title, "enter"),
+		step.Xor(step.Seq(exit...), step.Seq(in.errorEvent(title), rethrow())),
+	}
 }
 
-func (in *inliner) event(title, what string) *topology.Node {
-	n := topology.NewNode(in.initiator(), call("tracingSrv", "tracingEvent", nil, text(title), text(what)))
-	return topology.NewNode(&topology.Par{Detached: true}, n)
+func (in *inliner) event(title, what string) *step.Node {
+	event := call("tracingSrv", "tracingEvent", nil, step.Text(title), step.Text(what))
+	return step.Detach(step.On(in.initiator(), event))
 }
 
-func (in *inliner) errorEvent(title string) *topology.Node {
-	message := scalar("-return-error-msg-")
-	reason := scalar(":error:").With(topology.Step{Field: "message"})
-	report := seq(
-		call("op", "concat_strings", &message, text("exit with error: "), reason),
-		call("tracingSrv", "tracingEvent", nil, text(title), message))
-	return topology.NewNode(in.initiator(), restricted(report, message.Name))
+func (in *inliner) errorEvent(title string) *step.Node {
+	message := step.Var("-return-error-msg-")
+	reason := step.Var(step.ErrorName).WithField("message")
+	report := step.Seq(
+		call("op", "concat_strings", &message, step.Text("exit with error: "), reason),
+		call("tracingSrv", "tracingEvent", nil, step.Text(title), message))
+	return step.On(in.initiator(), restricted(report, message.Name))
 }

@@ -7,18 +7,18 @@ import (
 	"strconv"
 
 	"github.com/aquanode/aquanode/aqua/ir"
-	"github.com/aquanode/aquanode/aqua/topology"
+	"github.com/aquanode/aquanode/aqua/step"
 	"github.com/aquanode/aquanode/aqua/types"
 )
 
-// value inlines an expression: what it is and the steps that compute it. With
-// flat set, fields are copied out of their values, because the place where the
-// value goes takes no lens, or because it must keep its value when named.
+// value inlines an expression: its operand and the steps that compute it. With flat
+// set, fields are copied out of their values: the operand goes where no lens is
+// allowed, or gets a name of its own.
 func (in *inliner) value(v ir.Value, e *env, flat bool) (binding, code) {
 	in.step()
 	switch v := v.(type) {
 	case *ir.Lit:
-		return binding{Operand: topology.Lit(v.Text)}, nil
+		return binding{Operand: step.Lit(v.Text)}, nil
 	case *ir.Var:
 		return in.variable(v, e)
 	case *ir.Field, *ir.Index:
@@ -53,76 +53,76 @@ func (in *inliner) value(v ir.Value, e *env, flat bool) (binding, code) {
 	panic(fmt.Sprintf("inline: unknown value %T", v))
 }
 
-// data is a value with a stream frozen.
-func (in *inliner) data(v ir.Value, e *env, flat bool) (topology.Operand, code) {
+// data is value, with a stream frozen.
+func (in *inliner) data(v ir.Value, e *env, flat bool) (step.Operand, code) {
 	b, c := in.value(v, e, flat)
 	o, freeze := in.frozen(b.Operand)
 	return o, append(c, freeze...)
 }
 
-// frozen is an operand that is no stream: a stream is canonicalised here and
-// now, a part of one too.
-func (in *inliner) frozen(o topology.Operand) (topology.Operand, code) {
-	if o.Sort != topology.Stream {
+// frozen canonicalizes a stream, or the stream that o is a part of. Other operands
+// stay as they are.
+func (in *inliner) frozen(o step.Operand) (step.Operand, code) {
+	if !o.IsStream() {
 		return o, nil
 	}
-	canon := topology.Operand{Sort: topology.Canonical, Name: in.fresh(o.Name + "_canon")}
-	from := topology.Operand{Sort: topology.Stream, Name: o.Name}
-	c := code{topology.NewNode(&topology.Canon{From: from, Out: canon})}
+	canon := step.CanonVar(in.fresh(o.Name + "_canon"))
+	from := step.StreamVar(o.Name)
+	c := code{step.Canon(from, canon)}
 	canon.Lens = o.Lens
 	return canon, c
 }
 
-// variable: a stream that has an array's type here was returned as one.
+// variable freezes a stream with the type of an array: a function returned it as one.
 func (in *inliner) variable(v *ir.Var, e *env) (binding, code) {
 	b, ok := e.find(v.Name)
-	if !ok { // the relay and the error
-		return binding{Operand: topology.Var(v.Name)}, nil
+	if !ok { // the relay or the error
+		return binding{Operand: step.Var(v.Name)}, nil
 	}
-	if b.Sort == topology.Stream && !types.IsStream(v.T) {
+	if b.IsStream() && !types.IsStream(v.T) {
 		o, c := in.frozen(b.Operand)
 		return binding{Operand: o}, c
 	}
 	return b, nil
 }
 
-// copied is the value in a variable of its own.
-func (in *inliner) copied(o topology.Operand) (topology.Operand, code) {
-	out := topology.Var(in.fresh(flatName(o)))
-	return out, code{topology.NewNode(&topology.Ap{Arg: o, Out: out})}
+// copied copies an operand to a variable of its own.
+func (in *inliner) copied(o step.Operand) (step.Operand, code) {
+	out := step.Var(in.fresh(flatName(o)))
+	return out, code{step.Ap(o, out)}
 }
 
-// flatName: the error has no name of its own that a variable could have.
-func flatName(o topology.Operand) string {
-	if o.Name == ":error:" {
+// flatName replaces the name of the error, which a variable cannot have.
+func flatName(o step.Operand) string {
+	if o.Name == step.ErrorName {
 		return "-error-_flat"
 	}
 	return o.Name + "_flat"
 }
 
-// named is a value that can take a lens: a literal is put into a variable.
-func (in *inliner) named(o topology.Operand) (topology.Operand, code) {
-	if o.Sort != topology.Literal {
+// named puts a literal into a variable, since a literal takes no lens.
+func (in *inliner) named(o step.Operand) (step.Operand, code) {
+	if !o.IsLiteral() {
 		return o, nil
 	}
-	ap, props := topology.Var(in.fresh("literal_ap")), topology.Var(in.fresh("literal_props"))
+	ap, props := step.Var(in.fresh("literal_ap")), step.Var(in.fresh("literal_props"))
 	return props, code{
-		topology.NewNode(&topology.Ap{Arg: o, Out: ap}),
-		topology.NewNode(&topology.Ap{Arg: ap, Out: props}),
+		step.Ap(o, ap),
+		step.Ap(ap, props),
 	}
 }
 
-// chain is fields and indexes of a value: root computes the value, indexes the
-// places of elements, each by itself, and flat the copies of fields.
+// chain is a value with fields and indexes: root computes the value, each of indexes
+// the index of an element, and flat copies fields.
 type chain struct {
 	binding
 	root    code
-	late    bool // the value is computed after the places
+	late    bool // the value is computed after the indexes
 	indexes []code
 	flat    code
 }
 
-// code is the steps of a chain. Places of elements do not depend on each other.
+// code returns the steps of a chain. Indexes do not depend on each other.
 func (c *chain) code() code {
 	if c.late {
 		return append(append(parallel(c.indexes), c.root...), c.flat...)
@@ -144,8 +144,8 @@ func (in *inliner) chain(v ir.Value, e *env, flat bool) *chain {
 		}
 		c := in.chain(v.X, e, flat)
 		in.open(c)
-		step, steps := in.accessor(v.I, e)
-		c.Operand = c.With(step)
+		a, steps := in.accessor(v.I, e)
+		c.Operand = c.With(a)
 		c.indexes = append(c.indexes, steps)
 		return c
 	}
@@ -153,8 +153,8 @@ func (in *inliner) chain(v ir.Value, e *env, flat bool) *chain {
 	return &chain{binding: b, root: steps, late: isLate(v)}
 }
 
-// isLate: results of services and abilities, and changed copies, are computed
-// after the index of the element that is wanted.
+// isLate reports whether v is computed after the index of its element: results of
+// services and abilities, and changed copies.
 func isLate(v ir.Value) bool {
 	switch v := v.(type) {
 	case *ir.Copy:
@@ -168,7 +168,7 @@ func isLate(v ir.Value) bool {
 	return false
 }
 
-// open makes the value of a chain one that takes a lens.
+// open makes the value of a chain take a lens.
 func (in *inliner) open(c *chain) {
 	o, freeze := in.frozen(c.Operand)
 	o, name := in.named(o)
@@ -185,40 +185,40 @@ func (in *inliner) field(c *chain, name string, flat bool) {
 		return
 	}
 	in.open(c)
-	c.Operand = c.With(topology.Step{Field: name})
+	c.Operand = c.WithField(name)
 	if flat {
 		o, steps := in.copied(c.Operand)
 		c.Operand, c.flat = o, append(c.flat, steps...)
 	}
 }
 
-// waits tells whether an index waits for an element of a stream, which is so
-// when the stream has a name.
-func (in *inliner) waits(v *ir.Index, e *env) (topology.Operand, bool) {
+// waits reports whether an index waits for an element of a stream: it does if the
+// stream has a name.
+func (in *inliner) waits(v *ir.Index, e *env) (step.Operand, bool) {
 	x, ok := v.X.(*ir.Var)
 	if !ok || !types.IsStream(x.T) {
-		return topology.Operand{}, false
+		return step.Operand{}, false
 	}
 	b, _ := e.find(x.Name)
-	return b.Operand, b.Sort == topology.Stream
+	return b.Operand, b.IsStream()
 }
 
-// accessor makes an index a step of a lens. A lens takes numbers and names only.
-func (in *inliner) accessor(i ir.Value, e *env) (topology.Step, code) {
+// accessor turns an index into an accessor, which takes numbers and names only.
+func (in *inliner) accessor(i ir.Value, e *env) (step.Accessor, code) {
 	b, c := in.value(i, e, true)
 	o := b.Operand
-	if o.Sort == topology.Literal {
+	if o.IsLiteral() {
 		if n, ok := integer(o.Name); !ok || n < 0 || n > math.MaxUint32 {
-			panic(failure("an index is " + o.Name + ", but elements are counted from 0 to 4294967295"))
+			panic(failure("index " + o.Name + " is not between 0 and 4294967295"))
 		}
-		return topology.Step{Index: o.Name}, c
+		return step.Accessor{Index: o.Name}, c
 	}
 	if len(o.Lens) > 0 || o.Length {
 		var fc code
 		o, fc = in.copied(o)
 		c = append(c, fc...)
 	}
-	return topology.Step{Var: o.Name}, c
+	return step.Accessor{Var: o.Name}, c
 }
 
 // gate waits for element i of a stream:
@@ -231,37 +231,35 @@ func (in *inliner) accessor(i ir.Value, e *env) (topology.Step, code) {
 //	   (never))
 //	  (canon PEER $s_test #s_result_canon)
 //	  (ap #s_result_canon s_gate)))
-func (in *inliner) gate(stream topology.Operand, i ir.Value, e *env) (binding, code) {
+func (in *inliner) gate(stream step.Operand, i ir.Value, e *env) (binding, code) {
 	count, c := in.value(simplify(&ir.Binary{Op: "+", L: i, R: number(1), T: i.Type()}), e, true)
 	name := stream.Name
-	test := topology.Operand{Sort: topology.Stream, Name: in.fresh(name + "_test")}
+	test := step.StreamVar(in.fresh(name + "_test"))
 	item := in.fresh(name + "_fold_var")
-	iter := topology.Operand{Sort: topology.Canonical, Name: in.fresh(name + "_iter_canon")}
-	result := topology.Operand{Sort: topology.Canonical, Name: in.fresh(name + "_result_canon")}
-	gate := topology.Var(in.fresh(name + "_gate"))
-	length := iter
-	length.Length = true
-	wait := topology.NewNode(&topology.Fold{In: stream, Item: item, Never: true}, seq(
-		topology.NewNode(&topology.Ap{Arg: topology.Var(item), Out: test}),
-		topology.NewNode(&topology.Canon{From: test, Out: iter}),
-		xor(topology.NewNode(&topology.Match{L: length, R: count.Operand}, null()),
-			topology.NewNode(&topology.Next{Item: item}))))
-	c = append(c, topology.NewNode(&topology.New{Var: test}, seq(wait,
-		topology.NewNode(&topology.Canon{From: test, Out: result}),
-		topology.NewNode(&topology.Ap{Arg: result, Out: gate}))))
-	if count.Sort == topology.Literal {
+	iter := step.CanonVar(in.fresh(name + "_iter_canon"))
+	result := step.CanonVar(in.fresh(name + "_result_canon"))
+	gate := step.Var(in.fresh(name + "_gate"))
+	wait := step.Wait(stream, item, step.Seq(
+		step.Ap(step.Var(item), test),
+		step.Canon(test, iter),
+		step.Xor(step.Match(iter.WithLength(), count.Operand, step.Null()),
+			step.Next(item))))
+	c = append(c, step.New(test, step.Seq(wait,
+		step.Canon(test, result),
+		step.Ap(result, gate))))
+	if count.IsLiteral() {
 		n, ok := integer(count.Name)
 		if !ok || n < 1 || n > math.MaxUint32 {
-			panic(failure("an index is " + strconv.FormatInt(n-1, 10) + ", but elements are counted from 0 to 4294967294"))
+			panic(failure(fmt.Sprintf("index %d is not between 0 and 4294967294", n-1)))
 		}
-		return binding{Operand: gate.With(topology.Step{Index: strconv.FormatInt(n-1, 10)})}, c
+		return binding{Operand: gate.With(step.Accessor{Index: strconv.FormatInt(n-1, 10)})}, c
 	}
-	idx := topology.Var(in.fresh(name + "_idx"))
-	c = append(c, call("math", "sub", &idx, count.Operand, topology.Lit("1")))
-	return binding{Operand: gate.With(topology.Step{Var: idx.Name})}, c
+	idx := step.Var(in.fresh(name + "_idx"))
+	c = append(c, call("math", "sub", &idx, count.Operand, step.Lit("1")))
+	return binding{Operand: gate.With(step.Accessor{Var: idx.Name})}, c
 }
 
-// length copies what is measured: ".length" is a lens of its own.
+// length copies the whole value first: nothing may stand before ".length" in a lens.
 func (in *inliner) length(v *ir.Length, e *env) (binding, code) {
 	b, c := in.value(v.X, e, true)
 	o, nc := in.named(b.Operand)
@@ -271,32 +269,31 @@ func (in *inliner) length(v *ir.Length, e *env) (binding, code) {
 		o, fc = in.copied(o)
 		c = append(c, fc...)
 	}
-	whole := topology.Var(in.fresh(o.Name + "_to_functor"))
-	if o.Sort == topology.Stream {
-		whole.Sort = topology.Canonical
-		c = append(c, topology.NewNode(&topology.Canon{From: o, Out: whole}))
+	whole := step.Var(in.fresh(o.Name + "_to_functor"))
+	if o.IsStream() {
+		whole.Sort = step.Canonical
+		c = append(c, step.Canon(o, whole))
 	} else {
-		c = append(c, topology.NewNode(&topology.Ap{Arg: o, Out: whole}))
+		c = append(c, step.Ap(o, whole))
 	}
-	out := topology.Var(in.fresh(o.Name + "_length"))
-	whole.Length = true
-	return binding{Operand: out}, append(c, topology.NewNode(&topology.Ap{Arg: whole, Out: out}))
+	out := step.Var(in.fresh(o.Name + "_length"))
+	return binding{Operand: out}, append(c, step.Ap(whole.WithLength(), out))
 }
 
 // canon freezes a stream that is returned.
 func (in *inliner) canon(v *ir.Canon, e *env) (binding, code) {
 	b, c := in.value(v.X, e, true)
-	if b.Sort != topology.Stream {
+	if !b.IsStream() {
 		return b, c
 	}
-	canon := topology.Operand{Sort: topology.Canonical, Name: in.fresh(fmt.Sprintf("-%s-fix-%d", v.Name, v.N))}
-	flat := topology.Var(in.fresh(fmt.Sprintf("-%s-flat-%d", v.Name, v.N)))
+	canon := step.CanonVar(in.fresh(fmt.Sprintf("-%s-fix-%d", v.Name, v.N)))
+	flat := step.Var(in.fresh(fmt.Sprintf("-%s-flat-%d", v.Name, v.N)))
 	return binding{Operand: flat}, append(c,
-		topology.NewNode(&topology.Canon{From: b.Operand, Out: canon}),
-		topology.NewNode(&topology.Ap{Arg: canon, Out: flat}))
+		step.Canon(b.Operand, canon),
+		step.Ap(canon, flat))
 }
 
-// collection collects items in a stream.
+// collection appends items to a stream.
 func (in *inliner) collection(v *ir.Collection, e *env) (binding, code) {
 	switch v.T.(type) {
 	case types.Stream:
@@ -304,7 +301,7 @@ func (in *inliner) collection(v *ir.Collection, e *env) (binding, code) {
 	case types.Option:
 		return in.optionOf(v, e)
 	}
-	stream := topology.Operand{Sort: topology.Stream, Name: in.fresh("array-inline")}
+	stream := step.StreamVar(in.fresh("array-inline"))
 	var c code
 	for _, item := range v.Items {
 		b, ic := in.value(item, e, false)
@@ -313,29 +310,29 @@ func (in *inliner) collection(v *ir.Collection, e *env) (binding, code) {
 	return in.collected(stream, c)
 }
 
-// collected freezes the stream that a collection was put into.
-func (in *inliner) collected(stream topology.Operand, c code) (binding, code) {
-	canon := topology.Operand{Sort: topology.Canonical, Name: in.fresh(stream.Name)}
-	c = append(c, topology.NewNode(&topology.Canon{From: stream, Out: canon}))
-	return binding{Operand: canon}, code{topology.NewNode(&topology.New{Var: stream}, seq(c...))}
+// collected freezes the stream of a collection.
+func (in *inliner) collected(stream step.Operand, c code) (binding, code) {
+	canon := step.CanonVar(in.fresh(stream.Name))
+	c = append(c, step.Canon(stream, canon))
+	return binding{Operand: canon}, code{step.New(stream, step.Seq(c...))}
 }
 
 // optionOf takes the first item that can be evaluated.
 func (in *inliner) optionOf(v *ir.Collection, e *env) (binding, code) {
-	stream := topology.Operand{Sort: topology.Stream, Name: in.fresh("option-inline")}
-	var choice *topology.Node
+	stream := step.StreamVar(in.fresh("option-inline"))
+	var choice *step.Node
 	for _, item := range v.Items {
 		b, c := in.value(item, e, false)
 		n := append(c, in.append(b.Operand, stream)...).node()
 		if choice != nil {
-			n = xor(choice, n)
+			n = step.Xor(choice, n)
 		}
 		choice = n
 	}
-	return in.collected(stream, code{xor(choice, null())})
+	return in.collected(stream, code{step.Xor(choice, step.Null())})
 }
 
-// streamOf fills a stream of the current block.
+// streamOf appends the items to a stream of the current block.
 func (in *inliner) streamOf(v *ir.Collection, e *env) (binding, code) {
 	stream := in.stream(e.name(v.Name))
 	var parts []code
@@ -348,7 +345,7 @@ func (in *inliner) streamOf(v *ir.Collection, e *env) (binding, code) {
 	return binding{Operand: stream}, append(parallel(parts), pushes...)
 }
 
-// make builds an object in a map, or an ability of its parts.
+// make builds an object in a map, or an ability of its fields.
 func (in *inliner) make(v *ir.Make, e *env) (binding, code) {
 	values, c := in.fields(v.Fields, e)
 	if v.T.Kind != types.Data {
@@ -377,7 +374,7 @@ func (in *inliner) fields(list []ir.Named, e *env) ([]namedBinding, code) {
 	for _, f := range list {
 		b, c := in.value(f.Value, e, false)
 		parts = append(parts, c)
-		if !types.IsStream(f.Value.Type()) || b.Sort != topology.Stream {
+		if !types.IsStream(f.Value.Type()) || !b.IsStream() {
 			values = append(values, namedBinding{f.Name, b})
 			continue
 		}
@@ -388,19 +385,19 @@ func (in *inliner) fields(list []ir.Named, e *env) ([]namedBinding, code) {
 	return values, append(parallel(parts), freeze...)
 }
 
-// object puts pairs into a map and makes it a value.
-func (in *inliner) object(stem string, values []namedBinding) (topology.Operand, code) {
-	out := topology.Var(in.fresh(stem))
-	m := topology.Operand{Sort: topology.Map, Name: in.fresh(out.Name + "_map")}
+// object inserts fields into a map and canonicalizes it to a scalar.
+func (in *inliner) object(stem string, values []namedBinding) (step.Operand, code) {
+	out := step.Var(in.fresh(stem))
+	m := step.MapVar(in.fresh(out.Name + "_map"))
 	var c code
 	for _, f := range values {
-		c = append(c, topology.NewNode(&topology.ApMap{Key: f.name, Arg: f.Operand, Map: m}))
+		c = append(c, step.ApMap(f.name, f.Operand, m))
 	}
-	c = append(c, topology.NewNode(&topology.Canon{From: m, Out: out}))
-	return out, code{topology.NewNode(&topology.New{Var: m}, seq(c...))}
+	c = append(c, step.Canon(m, out))
+	return out, code{step.New(m, step.Seq(c...))}
 }
 
-// copy makes an object of the fields that are kept, then those that are new.
+// copy builds an object of the unchanged fields, then the new ones.
 func (in *inliner) copy(v *ir.Copy, e *env) (binding, code) {
 	b, c := in.value(v.X, e, true)
 	base, nc := in.named(b.Operand)
@@ -413,7 +410,8 @@ func (in *inliner) copy(v *ir.Copy, e *env) (binding, code) {
 	var all []namedBinding
 	for _, f := range v.T.Fields {
 		if !replaced[f.Name] {
-			all = append(all, namedBinding{f.Name, binding{Operand: base.With(topology.Step{Field: f.Name})}})
+			field := binding{Operand: base.WithField(f.Name)}
+			all = append(all, namedBinding{f.Name, field})
 		}
 	}
 	o, oc := in.object(v.T.Name+"_obj_copy", append(all, values...))

@@ -1,22 +1,27 @@
 package topology
 
-import "slices"
+import (
+	"slices"
+	"strings"
+
+	"github.com/aquanode/aquanode/aqua/step"
+)
 
 // place is where a node runs: the enclosing on-nodes, innermost first. The zero
 // place is nowhere: the last relay of a place without relays.
 type place struct {
-	on    *On
+	on    *step.OnOp
 	outer *place
 	depth int
-	key   string // of the innermost on
+	key   string // of the innermost on, as text
 }
 
 var nowhere = &place{}
 
-func newPlace(on *On, outer *place) *place {
-	p := &place{on: on, depth: 1, key: on.Peer.key()}
+func newPlace(on *step.OnOp, outer *place) *place {
+	p := &place{on: on, depth: 1, key: key(on.Peer)}
 	for _, v := range on.Via {
-		p.key += " via " + v.key()
+		p.key += " via " + key(v)
 	}
 	if on.ToRelay {
 		p.key += " to relay"
@@ -28,15 +33,34 @@ func newPlace(on *On, outer *place) *place {
 	return p
 }
 
-// peer is the peer of a place as text, "" nowhere.
-func (p *place) peer() string {
-	if p.on == nil {
-		return ""
+// key returns an operand as text: two are written the same way if their keys are equal.
+func key(o step.Operand) string {
+	if len(o.Lens) == 0 && !o.Length {
+		return string('0'+byte(o.Sort)) + o.Name
 	}
-	return p.on.Peer.key()
+	var b strings.Builder
+	b.WriteString(string('0'+byte(o.Sort)) + o.Name)
+	if o.Length {
+		b.WriteString(".length")
+	}
+	for _, a := range o.Lens {
+		b.WriteString("." + a.Field + "[" + a.Index + "|" + a.Var + "]")
+	}
+	return b.String()
 }
 
-// same compares places by what is written, not by where.
+// isAt reports whether the peer of a place is peer.
+func (p *place) isAt(peer step.Operand) bool { return p.on != nil && p.on.Peer.Same(peer) }
+
+// samePeer reports whether two places have the same peer. Nowhere has none.
+func (p *place) samePeer(q *place) bool {
+	if p.on == nil || q.on == nil {
+		return p.on == q.on
+	}
+	return p.isAt(q.on.Peer)
+}
+
+// same compares places by how they are written.
 func (p *place) same(q *place) bool {
 	for p != q {
 		if p == nil || q == nil || p.depth != q.depth || p.key != q.key {
@@ -47,8 +71,8 @@ func (p *place) same(q *place) bool {
 	return true
 }
 
-// apart are the ons of two places that are not one and the same, from the outermost in, and what
-// is around them, which may be nil.
+// apart returns the ons of two places that are not the same node, the outermost first, and the
+// place around them, which may be nil.
 func apart(p, q *place) (ps, qs []*place, around *place) {
 	for p != q {
 		pd, qd := depthOf(p), depthOf(q)
@@ -71,7 +95,7 @@ func depthOf(p *place) int {
 	return p.depth
 }
 
-// inside is nil for the places that are nowhere.
+// inside returns nil for nowhere.
 func inside(p *place) *place {
 	if p == nowhere {
 		return nil
@@ -79,7 +103,7 @@ func inside(p *place) *place {
 	return p
 }
 
-// common is how many outermost ons two lists share.
+// common counts the outermost ons that two lists share.
 func common(a, b []*place) int {
 	n := 0
 	for n < len(a) && n < len(b) && a[n].key == b[n].key {
@@ -88,7 +112,7 @@ func common(a, b []*place) int {
 	return n
 }
 
-// sharedPlace is the part that two places share, from outside in, or nil. Nil at first is any place.
+// sharedPlace returns the outer part that two places share, or nil. A nil p stands for any place.
 func sharedPlace(p, q *place) *place {
 	if p == nil {
 		return q
@@ -100,73 +124,73 @@ func sharedPlace(p, q *place) *place {
 	return around
 }
 
-// relay is the place at the last relay on the way to p: ons without relays are
-// left, the first with relays is replaced by its last relay.
+// relay returns the place of the last relay on the way to p: it leaves ons without
+// relays, and replaces the first that has some by its last relay.
 func (p *place) relay() *place {
 	for ; p != nil && p.on != nil; p = p.outer {
 		if n := len(p.on.Via); n > 0 {
-			return newPlace(&On{Peer: p.on.Via[n-1], Via: p.on.Via[:n-1]}, p.outer)
+			return newPlace(&step.OnOp{Peer: p.on.Via[n-1], Via: p.on.Via[:n-1]}, p.outer)
 		}
 	}
 	return nowhere
 }
 
-// atRelay tells whether the peer of a place is the last relay of the on around it.
+// atRelay reports whether the peer of a place is the last relay of the on around it.
 func (p *place) atRelay() bool {
 	if p.outer == nil {
 		return false
 	}
 	via := p.outer.on.Via
-	return len(via) > 0 && via[len(via)-1].key() == p.peer()
+	return len(via) > 0 && p.isAt(via[len(via)-1])
 }
 
-// relays tells whether the next on inside p, on the way to a place, has p's
-// peer as its last relay. It must be visited then, though nothing runs on it:
+// relays reports whether the next on inside p, on the way to a place, has p's peer as
+// its last relay. The peer must be visited then, though nothing runs on it:
 // "on r: on x via r: f()". The published compiler leaves it out.
 func (p *place) relays(to *place) bool {
 	for ; to != nil && to.outer != nil; to = to.outer {
 		if to.outer.same(p) {
 			via := to.on.Via
-			return len(via) > 0 && via[len(via)-1].key() == p.peer()
+			return len(via) > 0 && p.isAt(via[len(via)-1])
 		}
 	}
 	return false
 }
 
-// route is the peers to visit between two places, without their own peers.
-func route(from, to *place) []Operand {
+// route returns the peers to visit between two places, without their own peers.
+func route(from, to *place) []step.Operand {
 	hops := walk(from, to)
-	if len(hops) > 0 && hops[0].key() == from.peer() {
+	if len(hops) > 0 && from.isAt(hops[0]) {
 		hops = hops[1:]
 	}
-	if n := len(hops); n > 0 && hops[n-1].key() == to.peer() {
+	if n := len(hops); n > 0 && to.isAt(hops[n-1]) {
 		hops = hops[:n-1]
 	}
 	return hops
 }
 
 // arrive is route with the peer of the target at its end.
-func arrive(from, to *place) []Operand {
+func arrive(from, to *place) []step.Operand {
 	hops := route(from, to)
 	n := len(hops)
-	if to == nowhere || n > 0 && hops[n-1].key() == to.peer() {
+	if to == nowhere || n > 0 && to.isAt(hops[n-1]) {
 		return hops
 	}
 	return append(hops, to.on.Peer)
 }
 
-// walk is the way between two places: out of the ons they do not share, over
-// their relays in the reverse order, and into the others. When a peer comes
-// again, the way between is cut out.
-func walk(from, to *place) []Operand {
+// walk returns the way between two places: out of the ons that they do not share, over
+// their relays in reverse order, and into the others. If a peer appears twice, the way
+// between is cut out.
+func walk(from, to *place) []step.Operand {
 	outward, inward := parts(from, to)
 	if len(outward)+len(inward) == 0 {
 		return nil
 	}
-	var hops []Operand
-	add := func(p Operand) {
+	var hops []step.Operand
+	add := func(p step.Operand) {
 		for i, old := range hops {
-			if old.key() == p.key() {
+			if old.Same(p) {
 				hops = hops[:i+1]
 				return
 			}
@@ -193,8 +217,8 @@ func walk(from, to *place) []Operand {
 	return hops
 }
 
-// parts are the ons that only one of the places has. If that leaves nothing of
-// one of them, the innermost shared on is part of it, unless the peer stays the same.
+// parts returns the ons that only one of the places has. If one of them has none, the
+// innermost shared on is its part, unless both have the same peer.
 func parts(from, to *place) (outward, inward []*place) {
 	outward, inward, shared := apart(inside(from), inside(to))
 	n := common(outward, inward)
@@ -202,7 +226,7 @@ func parts(from, to *place) (outward, inward []*place) {
 		shared = outward[n-1]
 	}
 	outward, inward = outward[n:], inward[n:]
-	if shared != nil && from.peer() != to.peer() {
+	if shared != nil && !from.samePeer(to) {
 		switch {
 		case len(outward) == 0:
 			outward = []*place{shared}

@@ -3,6 +3,8 @@ package topology
 import (
 	"strings"
 	"testing"
+
+	"github.com/aquanode/aquanode/aqua/step"
 )
 
 // at makes a place of "peer via relay relay / peer ...", the outermost first.
@@ -10,16 +12,16 @@ func at(text string) *place {
 	var p *place
 	for _, part := range strings.Split(text, "/") {
 		peer, via, _ := strings.Cut(strings.TrimSpace(part), " via ")
-		on := &On{Peer: Var(peer)}
+		on := &step.OnOp{Peer: step.Var(peer)}
 		for _, r := range strings.Fields(via) {
-			on.Via = append(on.Via, Var(r))
+			on.Via = append(on.Via, step.Var(r))
 		}
 		p = newPlace(on, p)
 	}
 	return p
 }
 
-func names(list []Operand) string {
+func names(list []step.Operand) string {
 	var out []string
 	for _, o := range list {
 		out = append(out, o.Name)
