@@ -293,7 +293,10 @@ func (d *Dispatcher) admit(of share.Owner, p *particle.Particle, scope Scope, cl
 	if err == nil && a == nil {
 		// Verifying takes 50 us and must not happen under the lock. Two first arrivals at
 		// once are both verified.
-		if err = verify(); err == nil {
+		if err = d.overQuota(of, p); err == nil {
+			err = verify()
+		}
+		if err == nil {
 			a, err = d.findOrAdd(of, p, scope, closure)
 		}
 	}
@@ -335,12 +338,12 @@ func (d *Dispatcher) find(of share.Owner, p *particle.Particle, scope Scope) (*a
 // findOrAdd gives the actor of a verified particle; nil when it has ended meanwhile.
 func (d *Dispatcher) findOrAdd(of share.Owner, p *particle.Particle, scope Scope, closure services.Handler) (*actor, error) {
 	if err := d.ledger.Enter(of); err != nil {
-		return nil, fmt.Errorf("%w: %w", journal.TooMany, err)
+		return nil, fmt.Errorf("%w: %w", refusals[share.Live], err)
 	}
 	size := baseSize(p)
 	if err := d.ledger.Grow(of, share.Particles, size); err != nil {
 		d.ledger.Leave(of)
-		return nil, fmt.Errorf("%w: %w", journal.Overload, err)
+		return nil, fmt.Errorf("%w: %w", refusals[share.Memory], err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -477,6 +477,82 @@ func TestDisplaced(t *testing.T) {
 	}
 }
 
+// The signature of a particle whose owner has all that it may is not verified. One that is forged
+// takes nothing from the init peer it names.
+func TestOverQuotaIsNotVerified(t *testing.T) {
+	for name, c := range map[string]struct {
+		limit  func(*Config)
+		reason journal.Reason
+	}{
+		"memory": {func(c *Config) { c.Memory = 400_000 }, journal.Overload},
+		"live":   {func(c *Config) { c.Particles = 400 }, journal.TooMany},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, func(in string) interpreter.Outcome {
+					if strings.HasPrefix(in, "x") {
+						return asks("slow")
+					}
+					return interpreter.Outcome{} // the call was refused
+				}, c.limit)
+				defer h.Close()
+				h.calls["slow"] = result(time.Hour, "never")
+				verified := 0
+				deliver := func(remote string, p *particle.Particle) error {
+					of := share.Owner{Range: remote, Remote: remote, Init: p.InitPeerID}
+					err := h.Dispatcher.deliver(of, remote, p, h.cfg.Host, nil, func() error { verified++; return p.Verify() })
+					synctest.Wait()
+					return err
+				}
+				forged := func(n byte) *particle.Particle {
+					p := newParticle(n, "x")
+					p.Signature[7] ^= 1
+					return p
+				}
+				var err error
+				for n := 0; err == nil; n++ {
+					if n > 400 {
+						t.Fatal("the quota was not reached")
+					}
+					err = deliver("r", newParticle(2, "x"))
+				}
+				admitted := verified
+				held := h.ledger.Held(share.Memory)
+				for range 50 {
+					for _, p := range []*particle.Particle{newParticle(2, "x"), forged(2)} {
+						if err := deliver("r", p); !errors.Is(err, c.reason) {
+							t.Fatalf("over the quota: %v", err)
+						}
+					}
+				}
+				if verified != admitted {
+					t.Errorf("%d signatures were verified of an owner over its quota", verified-admitted)
+				}
+				for _, remote := range []string{"r", "s"} { // behind the same remote and another one
+					for _, n := range []byte{3, 2} {
+						err := deliver(remote, forged(n))
+						if full := remote == "r" && n == 2; !full && !errors.Is(err, particle.ErrSignature) {
+							t.Errorf("forged, by %s: %v", remote, err)
+						}
+					}
+				}
+				if got := h.ledger.Held(share.Memory); got != held {
+					t.Errorf("forged particles changed what is held from %d to %d", held, got)
+				}
+				if n := h.journal().Count(journal.Ended, ""); n != 0 {
+					t.Errorf("%d particles had to make room for forged ones", n)
+				}
+				if err := deliver("r", newParticle(3, "x")); err != nil {
+					t.Errorf("one with a small share: %v", err)
+				}
+				if err := deliver("s", newParticle(2, "x")); err != nil {
+					t.Errorf("the same init peer by another remote: %v", err)
+				}
+			})
+		})
+	}
+}
+
 // An init peer with many particles gets its turns, not all of them.
 func TestFairness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -57,6 +57,27 @@ func (d *Dispatcher) bookRates(o share.Owner, p *particle.Particle, now time.Tim
 	r.bytes.book(now, len(p.Script)+len(p.Data), d.cfg.ByteRate)
 }
 
+// refusals are why a new particle is refused for which a resource has no room.
+var refusals = map[share.Resource]journal.Reason{share.Live: journal.TooMany, share.Memory: journal.Overload}
+
+// overQuota reports that the owner of a new particle has all that it may, before a signature is
+// verified for nothing. Nothing is booked, and room is made only by letting the owner's own
+// particles rest: whether the init peer signed this one is not known yet. Where others hold more
+// than the owner, they make room once the signature is good.
+func (d *Dispatcher) overQuota(of share.Owner, p *particle.Particle) error {
+	full := d.ledger.Full(of, baseSize(p))
+	if full == nil || full.Depth == 0 {
+		return nil
+	}
+	if _, others := d.ledger.Largest(of, full.What, full.Depth); others {
+		return nil
+	}
+	if d.displace(of, full.What, full.Missing(), false) > 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", refusals[full.What], full)
+}
+
 // forgetRates looks at some rates and forgets those at rest. As it goes with every new one, all
 // have their turn.
 func (d *Dispatcher) forgetRates(now time.Time) {

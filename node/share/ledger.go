@@ -81,6 +81,21 @@ func (e *ErrFull) Error() string {
 	return fmt.Sprintf("%d more %s, with %d held: the limit of the %s is %d", e.Asked, e.What, e.Held, levelNames[e.Depth], e.Limit)
 }
 
+// Missing is how much has to be given back before what was asked for fits, and some more, so
+// that the next one does not have to ask again.
+func (e *ErrFull) Missing() int64 { return max(e.Held+e.Asked-e.Limit, e.Limit/256) }
+
+// Full reports what of a new particle of n bytes does not fit in the accounts of an owner, nil
+// when all does. It books nothing and asks nobody to make room.
+func (l *Ledger) Full(o Owner, n int64) *ErrFull {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if full := l.check(o, Live, 1); full != nil {
+		return full
+	}
+	return l.check(o, Memory, n)
+}
+
 // Grow books n bytes for an owner; n < 0 gives back. It fails with an *ErrFull.
 func (l *Ledger) Grow(o Owner, k Kind, n int64) error { return l.addOrReclaim(o, Memory, n, k) }
 
@@ -107,8 +122,7 @@ func (l *Ledger) Force(o Owner, k Kind, n int64) {
 func (l *Ledger) addOrReclaim(o Owner, what Resource, n int64, k Kind) error {
 	full := l.add(o, what, n, k)
 	if full != nil && l.Reclaim != nil {
-		// Some more than what is asked, so that the next one does not have to ask again.
-		l.Reclaim(o, full, max(full.Held+n-full.Limit, full.Limit/256))
+		l.Reclaim(o, full, full.Missing())
 		full = l.add(o, what, n, k)
 	}
 	if full == nil {
