@@ -113,13 +113,14 @@ type accessor struct {
 	slot int32
 }
 
-// resolver hands out memory for nodes and operands from larger pieces.
+// resolver is the memory of nodes and operands. Its pieces grow with the part of the script that is
+// resolved: pieces of 256 things took 75 kB for each script, however short.
 type resolver struct {
-	nodes    []node
-	bodies   []resolved
-	operands []operand
-	lists    []*node
-	triplets []value.Tetraplet
+	nodes    slab[node]
+	bodies   slab[resolved]
+	operands slab[operand]
+	lists    slab[*node]
+	triplets slab[value.Tetraplet]
 }
 
 func newProgram(s *air.Script) *program {
@@ -134,8 +135,12 @@ func newProgram(s *air.Script) *program {
 	return p
 }
 
-// resolvedSize is about how large a script is once all of it is resolved: an instruction takes 110 bytes for a null, 430 for a call.
-func resolvedSize(s *air.Script) int { return len(s.Source) + 64*len(s.Names) + 400*s.Len() }
+// resolvedSize is about how large a script is once all of it is resolved, rather more than less: a null
+// takes 110 bytes, an operand 110 as a variable and 240 as a literal of a short script, whose pieces
+// are half empty.
+func resolvedSize(s *air.Script) int {
+	return 1500 + 2*len(s.Source) + 64*len(s.Names) + 150*s.Len() + 240*s.Operands
+}
 
 // names is the list for a name, whose sign tells its kind.
 func (p *program) names(name string) *[]string {
@@ -160,11 +165,9 @@ func (p *program) resolve(n *node) {
 	}
 }
 
-const piece = 256
-
 // node is instruction k, not resolved yet.
 func (p *program) node(k int) *node {
-	n := &take(&p.nodes, 1)[0]
+	n := p.nodes.take()
 	n.at = int32(k)
 	if p.script.IsNext(k) { // a par looks whether its branches are
 		n.op = opNext
@@ -172,18 +175,8 @@ func (p *program) node(k int) *node {
 	return n
 }
 
-// take cuts a list of n zero values off a piece of memory.
-func take[T any](from *[]T, n int) []T {
-	if len(*from) < n {
-		*from = make([]T, max(n, piece))
-	}
-	list := (*from)[:n:n]
-	*from = (*from)[n:]
-	return list
-}
-
 func (p *program) fill(n *node) {
-	n.resolved = &take(&p.bodies, 1)[0]
+	n.resolved = p.bodies.take()
 	k := int(n.at)
 	n.ins = p.script.Instr(k)
 	left, right := p.script.Branches(k)
@@ -193,7 +186,7 @@ func (p *program) fill(n *node) {
 	case *air.Never:
 		n.op = opNever
 	case *air.Seq:
-		n.op, n.kids = opSeq, take(&p.lists, p.countSeq(k))
+		n.op, n.kids = opSeq, p.lists.some(p.countSeq(k))
 		p.seq(k, n.kids)
 	case *air.Par:
 		n.op, n.kids = opPar, p.list(left, right)
@@ -230,7 +223,7 @@ func (p *program) fill(n *node) {
 }
 
 func (p *program) list(ins ...int) []*node {
-	list := take(&p.lists, len(ins))
+	list := p.lists.some(len(ins))
 	for i, k := range ins {
 		list[i] = p.node(k)
 	}
@@ -277,7 +270,7 @@ func (p *program) fold(n *node, i *air.Fold) {
 func (p *program) call(n *node, i *air.Call) {
 	n.op, n.plain = opCall, true
 	fixed := true
-	n.operands = take(&p.operands, callArgs+len(i.Args))
+	n.operands = p.operands.some(callArgs + len(i.Args))
 	for k, v := range [callArgs]*air.Value{&i.Peer, &i.Service, &i.Function} {
 		if n.operands[k].src = v; v.Kind != air.String { // those are taken as they stand
 			p.operand(&n.operands[k], v)
@@ -292,7 +285,7 @@ func (p *program) call(n *node, i *air.Call) {
 		}
 	}
 	if fixed && n.plain {
-		n.fixed, n.atInit = &take(&p.triplets, 1)[0], i.Peer.Kind == air.InitPeerID
+		n.fixed, n.atInit = p.triplets.take(), i.Peer.Kind == air.InitPeerID
 		*n.fixed = value.Tetraplet{PeerPK: i.Peer.Text, ServiceID: i.Service.Text, FunctionName: i.Function.Text}
 	}
 	if i.Out != nil {
@@ -305,7 +298,7 @@ func (p *program) target(v *air.Var) target { return target{v, p.slot(v)} }
 func (p *program) slot(v *air.Var) int32 { return p.slots[v.ID] }
 
 func (p *program) values(list ...*air.Value) []operand {
-	out := take(&p.operands, len(list))
+	out := p.operands.some(len(list))
 	for k, v := range list {
 		p.operand(&out[k], v)
 	}

@@ -65,6 +65,7 @@ type parser struct {
 	open     []frame // unfinished instructions, the script itself first
 	nodes    []node
 	mentions []int32 // of variables, in the order of the text: the numbers of their names
+	operands int
 	errs     []Diagnostic
 	expected kindSet // in the last syntax error
 }
@@ -79,6 +80,7 @@ func (p *parser) reset(src string) {
 	p.open = p.open[:0]
 	p.nodes = slices.Grow(p.nodes[:0], len(src)/20)
 	p.mentions = slices.Grow(p.mentions[:0], len(src)/30)
+	p.operands = 0
 	p.errs = nil
 }
 
@@ -90,7 +92,10 @@ func (p *parser) result() (*Script, []Diagnostic) {
 	if errs := slices.Concat(p.errs, p.finish()); len(errs) > 0 {
 		return nil, errs
 	}
-	return &Script{Source: p.src, Names: p.list(), nodes: slices.Clone(p.nodes), mentions: slices.Clone(p.mentions)}, nil
+	return &Script{
+		Source: p.src, Names: p.list(), Operands: p.operands,
+		nodes: slices.Clone(p.nodes), mentions: slices.Clone(p.mentions),
+	}, nil
 }
 
 // node is an instruction of a script. A tree of them is a list in the order of the text: branches
@@ -403,6 +408,7 @@ func (p *parser) operand(allowed kindSet) bool {
 	case lensed.has(kind):
 		p.lens(t)
 	}
+	p.operands++
 	p.next()
 	return kind != tokOpenSquare || p.expect(tokCloseSquare)
 }
@@ -423,6 +429,7 @@ func (p *parser) lens(t *token) {
 	lens := p.src[t.nameEnd:t.End]
 	for at := len(pathLens); at < len(lens) && lens != lengthLens; {
 		var a Accessor
+		p.operands++
 		if a, at = accessor(lens, at); a.Kind == ByScalar {
 			p.mention(a.Name)
 		}

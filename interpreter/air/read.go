@@ -9,6 +9,8 @@ import "slices"
 type Script struct {
 	Source string
 	Names  []string // of the variables, by Var.ID
+	// Operands is the number of values, variables and steps of lenses in all instructions.
+	Operands int
 
 	nodes    []node
 	mentions []int32 // IDs of the variables in the order of the text

@@ -8,8 +8,8 @@ import (
 
 var _ Machine = (*interpreter.State)(nil)
 
-// scriptCache is how many bytes of resolved scripts are kept: some thousand, of which a peer mostly
-// sees the same few. They stay when nothing lives any more.
+// scriptCache is how many bytes of resolved scripts are cached: a thousand of some 30 instructions,
+// and a peer mostly sees the same few. They stay when nothing lives any more.
 const scriptCache = 16 << 20
 
 // Interpret opens particles with the interpreter. Scripts are resolved once for all
