@@ -19,7 +19,7 @@ func TestResolvedSize(t *testing.T) {
 		"par":       `(par ` + call + ` (null))`, "xor": `(xor (fail 1 "text") (ap :error: $e))`,
 		"match": `(match "a%d" 1 (null))`, "new": `(new $n (ap 1 $n))`, "canon": `(canon "p" $s #c%d)`,
 		"fold": `(seq (ap 1 $s) (fold $s i%[1]d (par (ap i%[1]d $out) (next i%[1]d)) (null)))`, "map": `(ap ("key" "text%d") %%m)`,
-		"lens": `(seq (ap 1 x%[1]d) (ap x%[1]d.$` + strings.Repeat(".a", 30) + ` $s))`,
+		"lens":      `(seq (ap 1 x%[1]d) (ap x%[1]d.$` + strings.Repeat(".a", 30) + ` $s))`,
 		"arguments": `(call "p" ("s" "f") [` + strings.Repeat("1 ", 50) + `])`,
 	}
 	for name, kind := range kinds {
