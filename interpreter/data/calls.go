@@ -12,6 +12,7 @@ import (
 
 	"github.com/multiformats/go-varint"
 
+	"github.com/aquanode/aquanode/internal/msgpack"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -61,16 +62,16 @@ func EncodeCallRequests(requests []CallRequest) []byte {
 		requests = slices.Clone(requests)
 		slices.SortFunc(requests, compareIDs)
 	}
-	b := appendPackedCount([]byte(callsHead), len(requests), 0x80, 0xde)
+	b := msgpack.AppendMap([]byte(callsHead), len(requests))
 	var packed []byte
 	for _, r := range requests {
-		b = appendPackedCount(appendPackedUint(b, r.ID), 4, 0x80, 0xde)
-		b = appendPackedStr(appendPackedStr(b, fieldService), r.ServiceID)
-		b = appendPackedStr(appendPackedStr(b, fieldFunction), r.FunctionName)
+		b = msgpack.AppendMap(msgpack.AppendUint(b, uint64(r.ID)), 4)
+		b = msgpack.AppendString(msgpack.AppendString(b, fieldService), r.ServiceID)
+		b = msgpack.AppendString(msgpack.AppendString(b, fieldFunction), r.FunctionName)
 		packed = appendArguments(packed[:0], r.Arguments)
-		b = appendPackedBin(appendPackedStr(b, fieldArguments), packed)
+		b = msgpack.AppendBin(msgpack.AppendString(b, fieldArguments), packed)
 		packed = appendTetraplets(packed[:0], r.Tetraplets)
-		b = appendPackedBin(appendPackedStr(b, fieldTetraplets), packed)
+		b = msgpack.AppendBin(msgpack.AppendString(b, fieldTetraplets), packed)
 	}
 	return b
 }
@@ -78,7 +79,7 @@ func EncodeCallRequests(requests []CallRequest) []byte {
 func compareIDs(a, b CallRequest) int { return cmp.Compare(a.ID, b.ID) }
 
 func appendArguments(dst []byte, args []value.Value) []byte {
-	dst = appendPackedCount(dst, len(args), 0x90, 0xdc)
+	dst = msgpack.AppendArray(dst, len(args))
 	for _, a := range args {
 		dst = value.AppendMsgpack(dst, a)
 	}
@@ -86,15 +87,15 @@ func appendArguments(dst []byte, args []value.Value) []byte {
 }
 
 func appendTetraplets(dst []byte, lists [][]value.Tetraplet) []byte {
-	dst = appendPackedCount(dst, len(lists), 0x90, 0xdc)
+	dst = msgpack.AppendArray(dst, len(lists))
 	for _, list := range lists {
-		dst = appendPackedCount(dst, len(list), 0x90, 0xdc)
+		dst = msgpack.AppendArray(dst, len(list))
 		for _, t := range list {
-			dst = appendPackedCount(dst, 4, 0x80, 0xde)
-			dst = appendPackedStr(appendPackedStr(dst, fieldPeer), t.PeerPK)
-			dst = appendPackedStr(appendPackedStr(dst, fieldService), t.ServiceID)
-			dst = appendPackedStr(appendPackedStr(dst, fieldFunction), t.FunctionName)
-			dst = appendPackedStr(appendPackedStr(dst, fieldLens), t.Lens)
+			dst = msgpack.AppendMap(dst, 4)
+			dst = msgpack.AppendString(msgpack.AppendString(dst, fieldPeer), t.PeerPK)
+			dst = msgpack.AppendString(msgpack.AppendString(dst, fieldService), t.ServiceID)
+			dst = msgpack.AppendString(msgpack.AppendString(dst, fieldFunction), t.FunctionName)
+			dst = msgpack.AppendString(msgpack.AppendString(dst, fieldLens), t.Lens)
 		}
 	}
 	return dst
@@ -107,12 +108,12 @@ func EncodeCallResults(results map[uint32]CallResult) []byte {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
-	b := appendPackedCount([]byte(callsHead), len(ids), 0x80, 0xde)
+	b := msgpack.AppendMap([]byte(callsHead), len(ids))
 	for _, id := range ids {
-		b = appendPackedStr(b, strconv.FormatUint(uint64(id), 10))
-		b = appendPackedCount(b, 2, 0x80, 0xde)
-		b = appendPackedInt(appendPackedStr(b, fieldRetCode), results[id].RetCode)
-		b = appendPackedStr(appendPackedStr(b, fieldResult), results[id].Result)
+		b = msgpack.AppendString(b, strconv.FormatUint(uint64(id), 10))
+		b = msgpack.AppendMap(b, 2)
+		b = msgpack.AppendInt(msgpack.AppendString(b, fieldRetCode), int64(results[id].RetCode))
+		b = msgpack.AppendString(msgpack.AppendString(b, fieldResult), results[id].Result)
 	}
 	return b
 }
@@ -142,12 +143,12 @@ func openCalls(b []byte) (p packed, n int, err error) {
 	if codec != codecMessagePack {
 		return p, 0, fmt.Errorf("Codec(%d)", codec)
 	}
-	p.rest = b[size:]
-	it, err := p.head()
-	if err == nil && it.family != packMap {
-		err = fmt.Errorf("%v where a map is expected", it.family)
+	p.Rest = b[size:]
+	it, err := p.Next()
+	if err == nil && it.Kind != msgpack.Map {
+		err = fmt.Errorf("%v where a map is expected", it.Kind)
 	}
-	return p, it.size, err
+	return p, it.Size, err
 }
 
 func (r *CallResults) read(p *packed) error {
@@ -184,21 +185,21 @@ func idOf(key string) (id uint32, ok bool) {
 
 // callResult takes a result: a map with at least the two fields, or an array of exactly both.
 func (p *packed) callResult() (CallResult, error) {
-	it, err := p.head()
+	it, err := p.Next()
 	if err != nil {
 		return CallResult{}, err
 	}
 	switch {
-	case it.family == packMap:
-		return p.callResultMap(it.size)
-	case it.family == packArray && it.size == 2:
+	case it.Kind == msgpack.Map:
+		return p.callResultMap(it.Size)
+	case it.Kind == msgpack.Array && it.Size == 2:
 		var r CallResult
 		if r.RetCode, err = p.int32(); err == nil {
 			r.Result, err = p.utf8View()
 		}
 		return r, err
 	}
-	return CallResult{}, fmt.Errorf("%v where a map of 2 is expected", it.family)
+	return CallResult{}, fmt.Errorf("%v where a map of 2 is expected", it.Kind)
 }
 
 func (p *packed) callResultMap(n int) (r CallResult, err error) {
@@ -225,7 +226,7 @@ func (p *packed) callResultMap(n int) (r CallResult, err error) {
 				r.Result, err = p.utf8View()
 			}
 		default:
-			err = p.skip()
+			err = p.Skip()
 		}
 		if err != nil {
 			return r, err
@@ -242,40 +243,40 @@ func (p *packed) callResultMap(n int) (r CallResult, err error) {
 
 // fieldName takes the name of a field, or its number; it is "" for names that are not among those given.
 func (p *packed) fieldName(names ...string) (string, error) {
-	it, err := p.head()
+	it, err := p.Next()
 	if err != nil {
 		return "", err
 	}
-	switch it.family {
-	case packStr, packBin:
-		if i := slices.Index(names, string(p.content(it))); i >= 0 {
+	switch it.Kind {
+	case msgpack.String, msgpack.Bin:
+		if i := slices.Index(names, string(p.Content(it))); i >= 0 {
 			return names[i], nil
 		}
-	case packInt:
-		if it.bits < uint64(len(names)) {
-			return names[it.bits], nil
+	case msgpack.Int:
+		if it.Bits < uint64(len(names)) {
+			return names[it.Bits], nil
 		}
 	default:
-		return "", fmt.Errorf("%v as the name of a field", it.family)
+		return "", fmt.Errorf("%v as the name of a field", it.Kind)
 	}
 	return "", nil
 }
 
 func (p *packed) int32() (int32, error) {
-	it, err := p.head()
+	it, err := p.Next()
 	if err != nil {
 		return 0, err
 	}
-	n := int64(it.bits)
-	if it.family != packInt || !it.signed && it.bits > math.MaxInt32 || n < math.MinInt32 {
-		return 0, fmt.Errorf("%v where one of 32 bits is expected", it.family)
+	n := int64(it.Bits)
+	if it.Kind != msgpack.Int || !it.Signed && it.Bits > math.MaxInt32 || n < math.MinInt32 {
+		return 0, fmt.Errorf("%v where one of 32 bits is expected", it.Kind)
 	}
 	return int32(n), nil
 }
 
 // utf8View takes a text without a copy.
 func (p *packed) utf8View() (string, error) {
-	b, err := p.textBytes(packStr, packBin)
+	b, err := p.textBytes(msgpack.String, msgpack.Bin)
 	if err == nil && !utf8.Valid(b) {
 		err = errors.New("a text is not UTF-8")
 	}
@@ -284,7 +285,7 @@ func (p *packed) utf8View() (string, error) {
 
 // utf8 takes a text.
 func (p *packed) utf8() (string, error) {
-	s, err := p.text(packStr, packBin)
+	s, err := p.text(msgpack.String, msgpack.Bin)
 	if err == nil && !utf8.ValidString(s) {
 		err = errors.New("a text is not UTF-8")
 	}
@@ -308,14 +309,14 @@ func DecodeCallRequests(b []byte) ([]CallRequest, error) {
 }
 
 func (p *packed) callRequest() (r CallRequest, err error) {
-	id, err := p.head()
+	id, err := p.Next()
 	if err != nil {
 		return r, err
 	}
-	if id.family != packInt || id.bits > math.MaxUint32 {
-		return r, fmt.Errorf("%v as the id of a call", id.family)
+	if id.Kind != msgpack.Int || id.Bits > math.MaxUint32 {
+		return r, fmt.Errorf("%v as the id of a call", id.Kind)
 	}
-	r.ID = uint32(id.bits)
+	r.ID = uint32(id.Bits)
 	err = p.record(
 		field{fieldService, func() (err error) { r.ServiceID, err = p.utf8(); return }},
 		field{fieldFunction, func() (err error) { r.FunctionName, err = p.utf8(); return }},
@@ -332,14 +333,14 @@ type field struct {
 
 // record takes a map that has each of the given fields once and no others.
 func (p *packed) record(fields ...field) error {
-	it, err := p.head()
+	it, err := p.Next()
 	if err != nil {
 		return err
 	}
-	if it.family != packMap || it.size != len(fields) {
-		return fmt.Errorf("%v of %d where a map of %d is expected", it.family, it.size, len(fields))
+	if it.Kind != msgpack.Map || it.Size != len(fields) {
+		return fmt.Errorf("%v of %d where a map of %d is expected", it.Kind, it.Size, len(fields))
 	}
-	for range it.size {
+	for range it.Size {
 		name, err := p.utf8()
 		if err != nil {
 			return err
@@ -362,24 +363,24 @@ func nested[T any](p *packed, read func(*packed) (T, error)) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := packed{b}
+	in := unpack(b)
 	list, err := array(&in, read)
-	if err == nil && len(in.rest) > 0 {
-		err = fmt.Errorf("%d bytes too many", len(in.rest))
+	if err == nil && len(in.Rest) > 0 {
+		err = fmt.Errorf("%d bytes too many", len(in.Rest))
 	}
 	return list, err
 }
 
 func array[T any](p *packed, read func(*packed) (T, error)) ([]T, error) {
-	it, err := p.head()
+	it, err := p.Next()
 	if err != nil {
 		return nil, err
 	}
-	if it.family != packArray {
-		return nil, fmt.Errorf("%v where an array is expected", it.family)
+	if it.Kind != msgpack.Array {
+		return nil, fmt.Errorf("%v where an array is expected", it.Kind)
 	}
-	list := make([]T, 0, min(it.size, 64))
-	for range it.size {
+	list := make([]T, 0, min(it.Size, 64))
+	for range it.Size {
 		x, err := read(p)
 		if err != nil {
 			return nil, err
@@ -408,25 +409,25 @@ func (p *packed) argument() (value.Value, error) { return p.argumentAt(maxArgume
 
 // argumentAt takes a value that nests no deeper than depth.
 func (p *packed) argumentAt(depth int) (value.Value, error) {
-	it, err := p.head()
+	it, err := p.Next()
 	if err != nil {
 		return value.Value{}, err
 	}
-	switch it.family {
-	case packArray, packMap:
+	switch it.Kind {
+	case msgpack.Array, msgpack.Map:
 		if depth == 0 {
 			return value.Value{}, errors.New("arguments nest too deep")
 		}
-		if it.family == packArray {
-			return p.argumentList(it.size, depth-1)
+		if it.Kind == msgpack.Array {
+			return p.argumentList(it.Size, depth-1)
 		}
-		return p.argumentMap(it.size, depth-1)
-	case packStr:
-		return value.String(string(p.content(it))), nil
-	case packBin, packExt:
-		return value.Value{}, fmt.Errorf("%v in arguments", it.family)
+		return p.argumentMap(it.Size, depth-1)
+	case msgpack.String:
+		return value.String(string(p.Content(it))), nil
+	case msgpack.Bin, msgpack.Ext:
+		return value.Value{}, fmt.Errorf("%v in arguments", it.Kind)
 	}
-	return it.json(), nil
+	return scalar(it), nil
 }
 
 func (p *packed) argumentList(n, depth int) (value.Value, error) {
@@ -444,7 +445,7 @@ func (p *packed) argumentList(n, depth int) (value.Value, error) {
 func (p *packed) argumentMap(n, depth int) (value.Value, error) {
 	var fields []value.Field
 	for range n {
-		key, err := p.text(packStr)
+		key, err := p.text(msgpack.String)
 		if err != nil {
 			return value.Value{}, err
 		}
@@ -457,17 +458,17 @@ func (p *packed) argumentMap(n, depth int) (value.Value, error) {
 	return value.Object(fields), nil
 }
 
-// json is a scalar item as a value.
-func (it item) json() value.Value {
+// scalar returns a scalar item as a value.
+func scalar(it msgpack.Item) value.Value {
 	switch {
-	case it.family == packBool:
-		return value.Bool(it.bits == 1)
-	case it.family == packFloat:
-		return value.Float(math.Float64frombits(it.bits))
-	case it.family == packInt && it.signed:
-		return value.Int(int64(it.bits))
-	case it.family == packInt:
-		return value.Uint(it.bits)
+	case it.Kind == msgpack.Bool:
+		return value.Bool(it.Bits == 1)
+	case it.Kind == msgpack.Float:
+		return value.Float(math.Float64frombits(it.Bits))
+	case it.Kind == msgpack.Int && it.Signed:
+		return value.Int(int64(it.Bits))
+	case it.Kind == msgpack.Int:
+		return value.Uint(it.Bits)
 	}
 	return value.Null
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/aquanode/aquanode/internal/msgpack"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -160,7 +161,7 @@ func TestDecodeCallRequestsRefuses(t *testing.T) {
 		"unknown field": request("\x84\xa1x\xc0\xa1y\xc0\xa1z\xc0\xa1u\xc0"),
 		"cut":           request("\x84\xaaservice_id\xa1"),
 		"too deep": request("\x84\xaaservice_id\xa1s\xadfunction_name\xa1f\xaatetraplets\xc4\x01\x90\xa9arguments" +
-			string(appendPackedBin(nil, deep))),
+			string(msgpack.AppendBin(nil, deep))),
 	} {
 		if r, err := DecodeCallRequests(b); err == nil {
 			t.Errorf("%s: %v", name, r)

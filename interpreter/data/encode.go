@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/aquanode/aquanode/internal/msgpack"
 	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
@@ -51,7 +52,7 @@ func EncodeSigning(d *Data, sign func(), n int, count *meter.Counter) ([]byte, e
 // seal puts the envelope before the archive at b[base:].
 func seal(b []byte, base int) []byte {
 	var head [64]byte
-	h := appendPackedSize(append(head[:0], envelopeHead...), len(b)-base, 0xc4)
+	h := msgpack.AppendBinHead(append(head[:0], envelopeHead...), len(b)-base)
 	start := base - len(h)
 	copy(b[start:], h)
 	return b[start:]

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/aquanode/aquanode/internal/msgpack"
 	"golang.org/x/mod/semver"
 )
 
@@ -30,7 +31,7 @@ func Open(b []byte) (Envelope, error) {
 	if len(b) == 0 {
 		return Envelope{}, nil
 	}
-	r := envelopeReader{in: packed{b}, seen: make(map[string]bool, 3)}
+	r := envelopeReader{in: unpack(b), seen: make(map[string]bool, 3)}
 	if err := r.read(); err != nil {
 		return Envelope{}, envelopeError(err.Error())
 	}
@@ -64,14 +65,14 @@ type envelopeReader struct {
 func missingField(name string) error { return fmt.Errorf("missing field `%s`", name) }
 
 func (r *envelopeReader) read() error {
-	it, err := r.in.head()
+	it, err := r.in.Next()
 	if err != nil {
 		return err
 	}
-	if it.family != packMap {
-		return fmt.Errorf("%v where a map is expected", it.family)
+	if it.Kind != msgpack.Map {
+		return fmt.Errorf("%v where a map is expected", it.Kind)
 	}
-	for range it.size {
+	for range it.Size {
 		if err := r.field(); err != nil {
 			return err
 		}
@@ -85,18 +86,18 @@ func (r *envelopeReader) read() error {
 }
 
 func (r *envelopeReader) field() error {
-	it, err := r.in.head()
+	it, err := r.in.Next()
 	if err != nil {
 		return err
 	}
-	switch it.family {
-	case packArray, packMap, packExt:
-		return fmt.Errorf("%v as the name of a field", it.family)
-	case packStr, packBin:
+	switch it.Kind {
+	case msgpack.Array, msgpack.Map, msgpack.Ext:
+		return fmt.Errorf("%v as the name of a field", it.Kind)
+	case msgpack.String, msgpack.Bin:
 	default:
-		return r.in.skip() // a number as a name is odd but not wrong
+		return r.in.Skip() // a number as a name is odd but not wrong
 	}
-	switch name := string(r.in.content(it)); name {
+	switch name := string(r.in.Content(it)); name {
 	case fieldVersion:
 		return r.versionField(name, &r.Version)
 	case fieldInterpreter:
@@ -104,7 +105,7 @@ func (r *envelopeReader) field() error {
 	case fieldArchive:
 		return r.archiveField()
 	}
-	return r.in.skip()
+	return r.in.Skip()
 }
 
 func (r *envelopeReader) again(name string) error {
@@ -118,7 +119,7 @@ func (r *envelopeReader) again(name string) error {
 func (r *envelopeReader) versionField(name string, to *string) error {
 	err := r.again(name)
 	if err == nil {
-		*to, err = r.in.text(packStr)
+		*to, err = r.in.text(msgpack.String)
 	}
 	if err == nil && !isVersion(*to) {
 		err = fmt.Errorf("%q is not a semantic version", (*to)[:min(len(*to), mostVersion)])
@@ -129,7 +130,7 @@ func (r *envelopeReader) versionField(name string, to *string) error {
 // archiveField keeps its own faults apart from those of the envelope as a whole.
 func (r *envelopeReader) archiveField() error {
 	start := r.in
-	if err := r.in.skip(); err != nil {
+	if err := r.in.Skip(); err != nil {
 		return err
 	}
 	err := r.again(fieldArchive)
@@ -144,30 +145,30 @@ func (r *envelopeReader) archiveField() error {
 
 // byteRun takes bytes: a bin, a str, or an array of integers.
 func (p *packed) byteRun() ([]byte, error) {
-	it, err := p.head()
+	it, err := p.Next()
 	if err != nil {
 		return nil, err
 	}
-	switch it.family {
-	case packBin, packStr:
-		return p.content(it), nil
-	case packArray:
-		return p.byteArray(it.size)
+	switch it.Kind {
+	case msgpack.Bin, msgpack.String:
+		return p.Content(it), nil
+	case msgpack.Array:
+		return p.byteArray(it.Size)
 	}
-	return nil, fmt.Errorf("%v where bytes are expected", it.family)
+	return nil, fmt.Errorf("%v where bytes are expected", it.Kind)
 }
 
 func (p *packed) byteArray(n int) ([]byte, error) {
 	b := make([]byte, n)
 	for i := range b {
-		it, err := p.head()
+		it, err := p.Next()
 		if err != nil {
 			return nil, err
 		}
-		if it.family != packInt || it.bits > 0xff {
-			return nil, fmt.Errorf("%v (%d) where a byte is expected", it.family, it.bits)
+		if it.Kind != msgpack.Int || it.Bits > 0xff {
+			return nil, fmt.Errorf("%v (%d) where a byte is expected", it.Kind, it.Bits)
 		}
-		b[i] = byte(it.bits)
+		b[i] = byte(it.Bits)
 	}
 	return b, nil
 }
@@ -192,8 +193,8 @@ func isVersion(s string) bool {
 
 // envelopeHead is what every envelope written here begins with; the size and bytes of the archive follow.
 var envelopeHead = func() []byte {
-	head := appendPackedCount(nil, 3, 0x80, 0xde)
-	head = appendPackedStr(appendPackedStr(head, fieldVersion), Version)
-	head = appendPackedStr(appendPackedStr(head, fieldInterpreter), InterpreterVersion)
-	return appendPackedStr(head, fieldArchive)
+	head := msgpack.AppendMap(nil, 3)
+	head = msgpack.AppendString(msgpack.AppendString(head, fieldVersion), Version)
+	head = msgpack.AppendString(msgpack.AppendString(head, fieldInterpreter), InterpreterVersion)
+	return msgpack.AppendString(head, fieldArchive)
 }()

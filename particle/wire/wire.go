@@ -13,10 +13,9 @@
 // The id has at most [MaxID] bytes, the init peer id [MaxInitPeerID], the signature
 // [MaxSignature]: peers keep these in journals and indexes.
 //
-// The codec reads bytes from strangers. It allocates nothing by a length that the input
-// does not back up, nests at most [maxDepth] deep in skipped values and refuses
-// whatever stands behind the map. Of a decoded particle only the data may share the message's
-// memory, and only when it is at least half of it.
+// The codec reads bytes from strangers. It allocates nothing by a length that the input does not back
+// up, skips values without recursion and refuses bytes after the map. Of a decoded particle only the
+// data may share the message's memory, and only when it is at least half of it.
 package wire
 
 import (

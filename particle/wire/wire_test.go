@@ -15,9 +15,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/vmihailenco/msgpack/v5"
+	library "github.com/vmihailenco/msgpack/v5"
 	"pgregory.net/rapid"
 
+	"github.com/aquanode/aquanode/internal/msgpack"
 	"github.com/aquanode/aquanode/particle"
 )
 
@@ -39,23 +40,19 @@ func sample() *particle.Particle {
 func clientFrame(p *particle.Particle) []byte {
 	b := []byte("\x81\x04\x88\xa6action\xa8Particle\xa4data")
 	b = appendArray(b, p.Data)
-	b = appendStr(append(b, "\xa2id"...), p.ID)
-	b = appendStr(append(b, "\xacinit_peer_id"...), p.InitPeerID)
-	b = appendStr(append(b, "\xa6script"...), p.Script)
+	b = msgpack.AppendString(append(b, "\xa2id"...), p.ID)
+	b = msgpack.AppendString(append(b, "\xacinit_peer_id"...), p.InitPeerID)
+	b = msgpack.AppendString(append(b, "\xa6script"...), p.Script)
 	b = appendArray(append(b, "\xa9signature"...), p.Signature)
 	b = binary.BigEndian.AppendUint64(append(b, "\xa9timestamp\xcf"...), p.Timestamp)
-	b = appendUint(append(b, "\xa3ttl"...), uint64(p.TTL))
+	b = msgpack.AppendUint(append(b, "\xa3ttl"...), uint64(p.TTL))
 	return append(appendLength(nil, len(b)), b...)
 }
 
 func appendArray(dst, b []byte) []byte {
-	if len(b) < 16 {
-		dst = append(dst, 0x90|byte(len(b)))
-	} else {
-		dst = binary.BigEndian.AppendUint16(append(dst, 0xdc), uint16(len(b)))
-	}
+	dst = msgpack.AppendArray(dst, len(b))
 	for _, c := range b {
-		dst = appendUint(dst, uint64(c))
+		dst = msgpack.AppendUint(dst, uint64(c))
 	}
 	return dst
 }
@@ -138,7 +135,7 @@ func TestEncodeAgainstLibrary(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got map[string]any
-	if err := msgpack.Unmarshal(message[2:], &got); err != nil {
+	if err := library.Unmarshal(message[2:], &got); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]any{
@@ -159,7 +156,7 @@ func message(t testing.TB, change func(m map[string]any)) []byte {
 		"ttl": p.TTL, "script": p.Script, "signature": p.Signature, "data": p.Data,
 	}
 	change(m)
-	b, err := msgpack.Marshal(m)
+	b, err := library.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,26 +205,26 @@ func TestDecodeRefuses(t *testing.T) {
 		{"empty", nil, ErrCodec, ""},
 		{"JSON", []byte("\x80\x04{}"), ErrCodec, ""},
 		{"no prefix", good[2:], ErrCodec, ""},
-		{"not a map", []byte("\x81\x04\x93\x01\x02\x03"), ErrMalformed, "a map is expected"},
+		{"not a map", []byte("\x81\x04\x93\x01\x02\x03"), ErrMalformed, "an array where a map is expected"},
 		{"trailing byte", append(bytes.Clone(good), 0xc0), ErrMalformed, "1 bytes after the map"},
-		{"key not a string", []byte("\x81\x04\x81\x01\x01"), ErrMalformed, "a string is expected"},
-		{"never used byte", []byte("\x81\x04\x81\xa1x\xc1"), ErrMalformed, "begins no value"},
-		{"deep nesting", deep, ErrMalformed, "levels"},
-		{"huge map", []byte("\x81\x04\xdf\xff\xff\xff\xff"), ErrMalformed, "ends early"},
-		{"huge string", []byte("\x81\x04\x81\xa2id\xdb\xff\xff\xff\xff"), ErrMalformed, "ends early"},
-		{"huge bin", []byte("\x81\x04\x81\xa4data\xc6\xff\xff\xff\xffx"), ErrMalformed, "ends early"},
-		{"huge array", []byte("\x81\x04\x81\xa4data\xdd\xff\xff\xff\xffx"), ErrMalformed, "elements in 1 bytes"},
+		{"key not a string", []byte("\x81\x04\x81\x01\x01"), ErrMalformed, "an integer where a string is expected"},
+		{"never used byte", []byte("\x81\x04\x81\xa1x\xc1"), ErrMalformed, "byte 0xc1 is reserved"},
+		{"deep nesting", deep, ErrMalformed, "unexpected end of input"},
+		{"huge map", []byte("\x81\x04\xdf\xff\xff\xff\xff"), ErrMalformed, "unexpected end of input"},
+		{"huge string", []byte("\x81\x04\x81\xa2id\xdb\xff\xff\xff\xff"), ErrMalformed, "unexpected end of input"},
+		{"huge bin", []byte("\x81\x04\x81\xa4data\xc6\xff\xff\xff\xffx"), ErrMalformed, "unexpected end of input"},
+		{"huge array", []byte("\x81\x04\x81\xa4data\xdd\xff\xff\xff\xffx"), ErrMalformed, "unexpected end of input"},
 		{"twice", []byte("\x81\x04\x82\xa2id\xa1a\xa2id\xa1b"), ErrField, "id twice"},
 		{"unknown action", set("action", "Explode"), ErrField, `unknown action "Explode"`},
-		{"byte too large", set("data", []any{1, 256}), ErrField, "at most 255"},
-		{"negative byte", set("data", []any{1, -1}), ErrField, "data is not an unsigned"},
-		{"bytes as text", set("signature", "abc"), ErrField, "neither bin nor array"},
-		{"float timestamp", set("timestamp", 1.5), ErrField, "timestamp is not an unsigned"},
+		{"byte too large", set("data", []any{1, 256}), ErrField, "data is 256, the limit is 255"},
+		{"negative byte", set("data", []any{1, -1}), ErrField, "data is negative"},
+		{"bytes as text", set("signature", "abc"), ErrField, "signature: a string where bytes"},
+		{"float timestamp", set("timestamp", 1.5), ErrField, "timestamp: a float where an unsigned"},
 		{"negative timestamp", set("timestamp", int64(math.MinInt64)), ErrField, "timestamp is negative"},
 		{"wide ttl", set("ttl", uint64(1<<32)), ErrField, "ttl is 4294967296"},
-		{"script not text", set("script", 7), ErrMalformed, "a string is expected"},
+		{"script not text", set("script", 7), ErrMalformed, "an integer where a string is expected"},
 		{"id not UTF-8", set("id", "\xff"), ErrField, "id is not UTF-8"},
-		{"long id", set("id", strings.Repeat("x", MaxID+1)), ErrField, "id has 257 bytes, at most 256"},
+		{"long id", set("id", strings.Repeat("x", MaxID+1)), ErrField, "id has 257 bytes, the limit is 256"},
 		{"long init peer id", set("init_peer_id", strings.Repeat("x", MaxInitPeerID+1)), ErrField, "init_peer_id has 129 bytes"},
 		{"long signature", set("signature", make([]byte, MaxSignature+1)), ErrField, "signature has 513 bytes"},
 		{"long signature as array", set("signature", make([]any, MaxSignature+1)), ErrField, "signature has 513 bytes"},
