@@ -21,7 +21,7 @@ func TestScriptErrors(t *testing.T) {
 		{"baz(x, 1)\n    ^", "Name 'x' isn't found in scope", ""},
 		{"on far:\n   ^^^\n  foo()", "Name 'far' isn't found in scope", "the peers of this network are peer1, peer2, peer3"},
 		{"on peer4:\n   ^^^^^\n  foo()", "Name 'peer4' isn't found in scope", "did you mean 'peer1' or 'peer2' or 'peer3'?"},
-		{"x <- fo()\n     ^^", "Function 'fo' is neither defined nor offered by a service", "the services have foo, both, bar, both, baz"},
+		{"x <- fo()\n     ^^", "Function 'fo' is not defined, and no service has it", "the services have foo, both, bar, both, baz"},
 		{"x <- both()\n     ^^^^", "Function 'both' is offered by several services: bar, foo", "write which one you mean, as in bar.both()"},
 		{"x <- foo.bar()\n         ^^^", "Service 'foo' has no function 'bar'", "it has foo, both"},
 		{"x <- foo(\n         ^", "Expected a value, found the end of the text", ""},

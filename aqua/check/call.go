@@ -61,7 +61,10 @@ func (f *fileChecker) callUndeclared(x *syntax.Apply, n syntax.Name) (ir.Value, 
 	case f.inside(n.Text) || f.definedLater(n):
 		f.missing(n, "")
 	case f.m.headless:
-		f.report(diag.Error, n.Span, "Function '"+n.Text+"' is neither defined nor offered by a service", f.offered(n.Text))
+		d := diag.New(diag.Error, f.src, n.Span,
+			"Function '"+n.Text+"' is not defined, and no service has it")
+		d.Hint, d.Missing = f.offered(n.Text), n.Text
+		f.add(d)
 	default:
 		f.missing(n, "Name '"+n.Text+"' not found in scope")
 	}

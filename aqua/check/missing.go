@@ -14,6 +14,7 @@ import (
 // elsewhere in the file, and else names the ones in scope that look like it.
 func (f *fileChecker) missing(n syntax.Name, message string) {
 	d := diag.New(diag.Error, f.src, n.Span, message)
+	d.Missing = n.Text
 	switch at, local := f.definitionOf(n); {
 	case f.inside(n.Text):
 		d.Message = []string{"Function '" + n.Text + "' calls itself, and Aqua has no recursion"}

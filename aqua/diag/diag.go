@@ -130,6 +130,7 @@ type Diagnostic struct {
 	Message []string // lines; never empty
 	Hint    string   // how to mend it, may be empty
 	Notes   []Note   // other places that belong to it
+	Missing string   // the name that is not defined, if that is the problem
 }
 
 // Note says something about another place than the one a diagnostic is about.

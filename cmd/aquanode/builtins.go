@@ -16,7 +16,7 @@ func builtinsCommand() *cli.Command {
 	}
 }
 
-// builtinJSON is a function in the form for machines.
+// builtinJSON is a function as JSON.
 type builtinJSON struct {
 	Service   string   `json:"service"`
 	Name      string   `json:"name"`
@@ -34,7 +34,8 @@ func builtins(c *cli.Context) error {
 		}
 		found = true
 		if isJSON(c) {
-			if err := printJSON(os.Stdout, builtinJSON{f.Service, f.Name, f.Signature(), f.Guarded, f.Doc, f.Errors}); err != nil {
+			line := builtinJSON{f.Service, f.Name, f.Signature(), f.Guarded, f.Doc, f.Errors}
+			if err := printJSON(os.Stdout, line); err != nil {
 				return err
 			}
 			continue
@@ -46,7 +47,8 @@ func builtins(c *cli.Context) error {
 		fmt.Printf("%s%s\n    %s\n", f.Signature(), guard, f.Doc)
 	}
 	if !found {
-		return hint(fmt.Errorf("no built-in service is called %q", c.Args().First()), "aquanode builtins lists all of them")
+		return hint(fmt.Errorf("no built-in service %q", c.Args().First()),
+			"run 'aquanode builtins' for all of them")
 	}
 	return nil
 }

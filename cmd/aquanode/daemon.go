@@ -17,17 +17,21 @@ import (
 )
 
 var daemonFlags = append(settingFlags(),
-	&cli.StringSliceFlag{Name: "config", Aliases: []string{"c"}, Usage: "TOML `FILE` with settings, repeatable; aquanode config tells more"},
+	&cli.StringSliceFlag{
+		Name: "config", Aliases: []string{"c"},
+		Usage: "TOML `FILE` with settings, repeatable; see 'aquanode config --help'",
+	},
 	logFlag, formatFlag,
 )
 
-// daemon is a peer that serves until it is told to stop.
+// daemon runs a peer until a signal stops it.
 func daemon(c *cli.Context) error {
 	if c.Bool("version") {
 		return printVersion(c)
 	}
 	if c.NArg() > 0 {
-		return hint(usagef("there is no command %q", c.Args().First()), "aquanode --help lists the commands")
+		return hint(usagef("unknown command %q", c.Args().First()),
+			"run 'aquanode --help' for the commands")
 	}
 	cfg, err := daemonConfig(c)
 	if err != nil {
@@ -48,8 +52,8 @@ func daemon(c *cli.Context) error {
 	ctx, cancel := context.WithCancel(c.Context)
 	defer cancel()
 	go memory.Keep(ctx, cfg.MemoryLimit)
-	// While all processors of Go are busy it looks at the network every 10 ms only. With one more of
-	// them than steps of the interpreter, the median of others' calls beside five particles of a
+	// While all of Go's processors are busy, the scheduler polls the network every 10 ms only. With
+	// one more processor than slots for steps, the median of other calls beside five particles of a
 	// million calls fell from 8 to 4.6 ms on two cores.
 	cfg.Parallel = runtime.GOMAXPROCS(0)
 	runtime.GOMAXPROCS(cfg.Parallel + 1)
@@ -61,7 +65,7 @@ func daemon(c *cli.Context) error {
 		return errors.Join(err, n.Close())
 	}
 	if live := n.Live(); live > 0 {
-		say("%d particles of an earlier run go on", live)
+		say("%d particles of an earlier run continue", live)
 	}
 	ready := peerLine{n.ID(), n.Addrs()}
 	if err := ready.print(isJSON(c)); err != nil {
@@ -74,9 +78,9 @@ func daemon(c *cli.Context) error {
 	return n.Close()
 }
 
-// serve returns when the peer is to stop.
+// serve returns when a signal stops the peer.
 func serve(n *node.Node, manager *supervisor, stopped func()) {
-	manager.tell("READY=1")
+	manager.notify("READY=1")
 	end := make(chan struct{})
 	var watch sync.WaitGroup
 	// Counting live particles and peers takes the locks of the dispatcher and of the network.
@@ -84,7 +88,7 @@ func serve(n *node.Node, manager *supervisor, stopped func()) {
 	stopped()
 	close(end)
 	watch.Wait()
-	manager.tell("STOPPING=1")
+	manager.notify("STOPPING=1")
 }
 
 func daemonConfig(c *cli.Context) (config.Config, error) {
@@ -100,12 +104,12 @@ func daemonConfig(c *cli.Context) (config.Config, error) {
 		}
 	}
 	if cfg.Key, err = peerKey(s); err == nil && devnet.IsKey(cfg.Key) {
-		say("this key is a development key, which everybody knows: use it for local networks only")
+		say("this key is a development key, which is public: use it for local networks only")
 	}
 	return cfg, err
 }
 
-// peerLine tells where a peer is, on standard output.
+// peerLine is the output of a peer that is ready.
 type peerLine struct {
 	PeerID string   `json:"peerId"`
 	Addrs  []string `json:"addrs"`

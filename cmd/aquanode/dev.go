@@ -16,8 +16,13 @@ func devCommand() *cli.Command {
 		Usage: "run a local network in one process, with fixed keys, on loopback",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "n", Value: 3, Usage: "`NUMBER` of peers"},
-			&cli.StringFlag{Name: "services", Usage: "`DIR` with services that every peer offers: NAME.js is service NAME"},
-			&cli.IntFlag{Name: "port-base", Usage: "first `PORT`; each peer takes two, TCP and WebSocket (default: free ones)"},
+			&cli.StringFlag{
+				Name: "services", Usage: "`DIR` with services that every peer offers, NAME.js is service NAME",
+			},
+			&cli.IntFlag{
+				Name: "port-base", DefaultText: "any free ports",
+				Usage: "first `PORT`; each peer uses two, for TCP and WebSocket",
+			},
 			logFlag, formatFlag,
 		},
 		Action: dev,
@@ -26,10 +31,10 @@ func devCommand() *cli.Command {
 
 func dev(c *cli.Context) error {
 	if c.NArg() > 0 {
-		return usagef("dev takes no arguments, only flags")
+		return usagef("dev takes no arguments, got %q", c.Args().First())
 	}
 	if n := c.Int("n"); n < 1 || n > 1000 {
-		return usagef("-n is a number of peers from 1 to 1000, not %d", n)
+		return usagef("-n must be a number of peers from 1 to 1000, not %d", n)
 	}
 	stopped, ended := stopSignal(c.Context, 0)
 	defer ended()

@@ -16,19 +16,18 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// maxHealth bounds what is read of the answer of the admin endpoint, which has a few checks of
-// a line each.
+// maxHealth bounds the response of the admin endpoint, which has a few checks of a line each.
 const maxHealth = 64 << 10
 
 func healthcheckCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "healthcheck",
-		Usage: "ask the admin endpoint of a running peer whether all its health checks pass",
-		Description: "The exit status is 0 if they do and 1 otherwise. The admin endpoint is found as the peer finds it:\n" +
-			"in the files and variables that configure it, or in --admin.\n\n" +
+		Usage: "check the health of a running peer at its admin endpoint",
+		Description: "The exit status is 0 if all health checks pass and 1 otherwise. The address of the admin\n" +
+			"endpoint comes from the peer's configuration files and variables, or from --admin.\n\n" +
 			"Example: aquanode healthcheck --admin 127.0.0.1:18080",
 		Flags: append([]cli.Flag{
-			&cli.DurationFlag{Name: "timeout", Value: 5 * time.Second, Usage: "`TIME` that the answer may take"},
+			&cli.DurationFlag{Name: "timeout", Value: 5 * time.Second, Usage: "`TIME` to wait for the response"},
 		}, daemonFlags...),
 		Action: healthcheck,
 	}
@@ -36,7 +35,7 @@ func healthcheckCommand() *cli.Command {
 
 func healthcheck(c *cli.Context) error {
 	if c.NArg() > 0 {
-		return usagef("healthcheck takes no arguments, only flags")
+		return usagef("healthcheck takes no arguments, got %q", c.Args().First())
 	}
 	s, err := settings(c)
 	if err != nil {
@@ -44,7 +43,8 @@ func healthcheck(c *cli.Context) error {
 	}
 	admin := s.Config().Admin
 	if admin == "" {
-		return hint(errors.New("no admin endpoint is configured"), "start the peer with --admin 127.0.0.1:18080 or AQUANODE_ADMIN, and say the same here")
+		return hint(errors.New("no admin endpoint is configured"),
+			"start the peer with --admin 127.0.0.1:18080 or AQUANODE_ADMIN, and use the same here")
 	}
 	body, err := askHealth(admin, c.Duration("timeout"))
 	if err == nil && isJSON(c) {
@@ -55,7 +55,7 @@ func healthcheck(c *cli.Context) error {
 	return err
 }
 
-// askHealth returns the answer of the admin endpoint if all checks pass. It writes its request
+// askHealth returns the response of the admin endpoint if all checks pass. It writes the request
 // itself: http.Client makes the program 0.4 MB larger.
 func askHealth(admin string, timeout time.Duration) ([]byte, error) {
 	addr := reachable(admin)
@@ -67,26 +67,27 @@ func askHealth(admin string, timeout time.Duration) ([]byte, error) {
 	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return nil, fmt.Errorf("health: %w", err)
 	}
-	if _, err := fmt.Fprintf(conn, "GET /health HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", addr); err != nil {
+	const request = "GET /health HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n"
+	if _, err := fmt.Fprintf(conn, request, addr); err != nil {
 		return nil, fmt.Errorf("health: %w", err)
 	}
-	answer, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxHealth)), nil)
+	response, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxHealth)), nil)
 	if err != nil {
 		return nil, fmt.Errorf("health: %w", err)
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, fmt.Errorf("health: %w", err)
 	}
-	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("health: %s%s", answer.Status, failedChecks(body))
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("health: %s%s", response.Status, failedChecks(body))
 	}
 	return body, nil
 }
 
-// reachable is the address at which an endpoint that listens at addr answers on this machine:
-// an endpoint on all addresses is asked on loopback.
+// reachable returns the address to dial on this machine for an endpoint that listens at addr: the
+// loopback address if it listens on all.
 func reachable(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -102,11 +103,11 @@ func reachable(addr string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// failedChecks names the checks that do not pass, with their reasons.
+// failedChecks lists the checks that fail, with their reasons.
 func failedChecks(body []byte) string {
 	var checks []map[string]string
 	if err := json.Unmarshal(body, &checks); err != nil {
-		return errors.Join(errors.New(", and the answer is not that of a peer"), err).Error()
+		return errors.Join(errors.New(", and the response is not from a peer"), err).Error()
 	}
 	var b strings.Builder
 	for _, check := range checks {

@@ -16,15 +16,22 @@ import (
 func keyCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "key",
-		Usage:           "make or look at a key file",
+		Usage:           "create or show a key file",
 		HideHelpCommand: true,
 		Flags:           []cli.Flag{formatFlag},
 		Subcommands: []*cli.Command{
-			{Name: "new", Usage: "make a key file, or print a new key when no FILE is named", ArgsUsage: "[FILE]", Flags: []cli.Flag{formatFlag}, Action: keyNew, OnUsageError: usageError},
-			{Name: "show", Usage: "tell the peer id of a key file", ArgsUsage: "FILE", Flags: []cli.Flag{formatFlag}, Action: keyShow, OnUsageError: usageError},
+			{
+				Name: "new", Usage: "create a key file, or print a new key if FILE is missing",
+				ArgsUsage: "[FILE]", Action: keyNew,
+				Flags: []cli.Flag{formatFlag}, OnUsageError: usageError,
+			},
+			{
+				Name: "show", Usage: "print the peer ID of a key file", ArgsUsage: "FILE", Action: keyShow,
+				Flags: []cli.Flag{formatFlag}, OnUsageError: usageError,
+			},
 		},
 		Action: func(*cli.Context) error {
-			return hint(usagef("key does nothing by itself"), "aquanode key new FILE, aquanode key show FILE")
+			return hint(usagef("key needs a subcommand"), "aquanode key new FILE, or aquanode key show FILE")
 		},
 	}
 }
@@ -39,7 +46,8 @@ func keyNew(c *cli.Context) error {
 		return err
 	}
 	if err := identity.Create(file, key); errors.Is(err, fs.ErrExist) {
-		return hint(fmt.Errorf("%s exists", file), "aquanode key show %s tells its peer id; a key that is lost cannot be made again", file)
+		return hint(fmt.Errorf("%s exists", file),
+			"'aquanode key show %s' prints its peer ID; a lost key cannot be restored", file)
 	} else if err != nil {
 		return err
 	}

@@ -18,20 +18,30 @@ import (
 func stateCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "state",
-		Usage:           "check or repair the data directory of a peer that does not run",
+		Usage:           "check or repair the data directory of a stopped peer",
 		HideHelpCommand: true,
 		Flags:           []cli.Flag{formatFlag},
 		Subcommands: []*cli.Command{
-			{Name: "check", Usage: "read all files of DIR and say whether they are whole; changes nothing", ArgsUsage: "DIR", Flags: []cli.Flag{formatFlag}, Action: stateCheck, OnUsageError: usageError},
-			{Name: "repair", Usage: "replace damaged files of DIR by what is readable of them; keeps the old ones as NAME.damaged-TIME", ArgsUsage: "DIR", Flags: []cli.Flag{formatFlag}, Action: stateRepair, OnUsageError: usageError},
+			{
+				Name: "check", Usage: "read all files of DIR and report damage; changes nothing",
+				ArgsUsage: "DIR", Action: stateCheck,
+				Flags: []cli.Flag{formatFlag}, OnUsageError: usageError,
+			},
+			{
+				Name:      "repair",
+				Usage:     "replace damaged files of DIR by their readable records; saves the old ones as NAME.damaged-TIME",
+				ArgsUsage: "DIR", Action: stateRepair,
+				Flags: []cli.Flag{formatFlag}, OnUsageError: usageError,
+			},
 		},
 		Action: func(*cli.Context) error {
-			return hint(usagef("state does nothing by itself"), "aquanode state check DIR, aquanode state repair DIR")
+			return hint(usagef("state needs a subcommand"),
+				"aquanode state check DIR, or aquanode state repair DIR")
 		},
 	}
 }
 
-// errState ends the program with status 1 after all was printed.
+// errState is the error for damaged files, which are listed before.
 var errState = errors.New("the data directory is damaged")
 
 func stateCheck(c *cli.Context) error {
@@ -56,12 +66,12 @@ func stateCheck(c *cli.Context) error {
 		}
 	}
 	if bad && err == nil {
-		err = hint(errState, "aquanode state repair %s saves what is readable", dir)
+		err = hint(errState, "'aquanode state repair %s' saves the readable records", dir)
 	}
 	return err
 }
 
-// keyState looks at the key file. There may be none: --key names another one.
+// keyState checks the key file. It may be absent: --key names another one.
 func keyState(dir string) store.FileState {
 	s := store.FileState{Name: "peer.key", State: "ok"}
 	info, err := os.Stat(filepath.Join(dir, s.Name))
@@ -101,7 +111,7 @@ func stateRepair(c *cli.Context) error {
 	files, err := store.Repair(dir, time.Now(), func(head []byte) string {
 		p, err := dispatch.KeptParticle(head)
 		if err != nil {
-			return "of which nothing is known"
+			return "unknown"
 		}
 		return fmt.Sprintf("%.100q of %.100s", p.ID, p.InitPeerID)
 	})
@@ -118,28 +128,23 @@ func stateRepair(c *cli.Context) error {
 		return err
 	}
 	if key := keyState(dir); key.Bad() {
-		return hint(fmt.Errorf("%s: %s", key.Name, strings.Join(key.Damages, "; ")), "a key cannot be repaired: put a copy of it in its place")
+		return hint(fmt.Errorf("%s: %s", key.Name, strings.Join(key.Damages, "; ")),
+			"a key cannot be repaired: restore it from a backup")
 	}
 	return nil
 }
 
 func printRepaired(f store.Repaired) {
 	if f.Saved == "" {
-		fmt.Printf("%-13s %s, left as it is\n", f.Name, f.State)
+		fmt.Printf("%-13s %s, unchanged\n", f.Name, f.State)
 		return
 	}
-	fmt.Printf("%-13s %s, replaced: %d records kept, the old file is %s\n", f.Name, f.State, f.Kept, f.Saved)
+	fmt.Printf("%-13s %s, replaced: %d records saved, the old file is %s\n",
+		f.Name, f.State, f.Kept, f.Saved)
 	for _, d := range f.Damages {
 		fmt.Printf("  found: %s\n", d)
 	}
 	for _, l := range f.Lost {
 		fmt.Printf("  lost: %s\n", l)
 	}
-}
-
-func oneDir(c *cli.Context) (string, error) {
-	if c.NArg() != 1 {
-		return "", hint(usagef("want one data directory, got %d arguments", c.NArg()), "aquanode state %s DIR", c.Command.Name)
-	}
-	return c.Args().First(), nil
 }

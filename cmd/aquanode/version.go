@@ -16,15 +16,19 @@ import (
 //
 //	go build -ldflags "-X main.commit=HASH -X github.com/aquanode/aquanode/node.Version=1.2.3"
 //
-// Builds in a git checkout have it from the Go tool.
+// The Go tool records it in builds from a git checkout.
 var commit string
 
 func versionCommand() *cli.Command {
-	return &cli.Command{Name: "version", Usage: "print the version, the commit and the Go version", Flags: []cli.Flag{formatFlag}, Action: printVersion}
+	return &cli.Command{
+		Name: "version", Usage: versionUsage, Flags: []cli.Flag{formatFlag}, Action: printVersion,
+	}
 }
 
-// versionFlag is --version, without the library's -v, which programs use for "verbose".
-var versionFlag = &cli.BoolFlag{Name: "version", Usage: "print the version, the commit and the Go version", DisableDefaultText: true}
+const versionUsage = "print the version, the commit and the Go version"
+
+// versionFlag is --version, without the -v of the library, which often means "verbose".
+var versionFlag = switchFlag("version", versionUsage)
 
 func printVersion(c *cli.Context) error {
 	commit := builtFrom()
@@ -39,7 +43,7 @@ func printVersion(c *cli.Context) error {
 	return err
 }
 
-// builtFrom is the commit that the program was built from, "unknown" if nothing says so.
+// builtFrom returns the commit that the program was built from, or "unknown".
 func builtFrom() string {
 	if commit != "" {
 		return commit

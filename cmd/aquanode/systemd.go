@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// A supervisor is the service manager that started this process. systemd names a socket in
-// NOTIFY_SOCKET for units of Type=notify; see sd_notify(3) for the protocol. Without one, a
-// supervisor does nothing.
+// A supervisor is the service manager that started this process. For units of Type=notify, systemd
+// sets NOTIFY_SOCKET to a socket; see sd_notify(3) for the protocol. Without it, a supervisor does
+// nothing.
 type supervisor struct {
 	conn     net.Conn
-	watchdog time.Duration // 0 without
+	watchdog time.Duration // 0 if there is none
 }
 
-// findSupervisor connects to the supervisor that the environment names.
+// findSupervisor connects to the supervisor in the environment.
 func findSupervisor(getenv func(string) string) (*supervisor, error) {
 	path := getenv("NOTIFY_SOCKET")
 	if path == "" {
@@ -43,19 +43,20 @@ func findSupervisor(getenv func(string) string) (*supervisor, error) {
 	return s, nil
 }
 
-// tell sends a state such as READY=1. A supervisor that does not listen is no reason to stop.
-func (s *supervisor) tell(state string) {
+// notify sends a state such as READY=1. It only prints an error: the peer runs without a supervisor
+// too.
+func (s *supervisor) notify(state string) {
 	if s.conn == nil {
 		return
 	}
 	if _, err := s.conn.Write([]byte(state)); err != nil {
-		say("telling the service manager %q: %v", state, err)
+		say("service manager: sending %q: %v", state, err)
 	}
 }
 
-// watch tells the watchdog that the peer is alive, at twice the rate that it wants, until stop
-// is closed. alive has to go through what the peer depends on: if that is stuck, nothing is told and
-// the service manager ends the process.
+// watch sends WATCHDOG=1 at twice the required rate until stop is closed. alive must use the parts
+// that the peer depends on: if one is stuck, nothing is sent and the service manager ends the
+// process.
 func (s *supervisor) watch(alive func(), stop <-chan struct{}) {
 	if s.watchdog == 0 {
 		return
@@ -64,7 +65,7 @@ func (s *supervisor) watch(alive func(), stop <-chan struct{}) {
 	defer ticks.Stop()
 	for {
 		alive()
-		s.tell("WATCHDOG=1")
+		s.notify("WATCHDOG=1")
 		select {
 		case <-ticks.C:
 		case <-stop:

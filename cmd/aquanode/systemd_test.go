@@ -57,7 +57,7 @@ func TestSupervisorIsTold(t *testing.T) {
 	if s.watchdog != 0 {
 		t.Errorf("want no watchdog, got %s", s.watchdog)
 	}
-	s.tell("READY=1")
+	s.notify("READY=1")
 	if got := heard(t, conn); got != "READY=1" {
 		t.Errorf("want READY=1, got %q", got)
 	}
@@ -109,7 +109,7 @@ func TestSupervisorOfOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	none.tell("READY=1")
+	none.notify("READY=1")
 	none.watch(func() { t.Error("there is no watchdog") }, nil)
 	for _, bad := range []string{"", "x", "0", "-1"} {
 		s, err := findSupervisor(environment("NOTIFY_SOCKET="+path, "WATCHDOG_USEC="+bad))

@@ -14,17 +14,20 @@ import (
 	"time"
 )
 
-// overtime is how long after the grace time a peer may take to end.
+// overtime is the time that a peer may take to end after the grace time.
 const overtime = 2 * time.Second
 
-// stopSignal begins to listen for a signal to stop, which may come while a peer starts; wait returns
-// when it is there. From then on the peer has the grace time and two seconds to end, which ended
-// reports. After that, or at a second signal, the process ends at once, whatever runs: what is on
-// disk is as after a crash.
+// stopSignal starts to listen for a signal, which may come while a peer starts; wait returns when
+// it has come. Then the peer has the grace time and two seconds to end, which the caller reports
+// with ended. After that, or at a second signal, the process exits at once: its files are as after
+// a crash.
 func stopSignal(ctx context.Context, grace time.Duration) (wait, ended func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	s := &stopping{signals: signals, grace: grace, begun: make(chan struct{}), over: make(chan struct{}), exit: os.Exit}
+	s := &stopping{
+		signals: signals, grace: grace,
+		begun: make(chan struct{}), over: make(chan struct{}), exit: os.Exit,
+	}
 	go s.watch(ctx)
 	return func() { <-s.begun }, func() {
 		signal.Stop(signals)
@@ -50,10 +53,10 @@ func (s *stopping) watch(ctx context.Context) {
 	close(s.begun)
 	select {
 	case got := <-s.signals:
-		say("second signal (%s): ending at once", got)
+		say("second signal (%s): exiting now", got)
 		s.exit(exitFailure)
 	case <-time.After(s.grace + overtime):
-		say("not ended %s after the signal: ending at once; still running:", s.grace+overtime)
+		say("still running %s after the signal, exiting now; goroutines:", s.grace+overtime)
 		for _, line := range running(10) {
 			say("  %s", line)
 		}
@@ -62,11 +65,11 @@ func (s *stopping) watch(ctx context.Context) {
 	}
 }
 
-// ours is how the names of our functions begin.
+// ours is the prefix of the names of our functions.
 const ours = "github.com/aquanode/aquanode/"
 
-// running lists where goroutines are in our code, the most frequent first: by the innermost function
-// of ours, with the outermost one, which tells the owner.
+// running lists the goroutines in our code, the most frequent first: by the innermost function of
+// ours, with the outermost one, which shows the owner.
 func running(most int) (lines []string) {
 	records := make([]runtime.StackRecord, runtime.NumGoroutine()+100)
 	n, ok := runtime.GoroutineProfile(records)
@@ -88,7 +91,7 @@ func running(most int) (lines []string) {
 	return lines
 }
 
-// place names the innermost and the outermost function of ours on a stack.
+// place returns the innermost and the outermost function of ours on a stack.
 func place(stack []uintptr) string {
 	inner, outer := "", ""
 	frames := runtime.CallersFrames(stack)
@@ -102,5 +105,5 @@ func place(stack []uintptr) string {
 	if inner == outer {
 		return inner
 	}
-	return inner + ", begun by " + outer
+	return inner + ", started by " + outer
 }

@@ -9,29 +9,28 @@ import (
 	"github.com/aquanode/aquanode/node/journal"
 )
 
-// The picture of a run is a line per service call, with its bar on a common time axis, so
-// that what ran in parallel stands above each other:
+// The timeline of a run has a line for each service call, with its bar on a common axis, so that
+// parallel calls stand above each other:
 //
 //	particle 2883f959, 33 ms, over client, peer1, peer2, peer3
 //	  peer1  foo.foo  ▇▇▇▇▇▇▇▇▇▇▇▇                              10 ms
 //	  peer2  bar.bar   ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇                20 ms
-//	  peer3  baz.baz              ---------------▇▇▇            2 ms, joined 11 ms later by bar.bar of peer2
+//	  peer3  baz.baz              ---------------▇▇▇            2 ms, waited 11 ms for bar.bar of peer2
 //
-// Dashes are a join that waits: one of the results that the call needs was there, another
-// was not.
-const pictureWidth = 40
+// Dashes are the time in which a call waits: one of its arguments was there, another was not.
+const timelineWidth = 40
 
-// plumbing are the services by which a script talks to its initiator. They are not shown.
+// plumbing are the services for the traffic between a script and its initiator. They are not shown.
 var plumbing = []string{"getDataSrv", "callbackSrv", "errorHandlingSrv"}
 
-// bar is a line of the picture.
+// bar is a line of the timeline.
 type bar struct {
 	call   journal.Entry
-	waited time.Time      // since when a part of what the call needs was there; zero if it is no join
-	last   journal.Origin // what ended the waiting
+	waited time.Time      // when its first argument was there; zero if it did not wait
+	last   journal.Origin // the call whose result came last
 }
 
-func picture(particleID string, events []journal.Entry, names map[string]string) string {
+func timeline(particleID string, events []journal.Entry, names map[string]string) string {
 	if len(events) == 0 {
 		return ""
 	}
@@ -46,15 +45,16 @@ func picture(particleID string, events []journal.Entry, names map[string]string)
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "particle %s, %s, over %s\n", particleID, short(last.Sub(first)), path(events, names))
+	took := short(last.Sub(first))
+	fmt.Fprintf(&b, "particle %s, %s, over %s\n", particleID, took, path(events, names))
 	for _, line := range table(bars, first, last, names) {
 		b.WriteString("  " + strings.TrimRight(line, " ") + "\n")
 	}
 	return b.String()
 }
 
-// newBar finds out whether the call was a join that waited: it needed results of several
-// calls, and one of them was still running when another was done.
+// newBar detects whether a call waited: its arguments come from several calls, and one of them was
+// still running when another had ended.
 func newBar(call journal.Entry, events []journal.Entry) bar {
 	b := bar{call: call}
 	var last journal.Entry
@@ -78,10 +78,13 @@ func newBar(call journal.Entry, events []journal.Entry) bar {
 
 func end(e journal.Entry) time.Time { return e.At.Add(e.Took) }
 
-// doneBefore finds a call, the latest of its kind that was done before another one began.
-func doneBefore(call journal.Entry, o journal.Origin, events []journal.Entry) (done journal.Entry, ok bool) {
+// doneBefore returns the latest call of origin o that ended before call began.
+func doneBefore(
+	call journal.Entry, o journal.Origin, events []journal.Entry,
+) (done journal.Entry, ok bool) {
 	for _, e := range events {
-		if e.Kind == journal.Called && e.Host == o.Peer && e.Service == o.Service && e.Function == o.Function && !end(e).After(call.At) {
+		from := journal.Origin{Peer: e.Host, Service: e.Service, Function: e.Function}
+		if e.Kind == journal.Called && from == o && !end(e).After(call.At) {
 			done, ok = e, true
 		}
 	}
@@ -102,13 +105,13 @@ func table(bars []bar, first, last time.Time, names map[string]string) []string 
 	return lines
 }
 
-// draw puts the bar on the axis.
+// draw draws the bar on the axis.
 func (b *bar) draw(first, last time.Time) string {
 	span := max(last.Sub(first), time.Microsecond)
 	column := func(t time.Time) int {
-		return min(pictureWidth-1, max(0, int(t.Sub(first)*pictureWidth/span)))
+		return min(timelineWidth-1, max(0, int(t.Sub(first)*timelineWidth/span)))
 	}
-	row := []rune(strings.Repeat(" ", pictureWidth))
+	row := []rune(strings.Repeat(" ", timelineWidth))
 	from, to := column(b.call.At), column(b.call.At.Add(b.call.Took))
 	if !b.waited.IsZero() {
 		for i := column(b.waited); i < from; i++ {
@@ -124,7 +127,8 @@ func (b *bar) draw(first, last time.Time) string {
 func (b *bar) note(names map[string]string) string {
 	note := short(b.call.Took)
 	if !b.waited.IsZero() {
-		note += fmt.Sprintf(", joined %s later by %s.%s of %s", short(b.call.At.Sub(b.waited)), b.last.Service, b.last.Function, shortName(b.last.Peer, names))
+		note += fmt.Sprintf(", waited %s for %s.%s of %s", short(b.call.At.Sub(b.waited)),
+			b.last.Service, b.last.Function, shortName(b.last.Peer, names))
 	}
 	if b.call.Reason != "" {
 		note += ", " + b.call.Detail
@@ -132,7 +136,7 @@ func (b *bar) note(names map[string]string) string {
 	return note
 }
 
-// path lists the peers in the order the particle came to them.
+// path lists the peers in the order in which the particle arrived.
 func path(events []journal.Entry, names map[string]string) string {
 	var seen []string
 	for _, e := range events {
@@ -143,7 +147,7 @@ func path(events []journal.Entry, names map[string]string) string {
 	return strings.Join(seen, ", ")
 }
 
-// shortName is a peer's name, or the end of its id, where ids differ.
+// shortName returns a peer's name, or the end of its ID: all IDs begin alike.
 func shortName(id string, names map[string]string) string {
 	if name := names[id]; name != "" {
 		return name
