@@ -35,6 +35,7 @@ type machine struct {
 	functions map[string]goja.Callable
 	job       *job   // what runs now
 	growth    uint64 // of memory that ends a job
+	reset     func() // takes the runtime out of a call that failed
 
 	signatures []services.Signature
 
@@ -44,7 +45,8 @@ type machine struct {
 
 // start makes a runtime and runs the file in it.
 func start(ctx context.Context, s *Service) (*machine, error) {
-	m := &machine{service: s, rt: goja.New(), functions: map[string]goja.Callable{}, growth: maxGrowth}
+	rt := goja.New()
+	m := &machine{service: s, rt: rt, functions: map[string]goja.Callable{}, growth: maxGrowth, reset: resetter(rt)}
 	m.rt.SetMaxCallStackSize(maxCallDepth)
 	if err := m.defineGlobals(); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.file, err)
@@ -171,6 +173,9 @@ func (m *machine) call(ctx context.Context, c *services.Call) (v value.Value, er
 		v, err = m.run(j, f)
 		return m.callError(c, err)
 	})
+	if err != nil {
+		m.reset()
+	}
 	return v, interruption(err)
 }
 

@@ -285,7 +285,7 @@ func (i *instance) call(ctx context.Context, s *Service, c *services.Call) (valu
 		}
 	}()
 	v, err := i.machine.call(ctx, c)
-	// What such a call made may still hang on the stack and the globals of the runtime.
+	// What a call hoarded may hang on globals too.
 	if errors.Is(err, errGrew) {
 		i.machine = nil
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	logging "github.com/ipfs/go-log/v2"
 	"go.uber.org/goleak"
+	"golang.org/x/time/rate"
 
 	"github.com/aquanode/aquanode/interpreter/value"
 	"github.com/aquanode/aquanode/services"
@@ -364,6 +366,55 @@ func TestMemory(t *testing.T) {
 	if r := invoke(t, s, ctx, "g", "[]"); r.Result != "0" {
 		t.Errorf("the next call is to begin anew, without what was hoarded; it gives %v", r)
 	}
+}
+
+// TestEndedCall ends calls, deep in functions and blocks, that hold 16 MB in their variables. The runtime
+// lets go of the 16 MB and continues with its state, and async functions work.
+func TestEndedCall(t *testing.T) {
+	for name, text := range map[string]string{
+		"variable": `exports.f = () => { const a = big(); for (;;) busy(a) }`,
+		"closure":  `exports.f = () => { const a = [big()]; const g = () => { for (;;) busy(a) }; g() }`,
+		"deep":     `const f = d => { if (d) return f(d - 1) + 1; const a = [big()]; const g = () => { for (;;) busy(a) }; g() }; exports.f = () => f(2000)`,
+		"block":    `exports.f = () => { try { for (const a of [big()]) { const g = () => a; try { for (;;) busy(g()) } finally { } } } catch {} }`,
+		"argument": `const f = (a, b) => { for (;;) busy(b) }; exports.f = () => f(1, big())`,
+		"this":     `class A { constructor() { this.a = big(); for (;;) busy(this) } }; exports.f = () => new A()`,
+		"promise":  `exports.f = () => Promise.resolve(big()).then(a => { for (;;) busy(a) })`,
+		"async":    `exports.f = async () => { const a = big(); await null; for (;;) busy(a) }`,
+		"throws":   `exports.f = () => { const a = [big()]; const g = () => { for (let i = 0; i < 20; i++) busy(a); throw "enough" }; g() }`,
+		"timer":    `exports.f = () => { const a = big(); return new Promise(() => setInterval(() => busy(a), 0)) }`,
+	} {
+		s := load(t, `let n = 0; const big = () => { n = 1; return "x".repeat(16 << 20) + n }
+			const busy = () => { if (n++ == 10) console.log("busy") }; exports.state = () => n > 10; exports.async = async () => { await null; return 1 }; `+text)
+		s.logged = rate.NewLimiter(0, 0) // lines are counted instead
+		before := liveHeap()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		go func() {
+			for ctx.Err() == nil && s.unlogged.Load() == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			cancel()
+		}()
+		if r := invoke(t, s, ctx, "f", "[]"); r.RetCode == 0 || s.unlogged.Load() == 0 {
+			t.Errorf("%s: the call was to be ended, and answers %v", name, r)
+		}
+		if held := liveHeap() - before; held > 4<<20 {
+			t.Errorf("%s: the runtime holds %d MB after the call", name, held>>20)
+		}
+		if r := invoke(t, s, t.Context(), "state", "[]"); r.Result != "true" {
+			t.Errorf("%s: the state of the service is lost: %v", name, r)
+		}
+		if r := invoke(t, s, t.Context(), "async", "[]"); r.Result != "1" {
+			t.Errorf("%s: an async function gives %v", name, r)
+		}
+		runtime.KeepAlive(s)
+	}
+}
+
+func liveHeap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // Callers cannot fill the log: lines beyond some hundreds at once are counted.
