@@ -45,7 +45,7 @@ const hello = `
 
 func TestRun(t *testing.T) {
 	c := connect(t, network(t, 1).Peers[0].Addrs()[0])
-	r, err := c.Run(t.Context(), client.Script{AIR: hello, Data: map[string]value.Value{"name": value.String("bob")}})
+	r, err := c.Run(t.Context(), client.Script{AIR: hello, Data: map[string]any{"name": value.String("bob")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestRelayGone(t *testing.T) {
 	c := connect(t, net.Peers[0].Addrs()[0])
 	net.Close()
 	began := time.Now()
-	_, err := c.Run(t.Context(), client.Script{AIR: hello, Data: map[string]value.Value{"name": value.String("bob")}, TTL: time.Minute})
+	_, err := c.Run(t.Context(), client.Script{AIR: hello, Data: map[string]any{"name": value.String("bob")}, TTL: time.Minute})
 	if err == nil || !strings.Contains(err.Error(), "cannot send to the relay") {
 		t.Errorf("want an error about the relay, got %v", err)
 	}

@@ -58,21 +58,17 @@ func newLiar(t *testing.T, as string, send func(l *liar, to string, p particle.P
 		t.Fatal(err)
 	}
 	l.tasks = dispatch.New(dispatch.Config{
-		Host: dispatch.Scope{Peer: as, Key: l.key}, Journal: journal.New(as, 100), Open: dispatch.Interpret(interpreter.Limits{}), Call: registry.Start,
-		Send: func(p *particle.Particle, _ share.Owner, to []string, _ func(string)) {
-			for _, peer := range to {
-				send(l, peer, *p)
+		Host: dispatch.Scope{Peer: as, Key: l.key}, Journal: journal.New(as, 100), Interpreter: dispatch.Interpret(interpreter.Limits{}), Services: registry, Network: sends(func(o dispatch.Outgoing) {
+			for _, peer := range o.To {
+				send(l, peer, *o.Particle)
 			}
-		},
+		}),
 	})
 	t.Cleanup(l.tasks.Close)
 	var err error
 	l.host, err = p2p.New(p2p.Config{
 		Key: l.key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowLocal: true,
-		Receive: func(from p2p.Remote, p *particle.Particle) {
-			l.tasks.Deliver(share.Owner{Range: from.Range, Remote: from.Peer}, p)
-		},
-		Refused: func(string, error) {}, Sent: func(string, p2p.Outgoing, error) {}, Held: func(string, p2p.Outgoing, error) {},
+		Receiver: l, Sender: l,
 	})
 	if err == nil {
 		t.Cleanup(func() { l.host.Close() })
@@ -83,6 +79,19 @@ func newLiar(t *testing.T, as string, send func(l *liar, to string, p particle.P
 	}
 	return l
 }
+
+type sends func(o dispatch.Outgoing)
+
+func (f sends) Send(o dispatch.Outgoing) { f(o) }
+
+func (l *liar) Receive(from p2p.Remote, p *particle.Particle) {
+	l.tasks.Deliver(share.Owner{Range: from.Range, Remote: from.Peer}, p)
+}
+func (l *liar) Refused(string, error)            {}
+func (l *liar) Account(p2p.Remote) p2p.Account   { return nil }
+func (l *liar) Taken(context.Context) error      { return nil }
+func (l *liar) Sent(string, p2p.Outgoing, error) {}
+func (l *liar) Held(string, p2p.Outgoing, error) {}
 
 func (l *liar) pass(to string, p particle.Particle) {
 	l.host.Send(to, p2p.Outgoing{Particle: p.ID, Frame: wire.Frame(&p), Deadline: time.Now().Add(time.Minute)})

@@ -32,7 +32,7 @@ func (n *Node) keepContact() error {
 		}
 		if _, err := a.ValueForProtocol(ma.P_P2P); err != nil {
 			n.work.Go(func() { n.keepAnybody(strings.TrimSuffix(addr, "/")) })
-		} else if err := n.host.Keep(addr); err != nil {
+		} else if err := n.engine.Host.Keep(addr); err != nil {
 			return fmt.Errorf("bootstrap: %w", err)
 		}
 	}
@@ -45,7 +45,7 @@ func (n *Node) keepAnybody(addr string) {
 		full, err := n.learn(addr)
 		if err == nil {
 			n.learned.Store(addr, full)
-			err = n.host.Keep(full)
+			err = n.engine.Host.Keep(full)
 		}
 		if err == nil {
 			return
@@ -64,13 +64,13 @@ func (n *Node) learn(addr string) (full string, err error) {
 	ctx, cancel := context.WithTimeout(n.ctx, learnTimeout)
 	defer cancel()
 	nobody := particle.PeerID(publicKey(identity.Generate()))
-	_, err = n.host.Dial(ctx, addr+"/p2p/"+nobody)
+	_, err = n.engine.Host.Dial(ctx, addr+"/p2p/"+nobody)
 	var other sec.ErrPeerIDMismatch
 	if errors.As(err, &other) {
 		return addr + "/p2p/" + other.Actual.String(), nil
 	}
 	if onlySelf(err) {
-		return addr + "/p2p/" + n.id, nil
+		return addr + "/p2p/" + n.ID(), nil
 	}
 	return "", err
 }
@@ -98,5 +98,5 @@ func (n *Node) reached(addr string) (bool, error) {
 	} else if !strings.Contains(addr, "/p2p/") {
 		return false, nil
 	}
-	return n.host.ConnectedTo(addr)
+	return n.engine.Host.ConnectedTo(addr)
 }

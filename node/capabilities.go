@@ -18,11 +18,11 @@ import (
 // loadServices registers the built-in functions, with what this peer can do for them, and
 // the services of the services directory.
 func (n *Node) loadServices() error {
-	err := builtin.Register(n.services, builtin.Config{
+	err := builtin.Register(n.engine.Services, builtin.Config{
 		Identity:      n.identity,
 		Connector:     connector{n},
-		Neighbourhood: n.host,
-		Keys:          keys{n.id, n.cfg.Key},
+		Neighbourhood: n.engine.Host,
+		Keys:          keys{n.ID(), n.cfg.Key},
 		Vault:         n.vault,
 	})
 	if err != nil {
@@ -37,7 +37,7 @@ func (n *Node) identity() builtin.Identity {
 		agent = Version
 	}
 	return builtin.Identity{
-		ExternalAddresses: n.host.Announced(),
+		ExternalAddresses: n.engine.Host.Announced(),
 		NodeVersion:       agent,
 		AirVersion:        data.InterpreterVersion,
 		SpellVersion:      Version,
@@ -48,12 +48,12 @@ func (n *Node) identity() builtin.Identity {
 type connector struct{ *Node }
 
 func (c connector) IsConnected(peer string) bool {
-	ok, err := c.host.IsConnected(peer)
+	ok, err := c.engine.Host.IsConnected(peer)
 	return err == nil && ok
 }
 
 func (c connector) Connect(ctx context.Context, peer string, addrs []string) (bool, error) {
-	err := c.host.Connect(ctx, peer, addrs)
+	err := c.engine.Host.Connect(ctx, peer, addrs)
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
@@ -63,7 +63,7 @@ func (c connector) Connect(ctx context.Context, peer string, addrs []string) (bo
 	return err == nil, err
 }
 
-func (c connector) Addresses(peer string) ([]string, bool) { return c.host.Contact(peer) }
+func (c connector) Addresses(peer string) ([]string, bool) { return c.engine.Host.Contact(peer) }
 
 // keys signs for the host.
 type keys struct {
@@ -83,7 +83,7 @@ func (k keys) Sign(peer string, data []byte) ([]byte, error) {
 func (k keys) Token(signature []byte) string { return particle.Token(k.key, signature) }
 
 func (n *Node) vaultOf(p *particle.Particle, scope dispatch.Scope) vault.Particle {
-	return vault.Particle{Scope: scope.Peer, ID: p.ID, Token: particle.Token(n.cfg.Key, p.Signature), Expires: n.deadline(p)}
+	return vault.Particle{Scope: scope.Peer, ID: p.ID, Token: particle.Token(n.cfg.Key, p.Signature), Expires: n.engine.Deadline(p)}
 }
 
 func publicKey(k ed25519.PrivateKey) ed25519.PublicKey { return k.Public().(ed25519.PublicKey) }

@@ -49,7 +49,7 @@ func TestFullDisk(t *testing.T) {
 	want := map[string]bool{}
 	send := func(script string) {
 		p := particle.New(stranger, script, time.Hour, time.Now())
-		if err := n.dispatch.Start(p, nil); err != nil {
+		if err := n.engine.Dispatcher.Start(p, nil); err != nil {
 			t.Fatal(err)
 		}
 		want[p.ID] = true
@@ -108,8 +108,8 @@ func TestFullDisk(t *testing.T) {
 	}
 	n = peer()
 	defer n.Close()
-	until("resumed", func() bool { return int(n.journal.Count(journal.Resumed, "")) >= len(want) })
-	for _, e := range n.journal.Recent(1000, func(e *journal.Entry) bool { return e.Kind == journal.Resumed }) {
+	until("resumed", func() bool { return int(n.engine.Journal.Count(journal.Resumed, "")) >= len(want) })
+	for _, e := range n.engine.Journal.Recent(1000, func(e *journal.Entry) bool { return e.Kind == journal.Resumed }) {
 		delete(want, e.Particle)
 	}
 	if len(want) > 0 {

@@ -29,6 +29,7 @@ var (
 // Labels whose values are known beforehand begin at zero, so that the first event is a change.
 type metrics struct {
 	registry *prometheus.Registry
+	skew     time.Duration // of clocks, see dispatch.Limits
 
 	received     *prometheus.CounterVec
 	sizes        *prometheus.HistogramVec
@@ -66,9 +67,10 @@ const (
 	otherType   = "non-aliased-services"
 )
 
-func newMetrics(n *Node) *metrics {
-	m := &metrics{registry: prometheus.NewRegistry()}
-	worker := prometheus.Labels{"worker_type": "Host", "peer_id": n.id}
+// newMetrics makes what is counted; see watch for what is asked.
+func newMetrics(cfg *Config) *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), skew: cfg.Dispatch.Skew}
+	worker := workerLabels(cfg)
 	counters := func(name, help, label string, values []string) *prometheus.CounterVec {
 		v := register(m, prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label}))
 		for _, known := range values {
@@ -108,10 +110,19 @@ func newMetrics(n *Node) *metrics {
 	m.serviceWait = histograms("services_lock_wait_time_sec", "Time that calls waited for their service", timeBuckets, "service_type", serviceTypes)
 	m.serviceOK = counters("services_call_success_count_total", "Service calls that gave a value", "service_type", serviceTypes)
 	m.serviceFailed = counters("services_call_failed_count_total", "Service calls that gave an error", "service_type", serviceTypes)
-	m.gauges(n, worker)
-	m.registry.MustRegister(journalCollector{n}, servicesCollector{n}, dispatchCollector{n, worker},
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+func workerLabels(cfg *Config) prometheus.Labels {
+	return prometheus.Labels{"worker_type": "Host", "peer_id": particle.PeerID(publicKey(cfg.Key))}
+}
+
+// watch adds what the parts of a node are asked for.
+func (m *metrics) watch(n *Node) {
+	worker := workerLabels(&n.cfg)
+	m.gauges(n, worker)
+	m.registry.MustRegister(journalCollector{n}, servicesCollector{n}, dispatchCollector{n, worker})
 }
 
 func (m *metrics) gauges(n *Node, worker prometheus.Labels) {
@@ -119,12 +130,12 @@ func (m *metrics) gauges(n *Node, worker prometheus.Labels) {
 		register(m, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 { return float64(f()) }))
 	}
 	one := func() int { return 1 }
-	gauge("connection_pool_connected_peers", "Connected peers", nil, func() int { return len(n.host.Peers()) })
-	gauge("aquanode_held_bytes", "Bytes of frames being read or waiting to be sent", nil, func() int { return int(n.host.Load().Held) })
+	gauge("connection_pool_connected_peers", "Connected peers", nil, func() int { return len(n.engine.Host.Peers()) })
+	gauge("aquanode_held_bytes", "Bytes of frames being read or waiting to be sent", nil, func() int { return int(n.engine.Host.Load().Held) })
 	register(m, prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "aquanode_paced_frames_total", Help: "Frames that waited because their sender was in debt and others were around",
-	}, func() float64 { return float64(n.host.Load().Paced) }))
-	gauge("particle_executor_alive_actors", "Live particles", worker, n.dispatch.Live)
+	}, func() float64 { return float64(n.engine.Host.Load().Paced) }))
+	gauge("particle_executor_alive_actors", "Live particles", worker, n.engine.Dispatcher.Live)
 	gauge("nox_build_info", "Versions", prometheus.Labels{
 		"node_version": Version, "air_version": data.InterpreterVersion, "spell_version": Version,
 	}, one)
@@ -190,18 +201,21 @@ func serviceType(kind services.Kind, alias string) string {
 	return otherType
 }
 
-func (m *metrics) arrived(p *particle.Particle, skew time.Duration) {
+// Arrived implements [engine.Observer].
+func (m *metrics) Arrived(p *particle.Particle) {
 	t := particleType(p.ID)
 	m.received.WithLabelValues(t).Inc()
 	m.sizes.WithLabelValues(t).Observe(float64(len(p.Data)))
-	if p.Expired(time.Now().Add(-skew)) {
+	if p.Expired(time.Now().Add(-m.skew)) {
 		m.late.WithLabelValues(t).Inc()
 	}
 }
 
-func (m *metrics) contact(how string) { m.resolved.WithLabelValues(how).Inc() }
+// Resolved implements [p2p.Observer].
+func (m *metrics) Resolved(how string) { m.resolved.WithLabelValues(how).Inc() }
 
-func (m *metrics) kept(connected bool) {
+// Kept implements [p2p.Observer].
+func (m *metrics) Kept(connected bool) {
 	if connected {
 		m.bootstrap.Inc()
 	} else {
@@ -209,7 +223,8 @@ func (m *metrics) kept(connected bool) {
 	}
 }
 
-func (m *metrics) sent(particleID string, err error) {
+// Sent implements [engine.Observer].
+func (m *metrics) Sent(particleID string, err error) {
 	counter := m.sentOK
 	if err != nil {
 		counter = m.sentFail
@@ -217,7 +232,8 @@ func (m *metrics) sent(particleID string, err error) {
 	counter.WithLabelValues(particleType(particleID)).Inc()
 }
 
-func (m *metrics) stepped(code int64, took time.Duration) {
+// Stepped implements [engine.Observer].
+func (m *metrics) Stepped(code int64, took time.Duration) {
 	m.steps.Observe(took.Seconds())
 	if code == 0 {
 		m.stepOK.Inc()
@@ -226,7 +242,8 @@ func (m *metrics) stepped(code int64, took time.Duration) {
 	}
 }
 
-func (m *metrics) called(o services.Observation) {
+// Called implements [engine.Observer].
+func (m *metrics) Called(o services.Observation) {
 	kind := "Service"
 	if o.Outcome == services.NotFound {
 		kind = "NotHappened"
@@ -295,7 +312,7 @@ func (c journalCollector) Collect(out chan<- prometheus.Metric) {
 	for _, r := range journal.Reasons() {
 		counts[key{journal.Refused, r}] = 0
 	}
-	for _, e := range c.n.journal.Counts() {
+	for _, e := range c.n.engine.Journal.Counts() {
 		counts[key{e.Kind, e.Reason}] = e.N
 	}
 	for k, n := range counts {
@@ -309,8 +326,8 @@ func (c servicesCollector) Describe(out chan<- *prometheus.Desc) { out <- servic
 // Collect implements [prometheus.Collector].
 func (c servicesCollector) Collect(out chan<- prometheus.Metric) {
 	counts := map[string]int{builtinType: 0, otherType: 0}
-	for _, scope := range []string{services.Everywhere, c.n.id} {
-		for _, s := range c.n.services.List(scope) {
+	for _, scope := range []string{services.Everywhere, c.n.ID()} {
+		for _, s := range c.n.engine.Services.List(scope) {
 			alias := ""
 			if len(s.Aliases) > 0 {
 				alias = s.Aliases[0]
@@ -326,7 +343,7 @@ func (c servicesCollector) Collect(out chan<- prometheus.Metric) {
 // gaugesOf are the gauges of a dispatcher: steps of the interpreter run in slots, which are what
 // dashboards know as a pool of virtual machines.
 func (c dispatchCollector) gaugesOf() map[*prometheus.Desc]float64 {
-	s := c.n.dispatch.Stats()
+	s := c.n.engine.Dispatcher.Stats()
 	desc := func(name, help string, labels prometheus.Labels) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, nil, labels)
 	}
@@ -335,12 +352,12 @@ func (c dispatchCollector) gaugesOf() map[*prometheus.Desc]float64 {
 		desc("aquanode_slot_wait_seconds", "How long the step has waited for a slot that waits longest", nil):         s.Waited.Seconds(),
 		desc("aquanode_particles_awake", "Particles that have something to do, calls, or did until just now", nil):    float64(s.Awake),
 		desc("aquanode_particles_finished", "Particles that ended here and are known until their deadline", nil):      float64(s.Finished),
-		desc("aquanode_memory_booked_limit_bytes", "Bytes that particles and frames may take", nil):                   float64(c.n.dispatch.Ledger().Limit(share.Memory)),
+		desc("aquanode_memory_booked_limit_bytes", "Bytes that particles and frames may take", nil):                   float64(c.n.engine.Dispatcher.Ledger().Limit(share.Memory)),
 		desc("aqua_vm_pool_pool_size", "Steps of the interpreter that may run at once", nil):                          float64(s.Slots),
 		desc("aqua_vm_pool_free_vms", "Steps of the interpreter that could begin now", nil):                           float64(s.Free),
 		desc("aqua_vm_pool_vm_mem_total", "Bytes of retained states of particles", nil):                               float64(s.StateBytes),
 	}
-	held := c.n.dispatch.Ledger().Kinds()
+	held := c.n.engine.Dispatcher.Ledger().Kinds()
 	for _, k := range share.Kinds {
 		gauges[desc("aquanode_memory_booked_bytes", "Bytes that particles and frames take", prometheus.Labels{"kind": string(k)})] = float64(held[k])
 	}

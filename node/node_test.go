@@ -73,7 +73,7 @@ func (x *network) serve(peer int, id string, h services.HandlerFunc) {
 // script wraps a body: the relay is -relay-, peers are named peer1, peer2, ..., the body's
 // result is r, and errors go to the initiator.
 func (x *network) script(body string) client.Script {
-	s := client.Script{Data: map[string]value.Value{}}
+	s := client.Script{Data: map[string]any{}}
 	head := `(call %init_peer_id% ("getDataSrv" "-relay-") [] -relay-)`
 	for name, id := range x.Names() {
 		s.Data[name] = value.String(id)

@@ -16,7 +16,7 @@ func (n *Node) loadScripts() error {
 	var removed map[string]string
 	if n.store != nil {
 		var err error
-		if removed, err = n.store.Removed(n.id); err != nil {
+		if removed, err = n.store.Removed(n.ID()); err != nil {
 			return err
 		}
 	}
@@ -33,27 +33,13 @@ func (n *Node) loadScripts() error {
 			log.Errorw("file is not a service and is left out", "reason", err)
 		}
 	}
-	return registerScripts(n.services, n.id, list, removed)
-}
-
-// LoadScripts registers the .js files of a directory as services of a scope. One that is
-// broken is an error: a peer that lacks a service it was told to offer is of no use.
-func LoadScripts(r *services.Registry, scope, dir string) error {
-	list, err := script.Load(dir)
-	if err != nil {
-		return err
-	}
-	return registerScripts(r, scope, list, nil)
-}
-
-func registerScripts(r *services.Registry, scope string, list []*script.Service, removed map[string]string) error {
 	for _, s := range list {
 		if removed[s.ID()] == s.Blueprint() {
 			log.Warnw("service was removed, and its file has not changed", "service", s.ID(), "file", s.File())
 			continue
 		}
-		if err := s.Register(r, scope); err != nil {
-			return fmt.Errorf("%s: %w", s.File(), err)
+		if err := s.Register(n.Services(), n.ID()); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -65,12 +51,12 @@ func (n *Node) loadAliases() error {
 	if n.store == nil {
 		return nil
 	}
-	aliases, err := n.store.Aliases(n.id)
+	aliases, err := n.store.Aliases(n.ID())
 	if err != nil {
 		return err
 	}
 	for alias, id := range aliases {
-		if err := n.services.AddAlias(n.id, alias, id); err != nil {
+		if err := n.engine.Services.AddAlias(n.ID(), alias, id); err != nil {
 			log.Warnw("alias is not in use", "alias", alias, "service", id, "reason", err)
 		}
 	}

@@ -32,14 +32,14 @@ func TestStartOverExpiring(t *testing.T) {
 	n := peer(first)
 	for i := range particles {
 		p := particle.New(stranger, "(never)", time.Second+time.Duration(i)*apart, time.Now())
-		if err := n.dispatch.Start(p, nil); err != nil {
+		if err := n.engine.Dispatcher.Start(p, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
-	kept := n.journal.Count(journal.Kept, "")
+	kept := n.engine.Journal.Count(journal.Kept, "")
 
 	down, here := 0, 0
 	for range starts {
@@ -51,7 +51,7 @@ func TestStartOverExpiring(t *testing.T) {
 		if err := n.Close(); err != nil {
 			t.Fatal(err)
 		}
-		j := n.journal
+		j := n.engine.Journal
 		expired, before := j.Count(journal.Expired, ""), j.Count(journal.Expired, journal.WhileDown)
 		if sum := expired + j.Count(journal.Kept, ""); sum != kept {
 			t.Errorf("want %d particles accounted for, got %d", kept, sum)

@@ -2,82 +2,51 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/aquanode/aquanode/aqua"
 	"github.com/aquanode/aquanode/aqua/types"
 	"github.com/aquanode/aquanode/interpreter/value"
+	"github.com/aquanode/aquanode/runs"
 )
 
-// program is a script ready to run.
-type program struct {
-	air    string
-	data   map[string]value.Value
-	silent bool // the script has no result
-
-	callbacks map[string]callback
-	results   []types.Type // nil if unknown
-}
-
-// loadProgram compiles a file, or reads it if it is AIR.
-func loadProgram(s source) (*program, error) {
+// loadScript compiles a file, or reads it if it is AIR.
+func loadScript(s source) (runs.Script, error) {
 	if filepath.Ext(s.file) == ".air" {
 		return loadAIR(s)
 	}
 	r, err := compileFile(s)
 	if err != nil {
-		return nil, err
+		return runs.Script{}, err
 	}
 	for _, w := range r.Warnings {
 		fmt.Fprintln(os.Stderr, w)
 	}
+	script, err := runs.Of(r)
 	switch {
-	case r.Call != nil:
-		p := newProgram(r.Call.Function)
-		for _, arg := range r.Call.Args {
-			if p.data[arg.Name], err = value.Parse(string(arg.JSON)); err != nil {
-				return nil, fmt.Errorf("argument %s: %w", arg.Name, err)
-			}
-		}
-		return p, nil
-	case r.Main != nil:
-		return newProgram(r.Main), nil
-	case len(r.Functions) == 1 && onlyCallbacks(&r.Functions[0]):
-		return newProgram(&r.Functions[0]), nil
+	case errors.Is(err, runs.ErrNothing), errors.Is(err, runs.ErrNoCall):
+		return script, noFunction(s, r)
+	case err == nil:
+		script.Callbacks = callbacks(script.Function())
 	}
-	return nil, noFunction(s, r)
+	return script, err
 }
 
-func newProgram(f *aqua.Function) *program {
-	return &program{
-		air: f.AIR, data: map[string]value.Value{}, silent: len(f.Type.Results) == 0,
-		callbacks: callbacks(f), results: f.Type.Results,
-	}
-}
-
-func loadAIR(s source) (*program, error) {
+func loadAIR(s source) (runs.Script, error) {
 	text, err := os.ReadFile(s.file)
 	if err != nil {
-		return nil, err
+		return runs.Script{}, err
 	}
-	p := &program{air: string(text), data: map[string]value.Value{}}
-	for name, id := range s.names {
-		p.data[name] = value.String(id)
-	}
+	script := runs.Script{AIR: string(text), Data: map[string]any{}}
 	for name, raw := range s.data {
-		if p.data[name], err = value.Parse(string(raw)); err != nil {
-			return nil, fmt.Errorf("--data: %s: %w", name, err)
+		if script.Data[name], err = value.Parse(string(raw)); err != nil {
+			return script, fmt.Errorf("--data: %s: %w", name, err)
 		}
 	}
-	return p, nil
-}
-
-// onlyCallbacks reports whether a function can be run without arguments.
-func onlyCallbacks(f *aqua.Function) bool {
-	return !slices.ContainsFunc(f.Args, func(a aqua.Arg) bool { return !a.Callback })
+	return script, nil
 }
 
 func noFunction(s source, r *aqua.Result) error {
@@ -89,12 +58,10 @@ func noFunction(s source, r *aqua.Result) error {
 	return hint(err, "-f '%s(...)'", r.Functions[0].Name)
 }
 
-type callback = func(context.Context, []value.Value) (value.Value, error)
-
 // callbacks returns the arguments of f that are functions. They print their arguments, one JSON
 // array a line, and return the zero value of their type.
-func callbacks(f *aqua.Function) map[string]callback {
-	all := map[string]callback{}
+func callbacks(f *aqua.Function) map[string]runs.Callback {
+	all := map[string]runs.Callback{}
 	for _, a := range f.Args {
 		t, ok := a.Type.(*types.Arrow)
 		if !ok {
@@ -107,27 +74,9 @@ func callbacks(f *aqua.Function) map[string]callback {
 			}
 		}
 		all[a.Name] = func(_ context.Context, args []value.Value) (value.Value, error) {
-			for i := range args {
-				if i < len(t.Args) {
-					args[i] = fromAqua(t.Args[i].Type, args[i])
-				}
-			}
 			fmt.Println(value.Array(args).Text())
 			return zero, nil
 		}
 	}
 	return all
-}
-
-// fromAqua converts a value of an Aqua type to the form that clients return.
-func fromAqua(t types.Type, v value.Value) value.Value {
-	text, err := aqua.FromAqua(t, []byte(v.Text()))
-	if err != nil {
-		return v
-	}
-	out, err := value.Parse(string(text))
-	if err != nil {
-		return v
-	}
-	return out
 }

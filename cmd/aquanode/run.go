@@ -15,6 +15,8 @@ import (
 	"github.com/aquanode/aquanode/node/devnet"
 	"github.com/aquanode/aquanode/node/identity"
 	"github.com/aquanode/aquanode/node/journal"
+	"github.com/aquanode/aquanode/runs"
+	"github.com/aquanode/aquanode/services/script"
 )
 
 func runCommand() *cli.Command {
@@ -46,11 +48,11 @@ func runCommand() *cli.Command {
 
 // session is one run of the command.
 type session struct {
-	cli     *cli.Context
-	source  source
-	program *program
-	net     *devnet.Network // nil with --relay
-	client  *client.Client
+	cli    *cli.Context
+	source source
+	script runs.Script
+	net    *devnet.Network // nil with --relay
+	client *client.Client
 }
 
 func runScript(c *cli.Context) error {
@@ -75,16 +77,14 @@ func (s *session) run() (_ *client.Result, err error) {
 	if s.source, err = sourceOf(s.cli, named); err != nil {
 		return nil, err
 	}
-	if s.program, err = loadProgram(s.source); err != nil {
+	if s.script, err = loadScript(s.source); err != nil {
 		return nil, err
 	}
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
-	return s.client.Run(s.cli.Context, client.Script{
-		AIR: s.program.air, Data: s.program.data, Callbacks: s.program.callbacks,
-		TTL: s.cli.Duration("ttl"),
-	})
+	s.script.TTL = s.cli.Duration("ttl")
+	return s.client.Run(s.cli.Context, s.script)
 }
 
 // connect starts the embedded network, unless a relay is named, and the client.
@@ -114,7 +114,7 @@ func (s *session) connect() error {
 	if s.client, err = client.Connect(ctx, cfg); err != nil || s.source.services == "" {
 		return err
 	}
-	return node.LoadScripts(s.client.Services(), s.client.ID(), s.source.services)
+	return script.RegisterDir(s.client.Services(), s.client.ID(), s.source.services)
 }
 
 func (s *session) close() error {
@@ -130,18 +130,13 @@ func (s *session) close() error {
 
 // print prints the result, and on a terminal the timeline.
 func (s *session) print(r *client.Result) error {
-	for i := range r.Values {
-		if i < len(s.program.results) {
-			r.Values[i] = fromAqua(s.program.results[i], r.Values[i])
-		}
-	}
 	if isJSON(s.cli) {
 		return printJSON(os.Stdout, map[string]any{
 			"result": json.RawMessage(r.JSON().Text()), "particleId": r.ParticleID,
 			"events": s.events(r.ParticleID),
 		})
 	}
-	if !s.program.silent {
+	if f := s.script.Function(); f == nil || len(f.Type.Results) > 0 {
 		fmt.Println(r.JSON().Text())
 	}
 	if s.cli.Bool("timeline") || onTerminal(os.Stderr) {

@@ -4,6 +4,7 @@ package layers
 import (
 	"encoding/json"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -37,9 +38,19 @@ var rules = []rule{
 	{"aqua/", []string{"interpreter/air"}},
 	{"particle/", nil},
 	{"services/", []string{"interpreter/value", "particle"}},
-	// A client runs its part of a particle with the pipeline of a peer.
-	{"client", []string{"interpreter", "particle", "aqua/emit", "services", "node/p2p", "node/dispatch", "node/journal", "node/share"}},
-	{"node/", []string{"services", "interpreter", "particle"}},
+	{"runs", []string{"aqua", "interpreter"}},
+	// The engine is what a node and a client share.
+	{"internal/engine", []string{"interpreter", "particle", "services", "runs", "node/p2p", "node/dispatch", "node/journal", "node/share"}},
+	{"client", []string{"interpreter/data", "services", "runs", "node/p2p", "node/dispatch", "node/journal"}},
+	{"node/p2p", []string{"particle", "node/journal"}},
+	{"node/journal", []string{"particle"}},
+	{"node/", []string{"services", "interpreter", "particle", "runs"}},
+}
+
+// importers are the only ones that may import a package, besides commands and tests.
+var importers = map[string][]string{
+	"internal/engine": {"node", "client"},
+	"runs":            {"node", "client", "internal/engine"},
 }
 
 // libraries names what only the packages under some folders may import.
@@ -88,6 +99,7 @@ func TestImportDirections(t *testing.T) {
 			from := strings.TrimPrefix(p.ImportPath, module)
 			if to, ours := strings.CutPrefix(imp, module); ours {
 				checkOurs(t, from, to)
+				checkImporter(t, from, to)
 			} else {
 				checkLibrary(t, from, imp)
 			}
@@ -111,6 +123,14 @@ func checkOurs(t *testing.T, from, to string) {
 		t.Errorf("%s imports %s: packages under %s may import %v of ours only", from, to, r.under, r.may)
 		return
 	}
+}
+
+func checkImporter(t *testing.T, from, to string) {
+	allowed, bound := importers[to]
+	if !bound || under(from, "cmd") || under(from, "test") || slices.Contains(allowed, from) {
+		return
+	}
+	t.Errorf("%s imports %s, which is for %v only", from, to, allowed)
 }
 
 func checkLibrary(t *testing.T, from, imp string) {

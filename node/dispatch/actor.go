@@ -26,7 +26,7 @@ type actor struct {
 	owner    share.Owner
 	p        particle.Particle // without data
 	scope    Scope
-	closure  services.Handler
+	by       Initiator // nil: nobody here
 	deadline time.Time // the first moment at which the particle's life is over
 	kept     *history  // nil: ends with the process
 
@@ -75,8 +75,8 @@ const (
 )
 
 // newActor makes the actor of a particle whose memory is booked already.
-func newActor(d *Dispatcher, k key, p *particle.Particle, o share.Owner, scope Scope, closure services.Handler, log Log) *actor {
-	a := &actor{d: d, key: k, owner: o, p: *p, scope: scope, closure: closure, place: -1}
+func newActor(d *Dispatcher, k key, p *particle.Particle, o share.Owner, scope Scope, by Initiator, log Log) *actor {
+	a := &actor{d: d, key: k, owner: o, p: *p, scope: scope, by: by, place: -1}
 	// Not the frame that the first arrival came in; scripts mostly come in many particles.
 	a.p.Data, a.p.Signature = nil, []byte(k.signature)
 	a.p.ID, a.p.Script = strings.Clone(p.ID), unique.Make(p.Script).Value()
@@ -270,8 +270,11 @@ func (a *actor) step(in input) {
 	a.book(a.machineSize())
 	a.note(&out)
 	a.record(began, took, out)
-	if a.d.cfg.Stepped != nil {
-		a.d.cfg.Stepped(&a.p, a.scope, &out, took)
+	if o := a.d.cfg.Observer; o != nil {
+		o.Stepped(&a.p, a.scope, &out, took)
+	}
+	if a.by != nil {
+		a.by.Stepped(&out)
 	}
 	why := out.Stopped
 	if why == nil {
@@ -313,7 +316,7 @@ func (a *actor) open() error {
 	if a.broken = a.unspill(); a.broken != nil {
 		return a.broken
 	}
-	a.machine, a.broken = a.d.cfg.Open(&a.p, a.scope, a.prev, &a.run)
+	a.machine, a.broken = a.d.cfg.Interpreter.Open(&a.p, a.scope, a.prev, &a.run)
 	if a.broken != nil {
 		a.machine = nil
 	}
@@ -377,7 +380,7 @@ func (a *actor) call(requests []interpreter.CallRequest) error {
 				return err
 			}
 		}
-		a.d.cfg.Call(a.ctx, c.of(r), c.end)
+		a.d.cfg.Services.Start(a.ctx, c.of(r), c.end)
 	}
 	return nil
 }
@@ -457,7 +460,7 @@ func (c *call) of(r *interpreter.CallRequest) *services.Call {
 		Function:   r.FunctionName,
 		Args:       r.Arguments,
 		Tetraplets: r.Tetraplets,
-		Closure:    a.closure,
+		Closure:    a.by,
 	}
 }
 
@@ -481,12 +484,13 @@ func (a *actor) send(next, again []string, data []byte) {
 			remote = append(remote, peer)
 		}
 	}
+	o := Outgoing{Particle: &p, Owner: a.owner, To: remote, Initiator: a.by, Handed: handed}
 	switch {
 	case len(remote) == 0:
 	case a.kept == nil:
-		a.d.cfg.Send(&p, a.owner, remote, nil)
+		a.d.cfg.Network.Send(o)
 	default:
-		a.d.cfg.Keeper.After(func() { a.d.cfg.Send(&p, a.owner, remote, handed) })
+		a.d.cfg.Keeper.After(func() { a.d.cfg.Network.Send(o) })
 	}
 }
 
@@ -593,8 +597,11 @@ func (a *actor) bury() {
 			a.kept.finished(m.ended)
 		}
 	}
-	if a.d.cfg.Ended != nil && gone {
-		a.d.cfg.Ended(&a.p, a.scope, waiting)
+	if o := a.d.cfg.Observer; o != nil && gone {
+		o.Ended(&a.p, a.scope)
+	}
+	if a.by != nil {
+		a.by.Ended(waiting, a.why())
 	}
 	a.machine, a.prev = nil, nil
 	if a.spilled != nil {
@@ -609,6 +616,14 @@ func (a *actor) bury() {
 		a.dropLive()
 	}
 	a.d.remove(a) // last: Close waits for it
+}
+
+// why is the reason of the actor's end; nil when nothing could follow. The mailbox is locked.
+func (a *actor) why() error {
+	if a.mailbox.why != nil {
+		return a.mailbox.why
+	}
+	return a.mailbox.ended.refusal()
 }
 
 // refusal is what somebody hears who brings more for an actor that has ended.

@@ -84,19 +84,70 @@ type Spilled interface {
 	Drop()
 }
 
-// Config configures a Dispatcher. Open, Call and Send are required.
-type Config struct {
-	Host    Scope
-	Journal *journal.Journal
-
+// An Interpreter opens the machines of particles.
+type Interpreter interface {
 	// Open makes the machine of a particle from data kept earlier, if any.
-	Open func(p *particle.Particle, scope Scope, prev []byte, m meter.Meter) (Machine, error)
-	// Call takes a call's place in the queue of its service and returns. done gets the result, at
-	// once or later, but not long after the context has ended.
-	Call func(ctx context.Context, c *services.Call, done func(services.Result))
-	// Send takes a particle with its new data for other peers. It must not wait. It calls
-	// handed, unless that is nil, for each peer of which nothing more is to be tried.
-	Send func(p *particle.Particle, of share.Owner, to []string, handed func(peer string))
+	Open(p *particle.Particle, scope Scope, prev []byte, m meter.Meter) (Machine, error)
+}
+
+// Services start the calls of particles.
+type Services interface {
+	// Start takes a call's place in the queue of its service and returns. done gets the result,
+	// at once or later, but not long after the context has ended.
+	Start(ctx context.Context, c *services.Call, done func(services.Result))
+}
+
+// A Network takes particles for other peers.
+type Network interface {
+	// Send must not wait.
+	Send(o Outgoing)
+}
+
+// Outgoing is a particle with its new data for other peers.
+type Outgoing struct {
+	Particle  *particle.Particle
+	Owner     share.Owner
+	To        []string
+	Initiator Initiator // nil for a particle that was not started with one
+	// Handed, unless nil, is to be called for each peer for which nothing more is to be tried.
+	Handed func(peer string)
+}
+
+// An Initiator is who started a particle here. It answers the calls that no service answers, and
+// is told what becomes of the particle.
+type Initiator interface {
+	services.Handler
+	// Stepped is called after each step, before its calls and sends begin.
+	Stepped(out *interpreter.Outcome)
+	// Ended is called once. why is nil when nothing could follow from the particle here.
+	Ended(waiting []interpreter.Wait, why error)
+}
+
+// An Observer is told what happens to all particles.
+type Observer interface {
+	// Stepped is called after each step, before its calls and sends begin.
+	Stepped(p *particle.Particle, scope Scope, out *interpreter.Outcome, took time.Duration)
+	// Ended is called once for a particle that is gone for good.
+	Ended(p *particle.Particle, scope Scope)
+}
+
+// Scopes finds the scopes of peers that live on this host, besides the host itself.
+type Scopes interface {
+	Scope(peer string) (Scope, bool)
+}
+
+// Config configures a Dispatcher. Host, Journal, Interpreter, Services and Network are required.
+type Config struct {
+	Host        Scope
+	Journal     *journal.Journal
+	Interpreter Interpreter
+	Services    Services
+	Network     Network
+
+	// Scopes, if set, finds the peers that live on this host.
+	Scopes Scopes
+	// Observer, if set, is told what happens to particles.
+	Observer Observer
 	// Spill, if set, takes states of particles at rest while memory is short.
 	Spill Spill
 	// Ledger is where memory and live particles are booked; nil: one that belongs to the
@@ -104,12 +155,6 @@ type Config struct {
 	Ledger *share.Ledger
 	// Keeper, if set, keeps particles over a restart.
 	Keeper Keeper
-	// Local finds the scope of a peer that lives on this host; nil: there is only the host.
-	Local func(peer string) (Scope, bool)
-	// Stepped, if set, hears of each step before its calls and sends begin.
-	Stepped func(p *particle.Particle, scope Scope, out *interpreter.Outcome, took time.Duration)
-	// Ended, if set, hears that a particle is gone and what it was waiting for.
-	Ended func(p *particle.Particle, scope Scope, waiting []interpreter.Wait)
 
 	Parallel int // steps at once; 0 is GOMAXPROCS
 	Limits
@@ -254,10 +299,9 @@ func (d *Dispatcher) verify(from share.Owner, p *particle.Particle) error {
 	return err
 }
 
-// Start takes a particle made here, whose signature is taken to be good. What no service answers is asked of closure, which
-// may be nil.
-func (d *Dispatcher) Start(p *particle.Particle, closure services.Handler) error {
-	return d.deliver(d.self(), d.cfg.Host.Peer, p, d.cfg.Host, closure, trusted)
+// Start takes a particle made here, whose signature is taken to be good. The initiator may be nil.
+func (d *Dispatcher) Start(p *particle.Particle, by Initiator) error {
+	return d.deliver(d.self(), d.cfg.Host.Peer, p, d.cfg.Host, by, trusted)
 }
 
 // self is the owner of what the host does for itself.
@@ -266,9 +310,9 @@ func (d *Dispatcher) self() share.Owner { return share.Owner{Range: share.Self, 
 // trusted stands in for the verification of particles that were made or verified here.
 func trusted() error { return nil }
 
-func (d *Dispatcher) deliver(of share.Owner, from string, p *particle.Particle, scope Scope, closure services.Handler, verify func() error) error {
+func (d *Dispatcher) deliver(of share.Owner, from string, p *particle.Particle, scope Scope, by Initiator, verify func() error) error {
 	entry := journal.Entry{At: time.Now(), Kind: journal.Arrived, Particle: p.ID, Peer: from}
-	err := d.admit(of, p, scope, closure, verify)
+	err := d.admit(of, p, scope, by, verify)
 	if err != nil {
 		entry.Kind = journal.Refused
 		d.cfg.Journal.AddError(entry, err)
@@ -278,7 +322,7 @@ func (d *Dispatcher) deliver(of share.Owner, from string, p *particle.Particle, 
 	return nil
 }
 
-func (d *Dispatcher) admit(of share.Owner, p *particle.Particle, scope Scope, closure services.Handler, verify func() error) error {
+func (d *Dispatcher) admit(of share.Owner, p *particle.Particle, scope Scope, by Initiator, verify func() error) error {
 	now := time.Now()
 	if p.Expired(now.Add(-d.cfg.Skew)) {
 		return fmt.Errorf("%w %s ago", particle.ErrExpired, late(p, now))
@@ -297,7 +341,7 @@ func (d *Dispatcher) admit(of share.Owner, p *particle.Particle, scope Scope, cl
 			err = verify()
 		}
 		if err == nil {
-			a, err = d.findOrAdd(of, p, scope, closure)
+			a, err = d.findOrAdd(of, p, scope, by)
 		}
 	}
 	if err != nil || a == nil {
@@ -336,7 +380,7 @@ func (d *Dispatcher) find(of share.Owner, p *particle.Particle, scope Scope) (*a
 }
 
 // findOrAdd gives the actor of a verified particle; nil when it has ended meanwhile.
-func (d *Dispatcher) findOrAdd(of share.Owner, p *particle.Particle, scope Scope, closure services.Handler) (*actor, error) {
+func (d *Dispatcher) findOrAdd(of share.Owner, p *particle.Particle, scope Scope, by Initiator) (*actor, error) {
 	if err := d.ledger.Enter(of); err != nil {
 		return nil, fmt.Errorf("%w: %w", refusals[share.Live], err)
 	}
@@ -360,10 +404,10 @@ func (d *Dispatcher) findOrAdd(of share.Owner, p *particle.Particle, scope Scope
 			break
 		}
 		var log Log
-		if d.cfg.Keeper != nil && closure == nil {
+		if d.cfg.Keeper != nil && by == nil {
 			log = d.cfg.Keeper.Begin(encodeHead(scope.Peer, p))
 		}
-		a = newActor(d, k, p, of, scope, closure, log)
+		a = newActor(d, k, p, of, scope, by, log)
 		a.live, a.size = true, size
 		d.actors[k] = a
 		d.bookRates(of, p, time.Now())

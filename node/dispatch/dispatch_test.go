@@ -18,6 +18,7 @@ import (
 
 	"github.com/aquanode/aquanode/interpreter"
 	"github.com/aquanode/aquanode/interpreter/meter"
+	"github.com/aquanode/aquanode/interpreter/value"
 	"github.com/aquanode/aquanode/node/journal"
 	"github.com/aquanode/aquanode/node/share"
 	"github.com/aquanode/aquanode/particle"
@@ -94,32 +95,77 @@ func (h *host) deliver(from string, p *particle.Particle) {
 	h.Deliver(share.Owner{Range: from, Remote: from}, p)
 }
 
+// What a dispatcher needs, as functions.
+type (
+	opens  func(prev []byte, m meter.Meter) Machine
+	starts func(ctx context.Context, c *services.Call) services.Result
+	sends  func(o Outgoing)
+)
+
+func (f opens) Open(_ *particle.Particle, _ Scope, prev []byte, m meter.Meter) (Machine, error) {
+	return f(prev, m), nil
+}
+
+func (f starts) Start(ctx context.Context, c *services.Call, done func(services.Result)) {
+	go func() { done(f(ctx, c)) }()
+}
+
+func (f sends) Send(o Outgoing) { f(o) }
+
+// refuses is an interpreter that takes no script.
+type refuses string
+
+func (r refuses) Open(*particle.Particle, Scope, []byte, meter.Meter) (Machine, error) {
+	return nil, errors.New(string(r))
+}
+
+type scopes map[string]Scope
+
+func (s scopes) Scope(peer string) (found Scope, ok bool) {
+	found, ok = s[peer]
+	return found, ok
+}
+
+type observer struct {
+	stepped func(out *interpreter.Outcome)
+	ended   func(p *particle.Particle)
+}
+
+func (o observer) Stepped(_ *particle.Particle, _ Scope, out *interpreter.Outcome, _ time.Duration) {
+	if o.stepped != nil {
+		o.stepped(out)
+	}
+}
+
+func (o observer) Ended(p *particle.Particle, _ Scope) {
+	if o.ended != nil {
+		o.ended(p)
+	}
+}
+
 func newHost(t *testing.T, step func(in string) interpreter.Outcome, change func(*Config)) *host {
 	h := &host{t: t, calls: map[string]func(context.Context) services.Result{}}
 	cfg := Config{
 		Host:    Scope{Peer: peerOf(1), Key: testKey(1)},
 		Journal: journal.New(peerOf(1), 0),
-		Open: func(p *particle.Particle, _ Scope, prev []byte, m meter.Meter) (Machine, error) {
+		Interpreter: opens(func(prev []byte, m meter.Meter) Machine {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			pl := &plan{t: t, prev: prev, step: step, waits: h.waits, meter: m, settled: h.settled, pad: h.pad}
 			h.plans = append(h.plans, pl)
-			return pl, nil
-		},
-		Call: func(ctx context.Context, c *services.Call, done func(services.Result)) {
-			f := h.calls[c.Function]
-			go func() { done(f(ctx)) }()
-		},
-		Send: func(p *particle.Particle, _ share.Owner, to []string, _ func(string)) {
+			return pl
+		}),
+		Services: starts(func(ctx context.Context, c *services.Call) services.Result { return h.calls[c.Function](ctx) }),
+		Network: sends(func(o Outgoing) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			h.sent = append(h.sent, fmt.Sprintf("%s to %s", p.Data, strings.Join(to, ",")))
-		},
-		Ended: func(p *particle.Particle, _ Scope, _ []interpreter.Wait) {
+			h.sent = append(h.sent, fmt.Sprintf("%s to %s", o.Particle.Data, strings.Join(o.To, ",")))
+		}),
+		Observer: observer{ended: func(p *particle.Particle) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.ended = append(h.ended, p.ID)
-		},
+		}},
 	}
 	if change != nil {
 		change(&cfg)
@@ -878,12 +924,8 @@ func TestBrokenScript(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var heard []string
 		h := newHost(t, nil, func(c *Config) {
-			c.Open = func(*particle.Particle, Scope, []byte, meter.Meter) (Machine, error) {
-				return nil, errors.New("line 1: no such thing")
-			}
-			c.Stepped = func(_ *particle.Particle, _ Scope, out *interpreter.Outcome, _ time.Duration) {
-				heard = append(heard, out.ErrorMessage)
-			}
+			c.Interpreter = refuses("line 1: no such thing")
+			c.Observer = observer{stepped: func(out *interpreter.Outcome) { heard = append(heard, out.ErrorMessage) }}
 		})
 		p := newParticle(2, "a")
 		h.deliver("r", p)
@@ -910,7 +952,7 @@ func TestLocalScope(t *testing.T) {
 			}
 			return interpreter.Outcome{}
 		}, func(c *Config) {
-			c.Local = func(peer string) (Scope, bool) { return Scope{Peer: peer, Key: testKey(9)}, peer == worker }
+			c.Scopes = scopes{worker: {Peer: worker, Key: testKey(9)}}
 		})
 		h.deliver("r", newParticle(2, "a"))
 		synctest.Wait()
@@ -920,6 +962,66 @@ func TestLocalScope(t *testing.T) {
 		}
 		h.Close()
 	})
+}
+
+// An initiator answers calls, and is told of steps and of the end.
+func TestInitiator(t *testing.T) {
+	for name, c := range map[string]struct {
+		settled bool
+		end     func(h *host)
+		why     error
+	}{
+		"nothing can follow": {settled: true, end: func(*host) {}},
+		"deadline":           {end: func(*host) { pass(11 * time.Second) }, why: particle.ErrExpired},
+		"close":              {end: func(h *host) { h.Close() }, why: journal.ShuttingDown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, func(in string) interpreter.Outcome {
+					if in == "|" {
+						return asks("f")
+					}
+					return interpreter.Outcome{NextPeers: []string{"p2"}}
+				}, func(c *Config) {
+					c.Services = starts(func(ctx context.Context, c *services.Call) services.Result {
+						v, err := c.Closure.Call(ctx, c)
+						if err != nil {
+							t.Error(err)
+						}
+						return services.Result{Result: v.Text()}
+					})
+				})
+				by := &initiator{}
+				h.settled = func() bool { return c.settled }
+				h.waits = []interpreter.Wait{{Variable: "y"}}
+				if err := h.Start(newParticle(1, ""), by); err != nil {
+					t.Fatal(err)
+				}
+				pass(time.Second)
+				c.end(h)
+				h.wantSeen(0, "|", `| 1="of f"`)
+				if by.steps != 2 || by.ended != 1 || !errors.Is(by.why, c.why) || (c.why == nil) != (by.why == nil) || len(by.waiting) != 1 {
+					t.Errorf("want 2 steps and an end with %v, got %+v", c.why, by)
+				}
+				h.Close()
+			})
+		})
+	}
+}
+
+type initiator struct {
+	steps, ended int
+	why          error
+	waiting      []interpreter.Wait
+}
+
+func (i *initiator) Call(_ context.Context, c *services.Call) (value.Value, error) {
+	return value.String("of " + c.Function), nil
+}
+func (i *initiator) Stepped(*interpreter.Outcome) { i.steps++ }
+func (i *initiator) Ended(waiting []interpreter.Wait, why error) {
+	i.ended++
+	i.waiting, i.why = waiting, why
 }
 
 func TestTooManyCalls(t *testing.T) {
@@ -943,7 +1045,7 @@ func TestTooManyCalls(t *testing.T) {
 func BenchmarkDeliver(b *testing.B) {
 	d := New(Config{
 		Host: Scope{Peer: peerOf(1)}, Journal: journal.New("", 0),
-		Open: func(*particle.Particle, Scope, []byte, meter.Meter) (Machine, error) { return &plan{}, nil },
+		Interpreter: opens(func([]byte, meter.Meter) Machine { return &plan{} }),
 	})
 	defer d.Close()
 	b.ReportAllocs()

@@ -33,14 +33,14 @@ import (
 // What a restart keeps:
 //
 //   - An arrival is taken over when its record is on disk. The stream it came on is closed by
-//     this side only then, see p2p.Config.Taken.
+//     this side only then, see p2p.Receiver.
 //   - Data leaves when all that it was made from is on disk: this peer never contradicts after a
 //     crash what it said before.
 //   - Calls without a result on disk are asked again: a service sees such a call at least once,
 //     and twice when the process ended between its work and the record of its result.
 //   - Next peers that the network has not taken the data for get it again, also at least once.
 //
-// Particles with a closure belong to the program that started them and are not kept.
+// Particles with an initiator belong to the program that started them and are not kept.
 type Keeper interface {
 	Begin(head []byte) Log
 	// After calls f when all that was appended before is on disk. f does not wait.
@@ -272,7 +272,7 @@ func (d *Dispatcher) Recall(head []byte) (p *particle.Particle, scope Scope, err
 }
 
 // Restore makes the actor of a particle that was kept by an earlier process. It goes on with
-// Resume, or with its first arrival. Its deadline counts from here on, so whatever Ended needs has
+// Resume, or with its first arrival. Its deadline counts from here on, so whatever Observer.Ended needs has
 // to exist. Restore reports false for a particle that does not go on, see Recall: its log is
 // removed, with an entry in the journal.
 func (d *Dispatcher) Restore(head []byte, log Log) (p *particle.Particle, scope Scope, ok bool) {
@@ -305,10 +305,10 @@ func (d *Dispatcher) scope(peer string) (Scope, bool) {
 	switch {
 	case peer == d.cfg.Host.Peer:
 		return d.cfg.Host, true
-	case d.cfg.Local == nil:
+	case d.cfg.Scopes == nil:
 		return Scope{}, false
 	}
-	return d.cfg.Local(peer)
+	return d.cfg.Scopes.Scope(peer)
 }
 
 // Resume lets the restored particles go on.

@@ -106,23 +106,21 @@ type life struct {
 func begin(keeper *memory) *life {
 	l := &life{keeper: keeper, sent: map[string]bool{}}
 	l.Dispatcher = New(Config{
-		Host:    Scope{Peer: peerOf(1), Key: testKey(1)},
-		Journal: journal.New("", 0),
-		Open:    Interpret(interpreter.Limits{}),
-		Keeper:  keeper,
-		Call: func(ctx context.Context, c *services.Call, done func(services.Result)) {
-			go func() { done(l.serve(ctx, c)) }()
-		},
-		Send: func(p *particle.Particle, _ share.Owner, to []string, handed func(string)) {
+		Host:        Scope{Peer: peerOf(1), Key: testKey(1)},
+		Journal:     journal.New("", 0),
+		Interpreter: Interpret(interpreter.Limits{}),
+		Keeper:      keeper,
+		Services:    starts(l.serve),
+		Network: sends(func(o Outgoing) {
 			l.mu.Lock()
-			for _, peer := range to {
+			for _, peer := range o.To {
 				l.sent[peer] = true
 			}
 			l.mu.Unlock()
-			for _, peer := range to {
-				handed(peer)
+			for _, peer := range o.To {
+				o.Handed(peer)
 			}
-		},
+		}),
 	})
 	return l
 }

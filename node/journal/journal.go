@@ -26,8 +26,6 @@ import (
 	"unsafe"
 
 	"github.com/aquanode/aquanode/internal/text"
-	"github.com/aquanode/aquanode/interpreter/value"
-	"github.com/aquanode/aquanode/services"
 )
 
 // Kind is what an entry tells.
@@ -118,7 +116,7 @@ const ringShare = 4
 const (
 	maxName   = 256
 	maxText   = 500 // details and instructions
-	maxJoins  = 16
+	MaxJoins  = 16
 	maxWaits  = 16
 	entryText = 1 << 10 // bytes of text of an entry on average, to bound a ring
 )
@@ -234,7 +232,7 @@ func (e *Entry) cut() {
 		*s = text.Cut(*s, maxName)
 	}
 	e.Detail = text.Cut(strings.ToValidUTF8(e.Detail[:min(len(e.Detail), maxText+utf8.UTFMax)], ""), maxText)
-	e.Joins = slices.Clone(e.Joins[:min(len(e.Joins), maxJoins)])
+	e.Joins = slices.Clone(e.Joins[:min(len(e.Joins), MaxJoins)])
 	for i, o := range e.Joins {
 		e.Joins[i] = Origin{text.Cut(o.Peer, maxName), text.Cut(o.Service, maxName), text.Cut(o.Function, maxName)}
 	}
@@ -333,40 +331,11 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 	}{plain(e), float64(e.Took) / float64(time.Millisecond)})
 }
 
-// CalledEntry is the entry of a finished service call.
-func CalledEntry(o services.Observation) Entry {
-	e := Entry{
-		At: time.Now().Add(-o.Time), Took: o.Time, Kind: Called,
-		Particle: o.Call.ParticleID, Service: o.Call.Service, Function: o.Call.Function,
-		Joins: joins(o.Call.Tetraplets),
-	}
-	if o.Outcome != services.Done {
-		e.Code, e.Reason, e.Detail = 1, ServiceFailed, string(o.Outcome)+": "+o.Reason
-	}
-	return e
-}
-
 // Merge gives what several journals remember of one particle, in the order of time.
 func Merge(particleID string, journals ...*Journal) (all []Entry) {
 	for _, j := range journals {
 		all = append(all, j.Particle(particleID)...)
 	}
 	slices.SortStableFunc(all, func(a, b Entry) int { return a.At.Compare(b.At) })
-	return all
-}
-
-// joins lists the origins of a call's arguments, nil for fewer than two.
-func joins(args [][]value.Tetraplet) (all []Origin) {
-	for _, arg := range args {
-		for _, t := range arg {
-			o := Origin{t.PeerPK, t.ServiceID, t.FunctionName}
-			if o.Service != "" && o.Function != "" && !slices.Contains(all, o) && len(all) < maxJoins {
-				all = append(all, o)
-			}
-		}
-	}
-	if len(all) < 2 {
-		return nil
-	}
 	return all
 }

@@ -103,7 +103,7 @@ func TestTextsAreCut(t *testing.T) {
 	if len(entries) == 0 {
 		t.Fatal("the particle is not found")
 	}
-	most := 4*maxName + maxText + maxWaits*(2*maxName+maxText) + maxJoins*3*maxName + 200*len("...") + 32*48
+	most := 4*maxName + maxText + maxWaits*(2*maxName+maxText) + MaxJoins*3*maxName + 200*len("...") + 32*48
 	for _, e := range entries {
 		if n := e.textSize(); n > most {
 			t.Fatalf("an entry has %d bytes of text, want at most %d", n, most)

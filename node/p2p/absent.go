@@ -172,7 +172,7 @@ func (h *Host) dialled(b *outbox, p *payer, attempt int, err error) {
 	h.startDials()
 	h.mu.Unlock()
 	for _, m := range held {
-		h.cfg.Held(b.to.String(), m, err)
+		h.cfg.Sender.Held(b.to.String(), m, err)
 	}
 	h.report(b, lost, err)
 }

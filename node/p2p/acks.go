@@ -103,10 +103,8 @@ func (a *acks) write() error {
 	if n == 0 {
 		return nil
 	}
-	if a.host.cfg.Taken != nil {
-		if err := a.host.cfg.Taken(a.host.ctx); err != nil {
-			return err
-		}
+	if err := a.host.cfg.Receiver.Taken(a.host.ctx); err != nil {
+		return err
 	}
 	a.stream.SetWriteDeadline(time.Now().Add(a.host.cfg.FrameTimeout))
 	_, err := a.stream.Write(binary.AppendUvarint(nil, n))

@@ -96,7 +96,7 @@ func TestEveryFrameIsTaken(t *testing.T) {
 	taken, broken := 0, map[string]int{}
 	x := newNode(t, 1, func(c *Config) {
 		c.Hold = time.Minute
-		c.Held = func(string, Outgoing, error) {}
+		fakeOf(c).held = func(string, Outgoing, error) {}
 	})
 	reborn := make(chan struct{}, 1)
 	receiver := acking(t, 50, func(s network.Stream) {
@@ -198,7 +198,7 @@ func TestEveryFrameReachesAPeerThatRestarts(t *testing.T) {
 			if listen != "" {
 				c.Listen = []string{listen}
 			}
-			c.Receive = func(_ Remote, p *particle.Particle) {
+			fakeOf(c).receive = func(_ Remote, p *particle.Particle) {
 				mu.Lock()
 				defer mu.Unlock()
 				got[frameNumber(t, p)] = true
@@ -210,8 +210,8 @@ func TestEveryFrameReachesAPeerThatRestarts(t *testing.T) {
 	var lost, sent atomic.Int64
 	x := newNode(t, 1, func(c *Config) {
 		c.Hold = time.Minute
-		c.Held = func(string, Outgoing, error) {}
-		c.Sent = func(_ string, m Outgoing, err error) {
+		fakeOf(c).held = func(string, Outgoing, error) {}
+		fakeOf(c).sent = func(_ string, m Outgoing, err error) {
 			if err != nil {
 				lost.Add(1)
 			}
@@ -548,7 +548,7 @@ func TestTakenComesBeforeTheAcknowledgement(t *testing.T) {
 	fails.Store(2)
 	x := newNode(t, 1, func(c *Config) { c.Hold = time.Minute })
 	y := newNode(t, 2, func(c *Config) {
-		c.Taken = func(context.Context) error {
+		fakeOf(c).taken = func(context.Context) error {
 			if fails.Add(-1) >= 0 {
 				return errors.New("the disk is full")
 			}
@@ -585,7 +585,7 @@ func (s *slowStream) Write(b []byte) (int, error) {
 func TestAcknowledgementsAreCollected(t *testing.T) {
 	const frames = 100_000
 	var syncs atomic.Int32
-	x := newNode(t, 1, func(c *Config) { c.Taken = func(context.Context) error { syncs.Add(1); return nil } })
+	x := newNode(t, 1, func(c *Config) { fakeOf(c).taken = func(context.Context) error { syncs.Add(1); return nil } })
 	s := &slowStream{open: make(chan struct{}), written: make(chan uint64, frames)}
 	a := x.newAcks(s)
 	before, most := runtime.NumGoroutine(), 0

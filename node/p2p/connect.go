@@ -42,8 +42,8 @@ func (h *Host) connect(id peer.ID, deadline time.Time) error {
 }
 
 func (h *Host) resolved(how string) {
-	if h.cfg.Resolved != nil {
-		h.cfg.Resolved(how)
+	if h.cfg.Observer != nil {
+		h.cfg.Observer.Resolved(how)
 	}
 }
 
@@ -247,8 +247,8 @@ func (h *Host) keepOnce(info peer.AddrInfo) bool {
 }
 
 func (h *Host) kept(connected bool) {
-	if h.cfg.Kept != nil {
-		h.cfg.Kept(connected)
+	if h.cfg.Observer != nil {
+		h.cfg.Observer.Kept(connected)
 	}
 }
 
@@ -369,7 +369,7 @@ func (h *Host) reconsider(e event.EvtPeerIdentificationCompleted) {
 	if spoken, _ := h.host.Peerstore().SupportsProtocols(e.Peer, particleProtocol); len(spoken) > 0 || h.ctx.Err() != nil {
 		return
 	}
-	h.cfg.Refused(e.Peer.String(), fmt.Errorf("%w: agent %q", journal.NoParticles, text.Cut(e.AgentVersion, maxAgent)))
+	h.cfg.Receiver.Refused(e.Peer.String(), fmt.Errorf("%w: agent %q", journal.NoParticles, text.Cut(e.AgentVersion, maxAgent)))
 	if err := h.host.Network().ClosePeer(e.Peer); err != nil {
 		log.Debugw("closing a connection", "peer", e.Peer, "error", err)
 	}

@@ -20,9 +20,8 @@
 // # Sending
 //
 // [Host.Send] puts a frame in the queue of its peer, which is bounded in frames and
-// bytes, and never waits. [Config.Sent] hears what becomes of it. Its bytes are charged to
-// [Outgoing.Account]. How frames
-// travel depends on the remote:
+// bytes, and never waits. [Sender.Sent] is told what becomes of it. Its bytes are charged to
+// [Outgoing.Account]. How frames travel depends on the remote:
 //
 //	aquanode       one kept stream of [KeptProtocol], many frames, acknowledged
 //	other peers    a stream per frame; they read exactly one
@@ -100,7 +99,7 @@ const (
 	KeptProtocol     protocol.ID = "/aquanode/particle/1.1.0"
 )
 
-// Config configures a Host. Receive, Refused and Sent are called from many goroutines.
+// Config configures a Host. Key, Receiver and Sender are required.
 type Config struct {
 	Key          ed25519.PrivateKey
 	Listen       []string // multiaddrs; none makes a peer that only dials
@@ -140,26 +139,41 @@ type Config struct {
 	QueueFrames  int           // frames waiting for one peer; 0 is 4096
 	QueueBytes   int           // bytes waiting for one peer; 0 is 128 MiB
 
+	Receiver Receiver // takes what arrives
+	Sender   Sender   // is told what becomes of frames given to Send
+	Observer Observer // may be nil
+}
+
+// A Receiver takes what arrives. It is called from many goroutines.
+type Receiver interface {
 	// Receive gets each decoded particle, signature and expiry unchecked.
-	Receive func(from Remote, p *particle.Particle)
-	// Account returns the account of a remote, for the bytes of its frames that are being read.
-	// It is asked once for each stream. Without it, MaxHeld bounds all of them together, and
-	// those of one sender to a quarter.
-	Account func(from Remote) Account
-	// Taken, if set, waits until all that was received is safe. Frames are acknowledged after it. A
-	// stream that its sender has closed is closed on our side after it, or reset when it fails.
-	Taken func(ctx context.Context) error
+	Receive(from Remote, p *particle.Particle)
 	// Refused is told why a frame or a connection was not taken.
-	Refused func(from string, err error)
-	// Sent is told what became of a frame given to Send. To a remote that acknowledges frames, it
-	// is sent when the remote has taken it.
-	Sent func(to string, m Outgoing, err error)
-	// Resolved, if set, is told how a connection to a next peer was come by.
-	Resolved func(how string)
-	// Kept, if set, is told that a peer of Keep is connected, or no longer.
-	Kept func(connected bool)
+	Refused(from string, err error)
+	// Account returns the account of a remote, for the bytes of its frames that are being read. It
+	// is asked once for each stream. Nil: MaxHeld bounds all of them together, and those of one
+	// sender to a quarter.
+	Account(from Remote) Account
+	// Taken waits until all that was received is safe. Frames are acknowledged after it. A stream
+	// that its sender has closed is closed on our side after it, or reset when it fails.
+	Taken(ctx context.Context) error
+}
+
+// A Sender is told what becomes of frames. It is called from many goroutines and must not wait.
+type Sender interface {
+	// Sent is called once for each frame. To a remote that acknowledges frames, one is sent when
+	// the remote has taken it.
+	Sent(to string, m Outgoing, err error)
 	// Held is told why a frame waits for its peer to be reached.
-	Held func(to string, m Outgoing, err error)
+	Held(to string, m Outgoing, err error)
+}
+
+// An Observer is told about connections. It is called from many goroutines.
+type Observer interface {
+	// Resolved is told how a connection to a next peer was found.
+	Resolved(how string)
+	// Kept is told that a peer of [Host.Keep] is connected, or no longer.
+	Kept(connected bool)
 }
 
 func (c *Config) setDefaults() {

@@ -49,6 +49,26 @@ type node struct {
 	held     chan error
 }
 
+// fake is a receiver and a sender made of functions.
+type fake struct {
+	receive func(Remote, *particle.Particle)
+	refused func(string, error)
+	sent    func(string, Outgoing, error)
+	held    func(string, Outgoing, error)
+	account func(Remote) Account
+	taken   func(context.Context) error
+}
+
+// fakeOf is the fake of a host that is being configured.
+func fakeOf(c *Config) *fake { return c.Receiver.(*fake) }
+
+func (f *fake) Receive(from Remote, p *particle.Particle) { f.receive(from, p) }
+func (f *fake) Refused(from string, err error)            { f.refused(from, err) }
+func (f *fake) Account(from Remote) Account               { return f.account(from) }
+func (f *fake) Taken(ctx context.Context) error           { return f.taken(ctx) }
+func (f *fake) Sent(to string, m Outgoing, err error)     { f.sent(to, m, err) }
+func (f *fake) Held(to string, m Outgoing, err error)     { f.held(to, m, err) }
+
 func newNode(t testing.TB, n byte, change func(*Config)) *node {
 	t.Helper()
 	x := &node{t: t, received: make(chan *particle.Particle, 5000), refused: make(chan error, 20_000), sent: make(chan error, 5000), held: make(chan error, 5000)}
@@ -56,12 +76,17 @@ func newNode(t testing.TB, n byte, change func(*Config)) *node {
 		Key:        testKey(n),
 		Listen:     []string{"/ip4/127.0.0.1/tcp/0"},
 		AllowLocal: true,
-		Receive:    func(_ Remote, p *particle.Particle) { x.received <- p },
-		Refused:    func(_ string, err error) { x.refused <- err },
-		Sent:       func(_ string, _ Outgoing, err error) { x.sent <- err },
-		Held:       func(_ string, _ Outgoing, err error) { x.held <- err },
 		Hold:       300 * time.Millisecond,
 	}
+	f := &fake{
+		receive: func(_ Remote, p *particle.Particle) { x.received <- p },
+		refused: func(_ string, err error) { x.refused <- err },
+		sent:    func(_ string, _ Outgoing, err error) { x.sent <- err },
+		held:    func(_ string, _ Outgoing, err error) { x.held <- err },
+		account: func(Remote) Account { return nil },
+		taken:   func(context.Context) error { return nil },
+	}
+	cfg.Receiver, cfg.Sender = f, f
 	if change != nil {
 		change(&cfg)
 	}

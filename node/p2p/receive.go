@@ -54,7 +54,7 @@ func (h *Host) handleStream(s network.Stream) {
 		s.Reset()
 		return
 	}
-	if in.acks == nil && h.cfg.Taken != nil && h.cfg.Taken(h.ctx) != nil {
+	if in.acks == nil && h.cfg.Receiver.Taken(h.ctx) != nil {
 		s.Reset()
 		return
 	}
@@ -125,7 +125,7 @@ func (h *Host) readFrame(in *inbound) error {
 	case err != nil:
 		h.refuse(in, err)
 	default:
-		h.cfg.Receive(in.from, p)
+		h.cfg.Receiver.Receive(in.from, p)
 	}
 	if in.acks != nil {
 		in.acks.took(size) // also one that is refused: it would not do better the next time
@@ -146,5 +146,5 @@ func frameError(err error) error {
 func (h *Host) refuse(s network.Stream, err error) {
 	from := s.Conn().RemotePeer().String()
 	log.Debugw("frame refused", "peer", from, "error", err)
-	h.cfg.Refused(from, err)
+	h.cfg.Receiver.Refused(from, err)
 }

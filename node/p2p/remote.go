@@ -101,11 +101,11 @@ func netRange(a net.Addr, id peer.ID) string {
 	return ipRange(addr.Addr(), id)
 }
 
-// account returns the account of a remote, without Config.Account one by the rules of
+// account returns the account of a remote, where the receiver has none one by the rules of
 // Config.MaxHeld.
 func (h *Host) account(from Remote, s *sender) Account {
-	if h.cfg.Account != nil {
-		return h.cfg.Account(from)
+	if a := h.cfg.Receiver.Account(from); a != nil {
+		return a
 	}
 	return &quarter{h, &s.held}
 }

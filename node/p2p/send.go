@@ -29,8 +29,8 @@ type Outgoing struct {
 	// Account is charged for the frame while it is queued, and for the dials that it takes. Nil:
 	// Config.MaxHeld bounds it.
 	Account Account
-	// Handed, if set, is for whoever hears in Config.Sent what became of the frame.
-	Handed func(to string)
+	// Tag is for the Sender, to know the frame by.
+	Tag any
 
 	giveUp   time.Time // when it stops to wait for its peer; zero while that takes frames
 	tries    int       // see maxTries
@@ -73,11 +73,11 @@ func (s state) absent() bool { return s >= queued }
 // written one by one cost a packet, a Noise record and a wake-up each.
 const batchBytes = 64 << 10
 
-// Send queues a frame for a peer. It never waits; Config.Sent hears how it went.
+// Send queues a frame for a peer. It never waits; [Sender.Sent] is told what became of it.
 func (h *Host) Send(to string, m Outgoing) {
 	id, err := parsePeerID(to)
 	if err != nil {
-		h.cfg.Sent(to, m, err)
+		h.cfg.Sender.Sent(to, m, err)
 		return
 	}
 	h.mu.Lock()
@@ -85,12 +85,12 @@ func (h *Host) Send(to string, m Outgoing) {
 	h.mu.Unlock()
 	switch {
 	case err != nil:
-		h.cfg.Sent(to, m, err)
+		h.cfg.Sender.Sent(to, m, err)
 	case held != nil:
 		if errors.Is(held, journal.NotConnected) {
 			h.resolved(NotFound)
 		}
-		h.cfg.Held(to, m, held)
+		h.cfg.Sender.Held(to, m, held)
 	}
 }
 
@@ -385,7 +385,7 @@ func (h *Host) report(b *outbox, batch []Outgoing, err error) {
 func (h *Host) tell(b *outbox, batch []Outgoing, err error) {
 	to := b.to.String()
 	for _, m := range batch {
-		h.cfg.Sent(to, m, err)
+		h.cfg.Sender.Sent(to, m, err)
 	}
 }
 

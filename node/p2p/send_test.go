@@ -141,8 +141,8 @@ func TestManyAbsentPeers(t *testing.T) {
 			x := newNode(t, 1, func(c *Config) {
 				c.Network = network
 				c.Hold = time.Minute
-				c.Held = func(string, Outgoing, error) {}
-				c.Sent = func(_ string, _ Outgoing, err error) {
+				fakeOf(c).held = func(string, Outgoing, error) {}
+				fakeOf(c).sent = func(_ string, _ Outgoing, err error) {
 					sent.Add(1)
 					if journal.ReasonOf(err) == journal.QueueFull {
 						full.Add(1)
@@ -255,7 +255,7 @@ func TestAccountOfARemote(t *testing.T) {
 	purse := newPurse(1 << 20)
 	var who Remote
 	x := newNode(t, 1, func(c *Config) {
-		c.Account = func(from Remote) Account { who = from; return purse }
+		fakeOf(c).account = func(from Remote) Account { who = from; return purse }
 	})
 	h := strange(t, "ipfs/0.1.0", quiet)
 	connectTo(t, h, x)

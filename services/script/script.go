@@ -244,7 +244,26 @@ func (s *Service) Signatures() []services.Signature { return s.source.signatures
 
 // Register adds the service to a scope of a registry.
 func (s *Service) Register(r *services.Registry, scope string) error {
-	return r.Register(s.id, s, services.In(scope), services.FromBlueprint(s.blueprint))
+	err := r.Register(s.id, s, services.In(scope), services.FromBlueprint(s.blueprint))
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.file, err)
+	}
+	return nil
+}
+
+// RegisterDir adds the services of a directory to a scope of a registry. None is added when a file
+// is not a service: a peer that lacks a service it was configured with is of no use.
+func RegisterDir(r *services.Registry, scope, dir string) error {
+	list, err := Load(dir)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		if err := s.Register(r, scope); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Call runs a function. It must not be called by two goroutines at once.

@@ -23,7 +23,7 @@ func slowly(t *testing.T, relay, at *peer, ttl time.Duration) (result <-chan str
 	c := connect(t, relay, nil)
 	end := make(chan string, 1)
 	go func() {
-		r, err := c.Run(t.Context(), client.Script{TTL: ttl, Data: map[string]value.Value{"at": value.String(at.PeerID)}, AIR: `
+		r, err := c.Run(t.Context(), client.Script{TTL: ttl, Data: map[string]any{"at": value.String(at.PeerID)}, AIR: `
 			(xor (seq (call %init_peer_id% ("getDataSrv" "-relay-") [] -relay-)
 			     (seq (call %init_peer_id% ("getDataSrv" "at") [] at)
 			     (seq (call -relay- ("op" "noop") [])
@@ -151,7 +151,7 @@ func TestManyCrashes(t *testing.T) {
 		go func() {
 			r, err := c.Run(t.Context(), client.Script{
 				TTL:  90 * time.Second,
-				Data: map[string]value.Value{"at": value.String(p.PeerID), "list": value.Array([]value.Value{value.String("1"), value.String("2"), value.String("3"), value.String("4")})},
+				Data: map[string]any{"at": value.String(p.PeerID), "list": value.Array([]value.Value{value.String("1"), value.String("2"), value.String("3"), value.String("4")})},
 				AIR: fmt.Sprintf(`
 				(xor (seq (call %%init_peer_id%% ("getDataSrv" "-relay-") [] -relay-)
 				     (seq (call %%init_peer_id%% ("getDataSrv" "at") [] at)

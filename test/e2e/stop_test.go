@@ -56,7 +56,7 @@ func TestStopManyNextPeers(t *testing.T) {
 		peers[i] = value.String(particle.PeerID(key))
 	}
 	c := connect(t, p, nil)
-	go c.Run(t.Context(), client.Script{TTL: time.Hour, Data: map[string]value.Value{"list": value.Array(peers)}, AIR: `
+	go c.Run(t.Context(), client.Script{TTL: time.Hour, Data: map[string]any{"list": value.Array(peers)}, AIR: `
 		(seq (call %init_peer_id% ("getDataSrv" "-relay-") [] -relay-)
 		(seq (call %init_peer_id% ("getDataSrv" "list") [] list)
 		(seq (call -relay- ("op" "noop") [])
