@@ -261,7 +261,7 @@ func New(cfg Config) *Dispatcher {
 		admission: share.NewScheduler(cfg.Parallel, 0),
 		short:     share.NewScheduler(cfg.Parallel, cfg.RangeTime),
 		long:      share.NewScheduler(max(cfg.Parallel-1, 1), cfg.RangeTime),
-		states:    states{all: byOwner{}, live: byOwner{}},
+		states:    states{all: byOwner{}, live: byOwner{}, running: byOwner{}},
 		finished:  newFinished(int(max(cfg.Memory/finishedPart/finishedWeight, 1))),
 	}
 	d.ledger.Reclaim = d.makeRoom
@@ -446,7 +446,7 @@ func (d *Dispatcher) remove(a *actor) {
 func (d *Dispatcher) awake(a *actor) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.states.drop(a)
+	d.states.run(a)
 }
 
 // asleep notes that an actor no longer counts as a live particle.

@@ -523,6 +523,49 @@ func TestDisplaced(t *testing.T) {
 	}
 }
 
+// An owner whose particles all run or wait for a slot has to make room too: for another init peer
+// behind the same remote, and for others when the peer is full.
+func TestRunningMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, func(in string) interpreter.Outcome {
+			if strings.HasPrefix(in, "long") {
+				time.Sleep(time.Second)
+			}
+			return interpreter.Outcome{}
+		}, func(c *Config) { c.Particles, c.Parallel, c.RangeTime = 40, 1, time.Hour })
+		deliver := func(in, remote string, p *particle.Particle) {
+			h.Deliver(share.Owner{Range: in, Remote: remote}, p)
+			synctest.Wait()
+		}
+		refused := func() uint64 { return h.journal().Count(journal.Refused, "") }
+		for n := range byte(4) {
+			for range 20 {
+				deliver(fmt.Sprint("range", n/2), fmt.Sprint("remote", n), newParticle(2+n, "long"))
+			}
+		}
+		if got := h.ledger.Held(share.Live); got != 40 || refused() != 40 {
+			t.Fatalf("%d live particles, %d refused", got, refused())
+		}
+		before := refused()
+		deliver("range0", "remote0", newParticle(50, "short"))
+		deliver("another range", "newcomer", newParticle(51, "short"))
+		if got := refused() - before; got != 0 {
+			t.Errorf("%d particles of others were refused: %+v", got, h.journal().Recent(1, nil))
+		}
+		if got := h.journal().Count(journal.Ended, journal.Displaced); got != 2 {
+			t.Errorf("%d particles made room, want 2", got)
+		}
+		pass(time.Hour)
+		if held, live := h.ledger.Held(share.Memory), h.ledger.Held(share.Live); live != 0 || held != h.finished.weight() {
+			t.Errorf("%d live particles and %d bytes are left", live, held)
+		}
+		h.Close()
+		if len(h.states.running) != 0 {
+			t.Errorf("%d owners are left on the list", len(h.states.running))
+		}
+	})
+}
+
 // The signature of a particle whose owner has all that it may is not verified. One that is forged
 // takes nothing from the init peer it names.
 func TestOverQuotaIsNotVerified(t *testing.T) {

@@ -21,6 +21,7 @@ type states struct {
 	machines list.List // of *actor, those that have one
 	all      byOwner
 	live     byOwner // those that count as live particles
+	running  byOwner // those not at rest: they run, or wait for a slot
 }
 
 // resting is the place of an actor in the lists; nil where it is not in one.
@@ -28,6 +29,7 @@ type resting struct {
 	since              time.Time
 	size               int64 // of its machine
 	machine, all, live *list.Element
+	running            *list.Element // instead of the others
 }
 
 // byOwner lists the actors of each owner.
@@ -66,6 +68,24 @@ func (m byOwner) first(o share.Owner, n int) (all []*actor) {
 	return all
 }
 
+// last are the last n actors of an owner.
+func (m byOwner) last(o share.Owner, n int) (all []*actor) {
+	l := m[o]
+	if l == nil {
+		return nil
+	}
+	for e := l.Back(); e != nil && len(all) < n; e = e.Prev() {
+		all = append(all, e.Value.(*actor))
+	}
+	return all
+}
+
+// run notes that an actor no longer rests.
+func (s *states) run(a *actor) {
+	s.drop(a)
+	a.resting.running = s.running.add(a)
+}
+
 // add notes that an actor rests, with a machine of some size.
 func (s *states) add(a *actor, size int64) {
 	s.drop(a)
@@ -80,6 +100,7 @@ func (s *states) drop(a *actor) {
 	s.shrunk(a)
 	s.all.drop(a, &a.resting.all)
 	s.live.drop(a, &a.resting.live)
+	s.running.drop(a, &a.resting.running)
 }
 
 // shrunk takes the machine of an actor off the account.
@@ -177,16 +198,21 @@ func (d *Dispatcher) makeRoom(o share.Owner, full *share.ErrFull, n int64) {
 			}
 		}
 	}
+	missing := full.Held + full.Asked - full.Limit // of work that goes on, no more than that is ended
 	for n > 0 {
 		victim, others := d.ledger.Largest(o, full.What, full.Depth)
 		if !others {
 			victim = o
 		}
 		freed := d.displace(victim, full.What, n, others)
+		if freed == 0 && missing > 0 && others && d.ledger.Outweighs(victim, o, full.What, full.Asked) {
+			freed = d.abort(victim, full.What, missing)
+		}
 		if freed == 0 {
 			return
 		}
 		n -= freed
+		missing -= freed
 	}
 }
 
@@ -235,6 +261,37 @@ func (d *Dispatcher) displace(o share.Owner, what share.Resource, n int64, mayEn
 		return before
 	})
 	return freed
+}
+
+// abort makes room where none of an owner's particles rests: those that run or wait for a slot end,
+// the latest first. Else an owner whose particles all have work to do could not be displaced.
+func (d *Dispatcher) abort(o share.Owner, what share.Resource, n int64) (freed int64) {
+	for _, a := range d.runningOf(o) {
+		if freed >= n {
+			break
+		}
+		if a.mailbox.mu.TryLock() {
+			freed += a.abort(what)
+			a.mailbox.mu.Unlock()
+		}
+	}
+	return freed
+}
+
+// abort ends an actor that runs and reports what that freed. Its run ends when the meter is asked
+// next, within 50 us of work, so its place and its state are given back at once.
+func (a *actor) abort(what share.Resource) int64 {
+	live, size := a.live, a.size
+	if !a.mailbox.running || !a.endLocked(displaced, journal.Displaced) {
+		return 0
+	}
+	a.dropLive()
+	a.d.ledger.Force(a.owner, share.Particles, -size)
+	a.size = 0
+	if what == share.Live {
+		return one(live)
+	}
+	return size
 }
 
 func one(yes bool) int64 {
@@ -295,6 +352,12 @@ func (d *Dispatcher) restingOf(o share.Owner, what share.Resource) []*actor {
 		return d.states.live.first(o, displaceAtOnce)
 	}
 	return d.states.all.first(o, displaceAtOnce)
+}
+
+func (d *Dispatcher) runningOf(o share.Owner) []*actor {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.states.running.last(o, displaceAtOnce)
 }
 
 func (a *actor) waiting() []interpreter.Wait {

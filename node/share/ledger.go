@@ -161,9 +161,7 @@ func (l *Ledger) check(o Owner, what Resource, n int64) *ErrFull {
 	if o.Range != Self {
 		levels := o.levels()
 		for i, name := range levels {
-			if a = a.kids[name]; a == nil {
-				a = &account{} // holds nothing
-			}
+			a = a.kid(name)
 			if part := max(limit/parts[i], 1); a.held[what]+n > part {
 				return &ErrFull{What: what, Depth: i + 1, Asked: n, Held: a.held[what], Limit: part}
 			}
@@ -254,6 +252,31 @@ func (l *Ledger) Largest(o Owner, what Resource, depth int) (largest Owner, ok b
 	}
 	largest = Owner{levels[0], levels[1], levels[2]}
 	return largest, largest != o
+}
+
+// Outweighs reports whether one owner holds more than twice what another one would with n more, at
+// the level where they part. Work of the one is then ended for the other; with a factor of 1 two
+// owners could end each other's work in turns.
+func (l *Ledger) Outweighs(larger, o Owner, what Resource, n int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a, b := &l.root, &l.root
+	names, others := larger.levels(), o.levels()
+	for i := range names {
+		a, b = a.kid(names[i]), b.kid(others[i])
+		if names[i] != others[i] {
+			return a.held[what] > 2*(b.held[what]+n)
+		}
+	}
+	return false
+}
+
+// kid is the account of a level below, an empty one when it holds nothing.
+func (a *account) kid(name string) *account {
+	if kid := a.kids[name]; kid != nil {
+		return kid
+	}
+	return &account{}
 }
 
 // largest is the kid that holds the most; of equals, the one with a name.

@@ -248,6 +248,31 @@ func TestLargest(t *testing.T) {
 	}
 }
 
+// Two owners are compared where they part, with what the smaller one asks for.
+func TestOutweighs(t *testing.T) {
+	l := NewLedger(Limits{})
+	for o, n := range map[Owner]int64{{"a", "r", "x"}: 50, {"a", "r", "y"}: 10, {"a", "s", "z"}: 25, {"b", "t", "x"}: 30} {
+		l.Force(o, Particles, n)
+	}
+	for _, c := range []struct {
+		larger, of Owner
+		more       int64
+		want       bool
+	}{
+		{Owner{"a", "r", "x"}, Owner{"a", "r", "y"}, 10, true}, // 50 to 20
+		{Owner{"a", "r", "x"}, Owner{"a", "r", "y"}, 15, false},
+		{Owner{"a", "r", "x"}, Owner{"a", "s", "z"}, 1, true},   // the remotes: 60 to 26
+		{Owner{"a", "r", "y"}, Owner{"b", "t", "x"}, 12, true},  // the ranges: 85 to 42
+		{Owner{"a", "r", "y"}, Owner{"b", "t", "x"}, 13, false}, // 85 to 43
+		{Owner{"a", "r", "x"}, Owner{"c", "u", "v"}, 42, true},
+		{Owner{"a", "r", "x"}, Owner{"a", "r", "x"}, 0, false},
+	} {
+		if got := l.Outweighs(c.larger, c.of, Memory, c.more); got != c.want {
+			t.Errorf("%v against %v with %d more: %v", c.larger, c.of, c.more, got)
+		}
+	}
+}
+
 func BenchmarkSlot(b *testing.B) {
 	s, o := NewScheduler(2, time.Hour), Owner{"a", "b", "c"}
 	b.ReportAllocs()
