@@ -1,23 +1,24 @@
 package air
 
 import (
+	"flag"
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/aquanode/aquanode/internal/golden"
 )
+
+var update = flag.Bool("update", false, "write the golden files anew")
 
 // TestHuman holds the texts for people to testdata/human.txt: scripts between lines of
 // "---", each followed by what its author reads.
 func TestHuman(t *testing.T) {
 	const file, fence, arrow = "testdata/human.txt", "---\n", "==>\n"
-	text, err := os.ReadFile(file)
+	golden, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	for k, part := range strings.Split(string(text), fence) {
+	for k, part := range strings.Split(string(golden), fence) {
 		src, _, _ := strings.Cut(part, arrow)
 		src = strings.TrimSuffix(src, "\n")
 		_, err := Parse(src)
@@ -29,7 +30,14 @@ func TestHuman(t *testing.T) {
 		}
 		b.WriteString(src + "\n" + arrow + err.(*ParseError).Human("hello.air"))
 	}
-	golden.File(t, file, b.String())
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := b.String(); got != string(golden) {
+		t.Errorf("got\n%s\nwant\n%s", got, golden)
+	}
 }
 
 func TestDiagnostics(t *testing.T) {

@@ -43,6 +43,8 @@ type Config struct {
 	Env  []string
 	// AddressSpace bounds the virtual memory of the process, as ulimit -v does; 0 is no bound.
 	AddressSpace uint64
+	// Dial connects to the admin endpoint of a peer whose loopback is not ours; nil: as usual.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Peer is a running peer.
@@ -52,6 +54,7 @@ type Peer struct {
 	Admin  string // host:port
 
 	cmd   *exec.Cmd
+	http  *http.Client
 	log   tail
 	ended chan struct{} // closed when the process has ended
 	err   error         // of Wait, once ended
@@ -69,7 +72,10 @@ func Start(cfg Config) (*Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Peer{Admin: admin, ended: make(chan struct{})}
+	p := &Peer{Admin: admin, http: http.DefaultClient, ended: make(chan struct{})}
+	if cfg.Dial != nil {
+		p.http = &http.Client{Transport: &http.Transport{DialContext: cfg.Dial, DisableKeepAlives: true}}
+	}
 	args := []string{"--data-dir", cfg.Dir, "--admin", admin, "--format", "json"}
 	if !strings.Contains(strings.Join(cfg.Args, " "), "--listen") {
 		args = append(args, "--listen", "/ip4/127.0.0.1/tcp/0")
@@ -341,7 +347,7 @@ func (p *Peer) Get(ctx context.Context, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := http.DefaultClient.Do(req)
+	r, err := p.http.Do(req)
 	if err != nil {
 		return nil, err
 	}
