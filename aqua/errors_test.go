@@ -1,18 +1,14 @@
 package aqua
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/aquanode/aquanode/aqua/diag"
+	"github.com/aquanode/aquanode/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // Scripts with one mistake. The comment in the last line marks the columns that
 // the first diagnostic is about and gives its message and hint.
@@ -114,7 +110,7 @@ func TestRendering(t *testing.T) {
 			b.WriteString(list.Error() + "\n\n")
 		}
 	}
-	golden(t, "diagnostics.txt", b.String())
+	golden.File(t, "testdata/diagnostics.txt", b.String())
 }
 
 // The programs for which the published compiler generates wrong code; each says
@@ -135,23 +131,6 @@ func TestDeviations(t *testing.T) {
 			continue
 		}
 		name := strings.TrimSuffix(filepath.Base(file), ".aqua")
-		golden(t, filepath.Join("deviations", name+".air"), r.Functions[0].AIR)
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v (run with -update to make it)", err)
-	}
-	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("%s differs (-want +got), run with -update if that is right:\n%s", name, d)
+		golden.File(t, filepath.Join("testdata", "deviations", name+".air"), r.Functions[0].AIR)
 	}
 }

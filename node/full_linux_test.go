@@ -54,17 +54,24 @@ func TestFullDisk(t *testing.T) {
 		}
 		want[p.ID] = true
 	}
-	durable := func() (string, bool) {
-		r, err := http.Get("http://" + n.AdminAddr() + "/health")
+	page := func(path string) string {
+		r, err := http.Get("http://" + n.AdminAddr() + path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer r.Body.Close()
 		body, err := io.ReadAll(r.Body)
-		if err != nil || !json.Valid(body) {
-			t.Fatalf("health: %v %s", err, body)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return string(body), strings.Contains(string(body), `{"durable":"Ok"}`)
+		return string(body)
+	}
+	durable := func() (string, bool) {
+		body := page("/health")
+		if !json.Valid([]byte(body)) {
+			t.Fatalf("health: %s", body)
+		}
+		return body, strings.Contains(body, `{"durable":"Ok"}`)
 	}
 	until := func(what string, is func() bool) {
 		t.Helper()
@@ -85,6 +92,9 @@ func TestFullDisk(t *testing.T) {
 	until("full", func() bool { send(long); _, ok := durable(); return !ok })
 	if body, _ := durable(); !strings.Contains(body, "no space left") {
 		t.Errorf("want the reason in %s", body)
+	}
+	if !strings.Contains(page("/metrics"), "\naquanode_durable_healthy 0\n") {
+		t.Error("the metric says that durability works")
 	}
 	for i := range 5 {
 		send(fmt.Sprintf(`(seq (match %d %d (null)) (never))`, i, i))

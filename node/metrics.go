@@ -141,7 +141,13 @@ func (m *metrics) gauges(n *Node, worker prometheus.Labels) {
 	}, one)
 	gauge("nox_network_info", "Addresses", networkInfo(n), one)
 	if n.cfg.Durable {
-		gauge("aquanode_durable_backlog_bytes", "Bytes of kept particles that wait to be written", nil, func() int { return n.logs.Backlog() })
+		gauge("aquanode_durable_backlog_bytes", "Bytes of durable particles that wait to be written", nil, func() int { return n.logs.Backlog() })
+		gauge("aquanode_durable_healthy", "1 if the durable check of /health passes, else 0", nil, func() int {
+			if n.logs.Err() != nil {
+				return 0
+			}
+			return 1
+		})
 	}
 }
 

@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"bufio"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,14 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/aquanode/aquanode/internal/golden"
 	"github.com/aquanode/aquanode/node/config"
 	"github.com/aquanode/aquanode/node/devnet"
 	"github.com/aquanode/aquanode/node/journal"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
 
 var series = regexp.MustCompile(`^(\w+)(?:\{(.*)\})? \S+$`)
 
@@ -82,20 +78,7 @@ func TestMetricNames(t *testing.T) {
 	if status, body := x.get(0, "/health"); status != 200 || !strings.Contains(body, `{"durable":"Ok"}`) {
 		t.Errorf("health is %d, %s", status, body)
 	}
-	golden := filepath.Join("testdata", "metrics.golden")
-	got := metricsOf(page)
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("metrics (-want +got):\n%s", diff)
-	}
+	golden.File(t, filepath.Join("testdata", "metrics.golden"), metricsOf(page))
 	for _, r := range journal.Reasons() {
 		if want := fmt.Sprintf(`aquanode_journal_total{kind="refused",reason="%s"} 0`, string(r)); !strings.Contains(page, want) {
 			t.Errorf("refusals for %s have no counter", string(r))

@@ -1,24 +1,23 @@
 package air
 
 import (
-	"flag"
 	"os"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write the golden files anew")
+	"github.com/aquanode/aquanode/internal/golden"
+)
 
 // TestHuman holds the texts for people to testdata/human.txt: scripts between lines of
 // "---", each followed by what its author reads.
 func TestHuman(t *testing.T) {
 	const file, fence, arrow = "testdata/human.txt", "---\n", "==>\n"
-	golden, err := os.ReadFile(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	for k, part := range strings.Split(string(golden), fence) {
+	for k, part := range strings.Split(string(text), fence) {
 		src, _, _ := strings.Cut(part, arrow)
 		src = strings.TrimSuffix(src, "\n")
 		_, err := Parse(src)
@@ -30,14 +29,7 @@ func TestHuman(t *testing.T) {
 		}
 		b.WriteString(src + "\n" + arrow + err.(*ParseError).Human("hello.air"))
 	}
-	if *update {
-		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := b.String(); got != string(golden) {
-		t.Errorf("got\n%s\nwant\n%s", got, golden)
-	}
+	golden.File(t, file, b.String())
 }
 
 func TestDiagnostics(t *testing.T) {

@@ -1,14 +1,13 @@
 package config
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/aquanode/aquanode/internal/golden"
 )
 
 func TestDurations(t *testing.T) {
@@ -85,8 +84,6 @@ func TestTable(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "rewrite docs/SETTINGS.md")
-
 // The document lists what the table says.
 func TestDocument(t *testing.T) {
 	var b strings.Builder
@@ -95,7 +92,7 @@ func TestDocument(t *testing.T) {
 All that can be set on a peer, and how: as a key of a TOML file, as a flag, or by a variable of the environment; see
 [OPERATIONS.md](OPERATIONS.md) for which one wins. The variable is the key in capitals after AQUANODE_: AQUANODE_DATA_DIR.
 Keys of other peers work in files and, in capitals after FLUENCE_ and with __ for dots, as variables. This file is made
-from the table in node/config by its test (-update).
+from the table in node/config by its test (UPDATE_GOLDEN=1).
 
 | key | kind | flag | default | keys of other peers | what |
 |---|---|---|---|---|---|
@@ -127,19 +124,7 @@ from the table in node/config by its test (-update).
 	}
 	b.WriteString("\nThese keys of other peers are known and have no effect: ")
 	b.WriteString("`" + strings.Join(elsewhere, "`, `") + "`.\n")
-	file := filepath.Join("..", "..", "docs", "SETTINGS.md")
-	if *update {
-		if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(got), b.String()); diff != "" {
-		t.Errorf("the document is not what the table says (-document +table):\n%s", diff)
-	}
+	golden.File(t, filepath.Join("..", "..", "docs", "SETTINGS.md"), b.String())
 }
 
 func TestKeySettings(t *testing.T) {

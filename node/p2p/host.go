@@ -58,6 +58,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -377,7 +378,28 @@ func (h *Host) options() ([]libp2p.Option, error) {
 	), nil
 }
 
+// maxHTTPHeader bounds the header of a WebSocket handshake. net/http takes 1 MiB, and the lines of
+// that take 30 ms to parse: a stranger who repeats it held both processors.
+const maxHTTPHeader = 16 << 10
+
+// handshakeTimeout is the time a remote has to send the header of a WebSocket handshake.
+const handshakeTimeout = 15 * time.Second
+
+// httpServer bounds requests that come before anybody has a key.
+func httpServer(s *http.Server) {
+	s.MaxHeaderBytes = maxHTTPHeader
+	s.ReadTimeout, s.WriteTimeout = handshakeTimeout, handshakeTimeout // a WebSocket drops both
+	s.Protocols = new(http.Protocols)
+	s.Protocols.SetHTTP1(true)
+	s.SetKeepAlivesEnabled(false)
+}
+
 func (h *Host) webSocket() (opts []any, err error) {
+	opts = []any{
+		websocket.WithHandshakeTimeout(handshakeTimeout),
+		websocket.WithHTTPHandler(http.NotFoundHandler()), // the server is configured only with a handler
+		websocket.WithHTTPServerConfig(httpServer),
+	}
 	if h.cfg.dialTLS != nil {
 		opts = append(opts, websocket.WithTLSClientConfig(h.cfg.dialTLS))
 	}

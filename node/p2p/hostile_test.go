@@ -1,8 +1,11 @@
 package p2p
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/identify/pb"
 	"github.com/libp2p/go-msgio/pbio"
 	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/aquanode/aquanode/node/journal"
 	"github.com/aquanode/aquanode/particle"
@@ -294,4 +298,34 @@ type byteReader struct {
 func (r byteReader) ReadByte() (byte, error) {
 	_, err := r.Read(r.b)
 	return r.b[0], err
+}
+
+// A header of a WebSocket handshake is small, and a connection is for one handshake.
+func TestWebSocketHeader(t *testing.T) {
+	h := newNode(t, 1, func(c *Config) { c.Listen = []string{"/ip4/127.0.0.1/tcp/0/ws"} })
+	addr, err := manet.ToNetAddr(h.host.Addrs()[0].Decapsulate(ma.StringCast("/ws")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, request, status string }{
+		{"long header", "GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X-Y: z\r\n", 100_000), "431"},
+		{"long path", "GET /" + strings.Repeat("a", 100<<10) + " HTTP/1.1\r\n\r\n", "431"},
+		{"no upgrade", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "404"},
+		{"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "404"},
+		{"cookies of a browser", "GET / HTTP/1.1\r\nHost: x\r\nCookie: " + strings.Repeat("c", 12<<10) +
+			"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", "101"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", addr.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			go io.WriteString(conn, c.request)
+			line, err := bufio.NewReader(conn).ReadString('\n')
+			if !strings.Contains(line, " "+c.status+" ") {
+				t.Errorf("answered %q, %v, not %s", line, err, c.status)
+			}
+		})
+	}
 }

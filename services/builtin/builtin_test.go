@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -22,13 +21,12 @@ import (
 	"github.com/mr-tron/base58"
 	"pgregory.net/rapid"
 
+	"github.com/aquanode/aquanode/internal/golden"
 	"github.com/aquanode/aquanode/interpreter/value"
 	"github.com/aquanode/aquanode/particle"
 	"github.com/aquanode/aquanode/services"
 	"github.com/aquanode/aquanode/services/vault"
 )
-
-var update = flag.Bool("update", false, "rewrite docs/BUILTINS.md")
 
 // The keys of the tests. The host's is that of the published signature vector.
 var (
@@ -467,20 +465,7 @@ func TestBase58(t *testing.T) {
 }
 
 func TestDocs(t *testing.T) {
-	const page = "../../docs/BUILTINS.md"
-	got := Markdown()
-	if *update {
-		if err := os.WriteFile(page, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(want) != got {
-		t.Error("docs/BUILTINS.md is not what the table says; run go test ./services/builtin -update")
-	}
+	golden.File(t, "../../docs/BUILTINS.md", Markdown())
 }
 
 func TestTable(t *testing.T) {

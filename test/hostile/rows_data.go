@@ -68,6 +68,12 @@ func mine(n int) func(int) string {
 	}
 }
 
+// waiting is a script that the peer cannot be done with before the deadline: it has a call to make
+// when another one has a result that never comes.
+func waiting(peer string) string {
+	return fmt.Sprintf(`(seq (call %s ("a" "b") [] z) (call "HOST_PEER" ("op" "noop") [z]))`, peer)
+}
+
 // flip changes a byte of the data, another one in each particle.
 func flip(i int, p *particle.Particle) {
 	p.Data = append([]byte(nil), p.Data...)
@@ -109,7 +115,8 @@ func dataRows() []Row {
 				if err != nil {
 					return err
 				}
-				p := particle.New(s.Key, a.Script(mine(10)(0)), 10*time.Second, time.Now())
+				script := "(seq " + mine(10)(0) + waiting(fmt.Sprintf("%q", absentPeer())) + ")"
+				p := particle.New(s.Key, a.Script(script), 10*time.Second, time.Now())
 				for i := range 500 {
 					q, err := computed(ctx, s, p, func(interpreter.CallRequest) string { return fmt.Sprintf(`"another %d"`, i) })
 					if err != nil {
@@ -195,10 +202,7 @@ func quotaRows() []Row {
 		{Name: "five keys fill the peer", Kind: kind, Args: []string{"--max-particles", "4000"}, Lasts: 6 * time.Second,
 			Attack: particles(6000, 5, day, func(int) string { return "(null)" })},
 		{Name: "five keys fill the peer, waiting", Kind: kind, Args: []string{"--max-particles", "4000"}, Lasts: 6 * time.Second,
-			Reasons: []string{"refused/particles", "ended/displaced", "refused/rate"},
-			Attack: particles(6000, 5, day, func(int) string {
-				return `(seq (call "HOST_PEER" ("op" "identity") [1] x) (call %init_peer_id% ("a" "b") [x] y))`
-			})},
+			Attack: particles(6000, 5, day, func(int) string { return waiting("%init_peer_id%") })}, // at rest they use no quota
 		{Name: "five keys fill the peer, calling", Kind: kind, Args: []string{"--max-particles", "4000"}, Lasts: 6 * time.Second,
 			Reasons: []string{"refused/particles", "ended/displaced", "refused/rate"},
 			Attack:  particles(6000, 5, day, func(int) string { return `(call "HOST_PEER" ("peer" "timeout") [80000000 "x"])` })},

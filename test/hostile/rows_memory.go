@@ -167,7 +167,7 @@ func memoryRows() []Row {
 					return err
 				}
 				return stream(ctx, s, func(int) []byte {
-					return frame(s, a.Script(`(seq (call "HOST_PEER" ("op" "identity") [1] x) (call %init_peer_id% ("a" "b") [x] y))`), 10*time.Second)
+					return frame(s, a.Script(waiting("%init_peer_id%")), 10*time.Second)
 				})
 			}},
 	}

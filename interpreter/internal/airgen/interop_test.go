@@ -8,10 +8,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"os"
 	"testing"
 
+	"github.com/aquanode/aquanode/internal/golden"
 	"github.com/aquanode/aquanode/interpreter"
 	"github.com/aquanode/aquanode/interpreter/simulate"
 	"github.com/aquanode/aquanode/test/interop/avm"
@@ -70,14 +70,12 @@ func TestMixedNPM(t *testing.T) {
 	campaign{engines: e, cases: 400, mixed: true, seed: 1_000_000}.run(t)
 }
 
-var update = flag.Bool("update", false, "record the cases of testdata anew")
-
-// TestRecordingsNPM sees that the published interpreter still answers as recorded. With -update it
-// records: all cases of testdata/found anew, and random ones.
+// TestRecordingsNPM checks that the published interpreter still answers as recorded. With
+// UPDATE_GOLDEN=1 it records all cases of testdata/found again, and new random ones.
 func TestRecordingsNPM(t *testing.T) {
 	reference := startNPM(t)
 	e := Engines{Foreign: true, New: func() []Engine { return []Engine{reference} }}
-	if *update {
+	if golden.Updating() {
 		writeRecordings(t, foundFile, recordAgain(t, e, readRecordings(t, foundFile)))
 		writeRecordings(t, randomFile, recordRandom(t, e, 110))
 	}
