@@ -1,12 +1,13 @@
 package services
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/aquanode/aquanode/internal/due"
 )
 
 // ErrClosed answers calls after Close.
@@ -74,7 +75,7 @@ func (p *pause) end(err error) {
 // A clock runs functions at their times, from one timer for all of them.
 type clock struct {
 	mu     sync.Mutex
-	alarms alarms
+	alarms due.Queue[*alarm]
 	timer  *time.Timer // rings at next; nil: nothing is set
 	next   time.Time
 	closed bool
@@ -82,21 +83,20 @@ type clock struct {
 
 // An alarm is a function in a clock. It gets nil when its time has come, ErrClosed at the end.
 type alarm struct {
-	due   time.Time
-	ring  func(error)
-	index int // in the heap; -1: not there
+	due.Entry
+	ring func(error)
 }
 
 // set runs ring at a time, by a goroutine of the clock's.
-func (c *clock) set(due time.Time, ring func(error)) *alarm {
-	a := &alarm{due: due, ring: ring, index: -1}
+func (c *clock) set(at time.Time, ring func(error)) *alarm {
+	a := &alarm{ring: ring}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		go ring(ErrClosed)
 		return a
 	}
-	heap.Push(&c.alarms, a)
+	c.alarms.Add(a, at)
 	c.arm()
 	return a
 }
@@ -104,24 +104,24 @@ func (c *clock) set(due time.Time, ring func(error)) *alarm {
 func (c *clock) cancel(a *alarm) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if a.index >= 0 {
-		heap.Remove(&c.alarms, a.index)
+	if c.alarms.Remove(a) {
 		c.arm()
 	}
 }
 
 // arm sets the timer to the first alarm; c.mu is held.
 func (c *clock) arm() {
-	if len(c.alarms) > 0 && c.timer != nil && c.next.Equal(c.alarms[0].due) {
+	next := c.alarms.Next()
+	if !next.IsZero() && c.timer != nil && c.next.Equal(next) {
 		return
 	}
 	if c.timer != nil {
 		c.timer.Stop()
 		c.timer = nil
 	}
-	if len(c.alarms) > 0 {
-		c.next = c.alarms[0].due
-		c.timer = time.AfterFunc(time.Until(c.next), c.ring)
+	if !next.IsZero() {
+		c.next = next
+		c.timer = time.AfterFunc(time.Until(next), c.ring)
 	}
 }
 
@@ -130,59 +130,30 @@ func (c *clock) ring() {
 	c.mu.Lock()
 	c.timer = nil
 	c.mu.Unlock()
-	for a := c.due(); a != nil; a = c.due() {
+	for a, ok := c.due(); ok; a, ok = c.due() {
 		a.ring(nil)
 	}
 }
 
-func (c *clock) due() *alarm {
+func (c *clock) due() (a *alarm, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.alarms) > 0 && !c.alarms[0].due.After(time.Now()) {
-		return heap.Pop(&c.alarms).(*alarm)
+	if a, ok = c.alarms.Pop(time.Now()); !ok {
+		c.arm()
 	}
-	c.arm()
-	return nil
+	return a, ok
 }
 
 // close rings all alarms, and later ones at once.
 func (c *clock) close() {
 	c.mu.Lock()
-	rest := c.alarms
-	c.alarms, c.closed = nil, true
-	for _, a := range rest {
-		a.index = -1
-	}
+	rest := c.alarms.Clear()
+	c.closed = true
 	c.arm()
 	c.mu.Unlock()
 	for _, a := range rest {
 		a.ring(ErrClosed)
 	}
-}
-
-// alarms is a heap by time.
-type alarms []*alarm
-
-func (h alarms) Len() int           { return len(h) }
-func (h alarms) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
-func (h alarms) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-func (h *alarms) Push(x any) {
-	a := x.(*alarm)
-	a.index = len(*h)
-	*h = append(*h, a)
-}
-
-func (h *alarms) Pop() any {
-	last := len(*h) - 1
-	a := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	a.index = -1
-	return a
 }
 
 // ends tells jobs and pauses that their context has ended. However many belong to one context,

@@ -99,8 +99,8 @@ func checkIdle(t *testing.T, r *Registry) {
 	defer r.clock.mu.Unlock()
 	r.ends.mu.Lock()
 	defer r.ends.mu.Unlock()
-	if n := r.pauses.Load(); n != 0 || len(r.clock.alarms) != 0 || len(r.ends.groups) != 0 || r.clock.timer != nil {
-		t.Errorf("%d pauses, %d alarms, %d groups, timer %v", n, len(r.clock.alarms), len(r.ends.groups), r.clock.timer)
+	if n := r.pauses.Load(); n != 0 || r.clock.alarms.Len() != 0 || len(r.ends.groups) != 0 || r.clock.timer != nil {
+		t.Errorf("%d pauses, %d alarms, %d groups, timer %v", n, r.clock.alarms.Len(), len(r.ends.groups), r.clock.timer)
 	}
 }
 
@@ -131,7 +131,7 @@ func TestWaitingCostsNoGoroutine(t *testing.T) {
 		t.Errorf("%d goroutines more", n)
 	}
 	r.clock.mu.Lock()
-	n := len(r.clock.alarms)
+	n := r.clock.alarms.Len()
 	r.clock.mu.Unlock()
 	if n != calls*particles/2 {
 		t.Errorf("%d alarms", n)
@@ -333,8 +333,8 @@ func TestClock(t *testing.T) {
 			}
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			if c.timer != nil || len(c.alarms) > 0 {
-				t.Errorf("%d alarms are left", len(c.alarms))
+			if c.timer != nil || c.alarms.Len() > 0 {
+				t.Errorf("%d alarms are left", c.alarms.Len())
 			}
 		})
 	})

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unique"
 
+	"github.com/aquanode/aquanode/internal/due"
 	"github.com/aquanode/aquanode/interpreter"
 	"github.com/aquanode/aquanode/interpreter/value"
 	"github.com/aquanode/aquanode/node/journal"
@@ -33,8 +34,8 @@ type actor struct {
 	mailbox mailbox
 
 	// Guarded by Dispatcher.mu.
-	place   int // in the clock, -1: not in it
-	resting resting
+	due.Entry // in the clock
+	resting   resting
 
 	// Guarded by the mailbox.
 	ctx    context.Context // while the actor is awake; ends with it, with the deadline, and with the dispatcher
@@ -76,7 +77,7 @@ const (
 
 // newActor makes the actor of a particle whose memory is booked already.
 func newActor(d *Dispatcher, k key, p *particle.Particle, o share.Owner, scope Scope, by Initiator, log Log) *actor {
-	a := &actor{d: d, key: k, owner: o, p: *p, scope: scope, by: by, place: -1}
+	a := &actor{d: d, key: k, owner: o, p: *p, scope: scope, by: by}
 	// Not the frame that the first arrival came in; scripts mostly come in many particles.
 	a.p.Data, a.p.Signature = nil, []byte(k.signature)
 	a.p.ID, a.p.Script = strings.Clone(p.ID), unique.Make(p.Script).Value()

@@ -1,55 +1,28 @@
 package dispatch
 
 import (
-	"container/heap"
 	"time"
 
+	"github.com/aquanode/aquanode/internal/due"
 	"github.com/aquanode/aquanode/node/share"
 )
 
 // A clock calls actors at their deadlines, with one timer for all. It is guarded by
 // Dispatcher.mu.
 type clock struct {
-	due   deadlines
+	due   due.Queue[*actor] // by deadline
 	timer *time.Timer
 	set   time.Time // what the timer is set to; zero: it is not
 }
 
-// deadlines is a heap of actors, the next one to end first.
-type deadlines []*actor
-
-func (h deadlines) Len() int           { return len(h) }
-func (h deadlines) Less(i, j int) bool { return h[i].deadline.Before(h[j].deadline) }
-func (h deadlines) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
-}
-func (h *deadlines) Push(x any) {
-	a := x.(*actor)
-	a.place = len(*h)
-	*h = append(*h, a)
-}
-func (h *deadlines) Pop() any {
-	old := *h
-	a := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	a.place = -1
-	return a
-}
-
 // await takes an actor's deadline down. d.mu is held.
 func (d *Dispatcher) await(a *actor) {
-	heap.Push(&d.clock.due, a)
+	d.clock.due.Add(a, a.deadline)
 	d.setClock()
 }
 
 // forget takes an actor's deadline back. d.mu is held.
-func (d *Dispatcher) forget(a *actor) {
-	if a.place >= 0 {
-		heap.Remove(&d.clock.due, a.place)
-	}
-}
+func (d *Dispatcher) forget(a *actor) { d.clock.due.Remove(a) }
 
 // setClock sets the timer to what is due next: a deadline, a state to shrink, a finished
 // particle to forget. d.mu is held.
@@ -63,9 +36,7 @@ func (d *Dispatcher) setClock() {
 			next = t
 		}
 	}
-	if len(d.clock.due) > 0 {
-		earlier(d.clock.due[0].deadline)
-	}
+	earlier(d.clock.due.Next())
 	earlier(d.states.due())
 	earlier(d.finished.due())
 	c := &d.clock
@@ -86,8 +57,8 @@ func (d *Dispatcher) tick() {
 	d.mu.Lock()
 	d.clock.set = time.Time{}
 	var ended []*actor
-	for due := &d.clock.due; len(*due) > 0 && !(*due)[0].deadline.After(now); {
-		ended = append(ended, heap.Pop(due).(*actor))
+	for a, ok := d.clock.due.Pop(now); ok; a, ok = d.clock.due.Pop(now) {
+		ended = append(ended, a)
 	}
 	rested := d.states.rested(now)
 	before := d.finished.weight()
