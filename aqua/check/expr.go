@@ -240,6 +240,9 @@ func quoted(s *types.Struct) string {
 
 // index is x[i], x! and x!2.
 func (f *fileChecker) index(x *syntax.Index) (ir.Value, bool) {
+	if n, ok := x.X.(*syntax.Ident); ok && f.fn.isUnused(n.Name.Text) {
+		f.waitsForever(x, n.Name.Text)
+	}
 	base, ok := f.expr(x.X)
 	if !ok {
 		return nil, false
@@ -261,6 +264,15 @@ func (f *fileChecker) index(x *syntax.Index) (ir.Value, bool) {
 		return nil, false
 	}
 	return &ir.Index{X: base, I: i, T: elem}, true
+}
+
+// waitsForever warns about an element of a stream to which nothing was written. A write further down
+// comes too late: a peer runs the script from left to right, and a read does not see what is written
+// to its right, not even in another branch of a par.
+func (f *fileChecker) waitsForever(x *syntax.Index, stream string) {
+	f.report(diag.Warning, x.At(),
+		"Nothing is written to stream '"+stream+"' before this read, which waits forever",
+		"move the write above the read, and start it with co to continue without waiting for it")
 }
 
 // integer checks that a value is accepted by some integer type.

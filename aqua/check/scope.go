@@ -20,7 +20,9 @@ type funcScope struct {
 	body     []syntax.Stmt
 	locals   map[string]diag.Span // the names that body defines, made when one is missing
 	ret      *syntax.Return
-	returned []ir.Value // checked values of ret; nil where a check failed
+	returned []ir.Value       // checked values of ret; nil where a check failed
+	loops    int              // around the statement under check
+	unused   map[ir.Value]int // streams that no statement has named since their declaration; loops there
 }
 
 // frame is a block. On-blocks are frames for service ids, not for names: what
@@ -32,7 +34,7 @@ type frame struct {
 }
 
 func newFuncScope(fn *ir.Func, outer *funcScope) *funcScope {
-	s := &funcScope{fn: fn, outer: outer, noted: map[string]bool{}}
+	s := &funcScope{fn: fn, outer: outer, noted: map[string]bool{}, unused: map[ir.Value]int{}}
 	s.push(true)
 	return s
 }
@@ -51,10 +53,9 @@ func (s *funcScope) pop() { s.frames = s.frames[:len(s.frames)-1] }
 // find looks a name up, from the innermost block out. Names found in an outer
 // function are noted as captured.
 func (s *funcScope) find(name string) (ir.Value, bool) {
-	for i := len(s.frames) - 1; i >= 0; i-- {
-		if v, ok := s.frames[i].vars[name]; ok {
-			return v, true
-		}
+	if v, ok := s.local(name); ok {
+		delete(s.unused, v)
+		return v, true
 	}
 	if s.outer == nil {
 		return nil, false
@@ -64,6 +65,27 @@ func (s *funcScope) find(name string) (ir.Value, bool) {
 		s.capture(name)
 	}
 	return v, ok
+}
+
+// isUnused reports whether a name is a stream that was declared in the same loop, if any, and that
+// no statement has named since: nothing can have written to it.
+func (s *funcScope) isUnused(name string) bool {
+	if s == nil || len(s.unused) == 0 {
+		return false
+	}
+	v, _ := s.local(name)
+	loops, unused := s.unused[v]
+	return unused && loops == s.loops
+}
+
+// local looks a name up in this function only.
+func (s *funcScope) local(name string) (ir.Value, bool) {
+	for i := len(s.frames) - 1; i >= 0; i-- {
+		if v, ok := s.frames[i].vars[name]; ok {
+			return v, true
+		}
+	}
+	return nil, false
 }
 
 func (s *funcScope) capture(name string) {

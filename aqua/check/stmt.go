@@ -222,7 +222,9 @@ func (f *fileChecker) forLoop(s *syntax.For) (ir.Op, bool) {
 	f.fn.push(true)
 	defer f.fn.pop()
 	ok = f.item(s.Item, in, ok, s.In) && ok
+	f.fn.loops++
 	body := f.block(s.Body)
+	f.fn.loops--
 	f.endsSilently(s)
 	return &ir.For{Item: s.Item.Text, In: in, Mode: modes[s.Mode], Body: body}, ok
 }
@@ -296,8 +298,10 @@ func (f *fileChecker) parSeq(s *syntax.ParSeq) (ir.Op, bool) {
 	f.fn.push(true)
 	defer f.fn.pop()
 	ok = f.item(s.Item, in, ok, s.In) && ok
+	f.fn.loops++
 	place, fine := f.peerAndRelays(s.Peer, s.Via)
 	body := f.block(s.Body)
+	f.fn.loops--
 	return &ir.For{Item: s.Item.Text, In: in, Mode: ir.ParSeq, Place: place, Body: body}, ok && fine
 }
 
@@ -323,7 +327,11 @@ func (f *fileChecker) declareStream(s *syntax.Declare) (ir.Op, bool) {
 		f.define(s.Name, types.Dynamic{})
 		return nil, false
 	}
-	return &ir.Declare{Name: s.Name.Text, Type: stream}, f.define(s.Name, t)
+	ok = f.define(s.Name, t)
+	if v, defined := f.fn.local(s.Name.Text); ok && defined {
+		f.fn.unused[v] = f.fn.loops
+	}
+	return &ir.Declare{Name: s.Name.Text, Type: stream}, ok
 }
 
 func (f *fileChecker) closure(s *syntax.Closure) (ir.Op, bool) {
