@@ -89,7 +89,7 @@ func (a *again) name(peer string) {
 func (m *machine) remind(n *node, peer string, request *trace.Entry, from trace.Source) {
 	a := &m.again
 	r := openRequest{peer: request.Peer}
-	if request.Peer == m.st.params.CurrentPeerID {
+	if request.Peer == m.particle.CurrentPeerID {
 		r.peer = peer
 		if from == trace.FromBoth { // that others had both does not help: they told this peer
 			from = trace.FromPrevious
@@ -370,7 +370,7 @@ func (l *lookahead) isHome(peer *operand) bool {
 		}
 	}
 	id, f := l.m.text(peer)
-	return f == nil && id == l.m.st.params.CurrentPeerID
+	return f == nil && id == l.m.particle.CurrentPeerID
 }
 
 // newsIn is which results the operands of an instruction come from.

@@ -7,32 +7,11 @@ import (
 
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/trace"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
-
-// result is an executed or failed call with its stored parts. It is made once
-// and stays with the state from run to run.
-type result struct {
-	of       *node // a fixed call that this is known to be the result of
-	own      bool  // this peer's
-	compared bool  // whether args are known
-	item     item
-	tet      value.Tetraplet
-	prov     data.Provenance // its CID is that of the result
-	argHash  data.CID
-	args     []string // the texts of the arguments that argHash was computed from
-}
-
-// newResult is a result with its parts tied together.
-func (s *State) newResult(v value.Value, t *value.Tetraplet) *result {
-	res := s.resultSlab.take()
-	res.tet = *t
-	res.prov.Origin = data.FromService
-	res.item = item{val: v, tet: &res.tet, prov: &res.prov}
-	return res
-}
 
 // invocation is a call with its operands resolved.
 type invocation struct {
@@ -43,7 +22,7 @@ type invocation struct {
 	before  bool // machine.complete when the call was met
 }
 
-func (m *machine) call(n *node) *fault {
+func (m *machine) call(n *node) *fault.Fault {
 	c := invocation{n: n, before: m.complete}
 	if n.fixed == nil {
 		if f := m.triplet(n, &c.triplet); f != nil {
@@ -55,7 +34,7 @@ func (m *machine) call(n *node) *fault {
 	}
 	if !n.plain {
 		if f := m.arguments(&c); f != nil {
-			return f.at(&c.triplet)
+			return f.At(&c.triplet)
 		}
 	}
 	e, from, err := m.trace.MeetCall()
@@ -64,7 +43,7 @@ func (m *machine) call(n *node) *fault {
 	}
 	if n.fixed != nil && !isResultOf(e, n) {
 		if c.triplet = *n.fixed; n.atInit {
-			c.triplet.PeerPK = m.st.params.InitPeerID
+			c.triplet.PeerPK = m.particle.InitPeerID
 		}
 	}
 	if e == nil {
@@ -89,22 +68,14 @@ func isResultOf(e *trace.Entry, n *node) bool {
 }
 
 // waitFor is wait for leaves, whose caller notes errors.
-func (m *machine) waitFor(n *node, f *fault) *fault {
-	if !f.waits {
+func (m *machine) waitFor(n *node, f *fault.Fault) *fault.Fault {
+	if !f.Waits {
 		return f
 	}
 	return m.wait(n, f)
 }
 
-// at attaches the call's triplet to an error.
-func (f *fault) at(t *value.Tetraplet) *fault {
-	c := *f
-	copied := *t
-	c.triplet = &copied
-	return &c
-}
-
-func (m *machine) triplet(n *node, t *value.Tetraplet) (f *fault) {
+func (m *machine) triplet(n *node, t *value.Tetraplet) (f *fault.Fault) {
 	if t.PeerPK, f = m.text(&n.operands[callPeer]); f != nil {
 		return f
 	}
@@ -116,24 +87,24 @@ func (m *machine) triplet(n *node, t *value.Tetraplet) (f *fault) {
 }
 
 // canOutput refuses outputs that would shadow something.
-func (m *machine) canOutput(out *target) *fault {
+func (m *machine) canOutput(out *target) *fault.Fault {
 	if out.Var == nil || out.Kind != air.Scalar {
 		return nil
 	}
 	if m.folds[out.slot] != nil {
-		return faultf(CodeIteratorShadow, "variable with name '%s' can't be shadowed, shadowing isn't supported for iterables", out.Name)
+		return fault.IteratorShadow.New(out.Name)
 	}
 	return m.canSet(m.scalars.settable(&m.scopes, out.slot), out)
 }
 
-func (m *machine) canSet(settable bool, out *target) *fault {
+func (m *machine) canSet(settable bool, out *target) *fault.Fault {
 	if settable {
 		return nil
 	}
-	return faultf(CodeShadow, "trying to shadow variable '%s', but shadowing is allowed only inside fold blocks", out.Name)
+	return fault.Shadow.New(out.Name)
 }
 
-func (m *machine) arguments(c *invocation) *fault {
+func (m *machine) arguments(c *invocation) *fault.Fault {
 	if c.n.args() == 0 {
 		return nil
 	}
@@ -147,9 +118,9 @@ func (m *machine) arguments(c *invocation) *fault {
 				return f
 			}
 			c.args[i] = it
-		case f.waits:
+		case f.Waits:
 			c.missing = true // what is wrong with arguments behind it does not matter yet
-			m.waits = append(m.waits, wait{n: c.n, variable: f.variable})
+			m.waits = append(m.waits, wait{n: c.n, variable: f.Variable})
 			return nil
 		default:
 			return f
@@ -181,10 +152,10 @@ const (
 )
 
 // request is a call that nobody executed yet. old is the state that stood for it.
-func (m *machine) request(c *invocation, old *trace.Entry) *fault {
+func (m *machine) request(c *invocation, old *trace.Entry) *fault.Fault {
 	m.complete = false
 	m.changes++
-	self := m.st.params.CurrentPeerID
+	self := m.particle.CurrentPeerID
 	if c.triplet.PeerPK != self {
 		m.send(c.triplet.PeerPK)
 		m.waitForPeer(c.n, c.triplet.PeerPK)
@@ -199,12 +170,11 @@ func (m *machine) request(c *invocation, old *trace.Entry) *fault {
 	}
 	m.plainArguments(c)
 	size := sizeOfRequest + len(c.args)*sizeOfArgument
-	if f := charge(m.count, len(c.args), size); f != nil {
+	if f := fault.Charge(m.count, len(c.args), size); f != nil {
 		return f
 	}
 	m.asked += size
-	m.st.lastCallID++
-	id := m.st.lastCallID
+	id := m.store.nextCallID()
 	r := CallRequest{ID: id, ServiceID: c.triplet.ServiceID, FunctionName: c.triplet.FunctionName}
 	r.Arguments = make([]value.Value, len(c.args))
 	r.Tetraplets = make([][]value.Tetraplet, len(c.args))
@@ -230,8 +200,8 @@ func (m *machine) send(peer string) {
 }
 
 // metRequest is a call that somebody asked for.
-func (m *machine) metRequest(c *invocation, e *trace.Entry, from trace.Source) *fault {
-	self := m.st.params.CurrentPeerID
+func (m *machine) metRequest(c *invocation, e *trace.Entry, from trace.Source) *fault.Fault {
+	self := m.particle.CurrentPeerID
 	if e.HasCallID && e.Peer == self {
 		if r, ok := m.results[e.CallID]; ok {
 			delete(m.results, e.CallID)
@@ -251,19 +221,19 @@ func (m *machine) metRequest(c *invocation, e *trace.Entry, from trace.Source) *
 }
 
 // answered takes the answer of a local service.
-func (m *machine) answered(c *invocation, r CallResult) *fault {
+func (m *machine) answered(c *invocation, r CallResult) *fault.Fault {
 	if c.missing { // the state was another call's; the reference crashes
-		return faultf(CodeParameters, "a result came for a call whose arguments have no values")
+		return fault.StrayResult.New()
 	}
-	if c.triplet.PeerPK != m.st.params.CurrentPeerID {
-		m.st.unsure = true // likewise; that peer may have no key here
+	if c.triplet.PeerPK != m.particle.CurrentPeerID {
+		m.particle.unsure = true // likewise; that peer may have no key here
 	}
 	m.plainArguments(c)
 	m.changes++
 	if r.RetCode != 0 {
 		return m.answeredError(c, r.RetCode, r.Result)
 	}
-	if f := charge(m.count, len(r.Result)/parsed, len(r.Result)+sizeOfResult+len(c.args)*int(unsafe.Sizeof(""))); f != nil {
+	if f := fault.Charge(m.count, len(r.Result)/meter.JSON, len(r.Result)+sizeOfResult+len(c.args)*int(unsafe.Sizeof(""))); f != nil {
 		return f
 	}
 	m.charged.bytes += sizeOfResult // it is in a slab, and in stores
@@ -292,82 +262,44 @@ func (m *machine) answered(c *invocation, r CallResult) *fault {
 // unnumbered stands for a generation until the end of the run.
 const unnumbered = 0xCAFEBABE
 
-func (m *machine) answeredError(c *invocation, code int32, text string) *fault {
+func (m *machine) answeredError(c *invocation, code int32, text string) *fault.Fault {
 	v := value.Object([]value.Field{{Key: "message", Value: value.String(text)}, {Key: "ret_code", Value: value.Int(int64(code))}})
 	res := m.keep(c, v)
 	m.trace.Append(trace.Entry{State: data.CallFailure(""), Known: res})
 	return callFailed(code, text, &res.tet)
 }
 
-// answer is a new result whose state, at this place of the trace, has no content id yet. Nobody asks for ids while
-// the script runs, but for a canon, and computing those of many answers at once is several times as fast.
-type answer struct {
-	at  int
-	val value.Value
-	res *result // nil for an answer that nobody uses: only its value has an id
-}
-
 // keep makes the result of an answer. Its state has to follow.
 func (m *machine) keep(c *invocation, v value.Value) *result {
-	res := m.st.newResult(v, &c.triplet)
-	res.args, res.compared = m.st.argTexts(c.args), true
+	res := m.store.newResult(v, &c.triplet)
+	res.args, res.compared = m.store.argTexts(c.args), true
 	m.answers = append(m.answers, answer{m.trace.Pos(), v, res})
 	return res
 }
 
-// file puts the answers so far into the stores, and their content ids where they are missing.
-func (m *machine) file() {
-	list := m.answers
-	if len(list) == 0 {
+// flushAnswers puts the answers so far into the store, and their content ids into the trace.
+func (m *machine) flushAnswers() {
+	if len(m.answers) == 0 {
 		return
 	}
-	values := data.ValueCIDs(len(list), func(i int) value.Value { return list[i].val }, m.count)
-	made := 0
-	for i, a := range list {
-		if a.res == nil {
-			m.trace.Result[a.at].CID = values[i]
-			continue
-		}
-		m.st.known.Values.Put(values[i], a.val)
-		list[made], values[made] = a, values[i]
-		made++
-	}
-	list, values = list[:made], values[:made]
-	args := data.ArgumentsCIDs(made, func(i int) []string { return list[i].res.args }, m.count)
-	results := make([]data.ServiceResult, made)
-	for i, a := range list {
-		a.res.argHash = args[i]
-		results[i] = data.ServiceResult{Value: values[i], ArgumentHash: args[i], Tetraplet: m.st.addTetraplet(a.res.tet)}
-	}
-	m.st.known.ServiceResults.Reserve(made)
-	for i, cid := range data.ServiceResultCIDs(results, m.count) {
-		a := &list[i]
-		m.st.known.ServiceResults.Put(cid, results[i])
-		a.res.prov.CID, m.trace.Result[a.at].CID = cid, cid
-		if a.res.tet.PeerPK == m.st.params.CurrentPeerID {
+	m.store.addAnswers(m.answers, func(a *answer, cid data.CID) {
+		m.trace.Result[a.at].CID = cid
+		if a.res != nil && a.res.tet.PeerPK == m.particle.CurrentPeerID {
 			m.own = append(m.own, cid)
 		}
-	}
-	m.forgetAnswers()
+	})
+	m.clearAnswers()
 }
 
-func (m *machine) forgetAnswers() {
+func (m *machine) clearAnswers() {
 	clear(m.answers)
 	m.answers = m.answers[:0]
-}
-
-func (s *State) argTexts(args []*item) []string {
-	texts := s.strings.some(len(args))
-	for i, it := range args {
-		texts[i] = it.val.Text()
-	}
-	return texts
 }
 
 // check compares an executed or failed state with what this peer resolves
 // itself. Comparing the argument texts with those seen before is cheaper than hashing them: mostly
 // they are the same memory.
-func (m *machine) check(c *invocation, e *trace.Entry) (*result, *fault) {
+func (m *machine) check(c *invocation, e *trace.Entry) (*result, *fault.Fault) {
 	res, f := m.resultOf(e)
 	if f != nil {
 		return nil, f
@@ -378,23 +310,23 @@ func (m *machine) check(c *invocation, e *trace.Entry) (*result, *fault) {
 	}
 	m.plainArguments(c)
 	if c.missing {
-		return nil, faultf(CodeParameters, "call argument_hash doesn't match expected parameters: expected %s, got none: an argument has no value ", res.argHash)
+		return nil, fault.NoArguments.New(res.argHash)
 	}
 	if !res.compared || !sameArgs(res.args, c.args) {
-		args := m.st.argTexts(c.args)
+		args := m.store.argTexts(c.args)
 		for _, a := range args {
 			_ = m.count.Work(len(a) / meter.Byte)
 		}
 		if !data.IsArgumentsCID(args, res.argHash) {
 			got := data.ArgumentsCID(args)
-			return nil, faultf(CodeParameters, "call argument_hash doesn't match expected parameters: expected %s, got %s ", got, res.argHash)
+			return nil, fault.OtherArguments.New(got, res.argHash)
 		}
 		res.args, res.compared = args, true
 	}
 	if res.tet != c.triplet {
-		return nil, faultf(CodeParameters, "call tetraplet doesn't match expected parameters: expected %s, got %s ", debugTetraplet(&c.triplet), debugTetraplet(&res.tet))
+		return nil, fault.OtherCall.New(debugTetraplet(&c.triplet), debugTetraplet(&res.tet))
 	}
-	res.own = c.triplet.PeerPK == m.st.params.CurrentPeerID
+	res.own = c.triplet.PeerPK == m.particle.CurrentPeerID
 	if c.n.fixed != nil {
 		res.of = c.n
 	}
@@ -427,18 +359,18 @@ func debugTetraplet(t *value.Tetraplet) string {
 }
 
 // resultOf is the stored result behind a state.
-func (m *machine) resultOf(e *trace.Entry) (*result, *fault) {
+func (m *machine) resultOf(e *trace.Entry) (*result, *fault.Fault) {
 	if res, ok := e.Known.(*result); ok {
 		return res, nil
 	}
-	res, f := m.st.result(e.CID)
+	res, f := m.store.result(e.CID)
 	if f == nil {
 		e.Known, e.CID = res, res.prov.CID
 	}
 	return res, f
 }
 
-func (m *machine) metFailure(c *invocation, e *trace.Entry) *fault {
+func (m *machine) metFailure(c *invocation, e *trace.Entry) *fault.Fault {
 	res, f := m.check(c, e)
 	if f != nil {
 		return f
@@ -453,7 +385,7 @@ func (m *machine) metFailure(c *invocation, e *trace.Entry) *fault {
 }
 
 // failedValue reads {"message", "ret_code"}, or [ret_code, message].
-func (m *machine) failedValue(it *item) (int32, string, *fault) {
+func (m *machine) failedValue(it *item) (int32, string, *fault.Fault) {
 	v, f := it.value(m.count)
 	if f != nil {
 		return 0, "", f
@@ -470,16 +402,16 @@ func (m *machine) failedValue(it *item) (int32, string, *fault) {
 	n, isInt := code.AsInt64()
 	s, isText := text.AsString()
 	if !isInt || !isText || n != int64(int32(n)) {
-		return 0, "", faultf(CodeFailedValue, "failed to deserialize to CallServiceFailed: invalid type: %s %s, expected struct CallServiceFailed", v.Kind(), v)
+		return 0, "", fault.FailedValue.New(v.Kind(), v)
 	}
 	return int32(n), s, nil
 }
 
-func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *fault {
+func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *fault.Fault {
 	m.again.learn(from)
 	if c.n.out.Var == nil && e.Output == data.Unused {
 		if c.missing { // the reference crashes here, too
-			return faultf(CodeParameters, "a call was executed whose arguments have no values")
+			return fault.ExecutedTooEarly.New()
 		}
 		m.trace.Append(*e)
 		return nil
@@ -501,6 +433,6 @@ func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *f
 	return f
 }
 
-func resultKindFault(e *trace.Entry) *fault {
-	return faultf(CodeResultKind, "call result value %s doesn't match with corresponding instruction", trace.DebugValueRef(&e.State))
+func resultKindFault(e *trace.Entry) *fault.Fault {
+	return fault.ResultKind.New(trace.DebugValueRef(&e.State))
 }

@@ -3,6 +3,7 @@ package interpreter
 import (
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/trace"
 	"github.com/aquanode/aquanode/interpreter/value"
@@ -10,7 +11,7 @@ import (
 
 // canon freezes a stream on one peer. Its state is taken before the peer is
 // resolved: what was taken is lost when the peer has no value yet, on every peer alike.
-func (m *machine) canon(n *node) *fault {
+func (m *machine) canon(n *node) *fault.Fault {
 	e, from, err := m.trace.MeetCanon()
 	if err != nil {
 		return m.traceFault(n, err)
@@ -20,7 +21,7 @@ func (m *machine) canon(n *node) *fault {
 		m.unsteady = true
 		return m.waitFor(n, f)
 	}
-	self := m.st.params.CurrentPeerID
+	self := m.particle.CurrentPeerID
 	switch {
 	case e != nil && e.Kind == data.CanonExecuted:
 		return m.metCanon(n, e, peer, from)
@@ -41,43 +42,43 @@ func (m *machine) canon(n *node) *fault {
 	return nil
 }
 
-func (m *machine) metCanon(n *node, e *trace.Entry, peer string, from trace.Source) *fault {
+func (m *machine) metCanon(n *node, e *trace.Entry, peer string, from trace.Source) *fault.Fault {
 	c, f := m.canonState(e)
 	if f != nil {
 		return f
 	}
 	want := value.Tetraplet{PeerPK: peer}
 	if c.tet != want {
-		return faultf(CodeParameters, "canon tetraplet doesn't match expected parameters: expected %s, got %s ", debugTetraplet(&want), debugTetraplet(&c.tet))
+		return fault.OtherCanon.New(debugTetraplet(&want), debugTetraplet(&c.tet))
 	}
 	if f := m.bindCanon(n, c, from); f != nil {
 		return f
 	}
 	m.trace.Append(*e)
-	if peer == m.st.params.CurrentPeerID {
+	if peer == m.particle.CurrentPeerID {
 		m.own = append(m.own, c.prov.CID)
 	}
 	return nil
 }
 
-func (m *machine) canonState(e *trace.Entry) (*canon, *fault) {
+func (m *machine) canonState(e *trace.Entry) (*canon, *fault.Fault) {
 	if c, ok := e.Known.(*canon); ok {
 		return c, nil
 	}
-	c, f := m.st.canon(e.CID)
+	c, f := m.store.canon(e.CID)
 	if f == nil {
 		e.Known, e.CID = c, c.prov.CID
 	}
 	return c, f
 }
 
-func (m *machine) makeCanon(n *node) *fault {
+func (m *machine) makeCanon(n *node) *fault.Fault {
 	m.changes++
-	peer := m.st.params.CurrentPeerID
+	peer := m.particle.CurrentPeerID
 	c := &canon{peer: peer, tet: value.Tetraplet{PeerPK: peer}, own: true}
 	var last *frozenList
 	if s := m.streams.at(&n.from); s != nil {
-		if f := charge(m.count, s.count, 8*s.count+sizeOf[canon](1)); f != nil {
+		if f := fault.Charge(m.count, s.count, 8*s.count+meter.SizeOf[canon](1)); f != nil {
 			return f
 		}
 		c.items, last = s.items(), &s.frozen
@@ -94,8 +95,8 @@ func (m *machine) makeCanon(n *node) *fault {
 		last = nil
 		c.items = []*item{{val: ix.object(firstOf), tet: &value.Tetraplet{PeerPK: peer}}}
 	}
-	m.file() // the canon names the results that its values come from
-	cid, f := m.st.addCanon(c.items, last)
+	m.flushAnswers() // the canon names the results that its values come from
+	cid, f := m.store.addCanon(c.items, last)
 	if f != nil {
 		return f
 	}
@@ -108,7 +109,7 @@ func (m *machine) makeCanon(n *node) *fault {
 	return nil
 }
 
-func (m *machine) bindCanon(n *node, c *canon, from trace.Source) *fault {
+func (m *machine) bindCanon(n *node, c *canon, from trace.Source) *fault.Fault {
 	m.again.learn(from)
 	out := &n.out
 	switch out.Kind {
@@ -132,7 +133,7 @@ func (m *machine) bindCanon(n *node, c *canon, from trace.Source) *fault {
 		return f
 	}
 	if len(c.items) == 0 {
-		return faultf(CodeMissingScalar, "can not find JValue to produce scalar from")
+		return fault.MissingScalar.New()
 	}
 	it := &item{val: c.items[0].val, tet: &c.tet, prov: &c.prov}
 	m.scalars.put(&m.scopes, out.slot, it, newsFrom(from))
@@ -140,7 +141,7 @@ func (m *machine) bindCanon(n *node, c *canon, from trace.Source) *fault {
 }
 
 // ap copies a value.
-func (m *machine) ap(n *node) *fault {
+func (m *machine) ap(n *node) *fault.Fault {
 	it, f := m.resolve(&n.operands[0])
 	if f != nil {
 		return m.waitFor(n, f)
@@ -156,7 +157,7 @@ func (m *machine) ap(n *node) *fault {
 		m.scalars.put(&m.scopes, n.out.slot, it, m.newsIn(n)|m.again.must)
 		return nil
 	}
-	if f := charge(m.count, 0, size); f != nil {
+	if f := fault.Charge(m.count, 0, size); f != nil {
 		return f
 	}
 	e, from, err := m.trace.MeetAp()
@@ -168,7 +169,7 @@ func (m *machine) ap(n *node) *fault {
 
 // apMap adds a pair to a stream map. The state is taken before the key is
 // resolved, like that of canon.
-func (m *machine) apMap(n *node) *fault {
+func (m *machine) apMap(n *node) *fault.Fault {
 	it, f := m.resolve(&n.operands[1])
 	if f != nil {
 		return m.waitFor(n, f)
@@ -188,18 +189,18 @@ func (m *machine) apMap(n *node) *fault {
 	}
 	if k := key.Kind(); k != value.KindString && k != value.KindInt {
 		m.unsteady = true
-		return faultf(CodeMapKey, "unsupported type for %s map's key", n.out.Name)
+		return fault.MapKey.New(n.out.Name)
 	}
 	it = it.kept()
-	if f := charge(m.count, len(v.Text())/meter.Byte, len(key.Text())+len(v.Text())+sizeOfItem+sizeOfStreamValue); f != nil {
+	if f := fault.Charge(m.count, len(v.Text())/meter.Byte, len(key.Text())+len(v.Text())+sizeOfItem+sizeOfStreamValue); f != nil {
 		return f
 	}
-	pair := m.st.texts.Object([]value.Field{{Key: "key", Value: key}, {Key: "value", Value: v}})
-	m.st.spell(it)
-	return m.addToStream(&n.out, m.st.items.put(item{val: pair, tet: it.tet, prov: it.prov}), e, from)
+	pair := m.store.texts.Object([]value.Field{{Key: "key", Value: key}, {Key: "value", Value: v}})
+	m.store.spell(it)
+	return m.addToStream(&n.out, m.store.items.put(item{val: pair, tet: it.tet, prov: it.prov}), e, from)
 }
 
-func (m *machine) addToStream(out *target, it *item, e *trace.Entry, from trace.Source) *fault {
+func (m *machine) addToStream(out *target, it *item, e *trace.Entry, from trace.Source) *fault.Fault {
 	generation := uint32(0)
 	if e != nil {
 		generation = e.Generation

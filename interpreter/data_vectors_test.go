@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/fault"
 )
 
 // dataVector is a recorded run of vectors/data, in the form of runs.jsonl or of errors.jsonl.
@@ -139,7 +140,7 @@ func TestDataErrors(t *testing.T) {
 			if out.RetCode != v.RetCode {
 				t.Fatalf("code %d %q, want %d %q", out.RetCode, out.ErrorMessage, v.RetCode, v.Message)
 			}
-			if v.RetCode > 4 && !otherMessages[v.Name] && v.RetCode != CodeCallResults && v.RetCode != CodeParse && out.ErrorMessage != v.Message {
+			if v.RetCode > 4 && !otherMessages[v.Name] && v.RetCode != fault.CodeCallResults && v.RetCode != fault.CodeParse && out.ErrorMessage != v.Message {
 				t.Errorf("message %q, want %q", out.ErrorMessage, v.Message)
 			}
 			equals := string(got) == string(in.Previous)

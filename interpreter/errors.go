@@ -2,6 +2,7 @@ package interpreter
 
 import (
 	"github.com/aquanode/aquanode/interpreter/air"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
@@ -13,22 +14,22 @@ import (
 // xor, once for each element of a fold) are caught without anybody asking.
 type errorSlot struct {
 	locked bool
-	err    *fault
-	n      *node   // the instruction that failed
-	peer   *string // nil: the object names none
-	object *item   // once made, or given to fail
-	cause  *fault  // :error: only: the error that the enclosing xor caught
+	err    *fault.Fault
+	n      *node        // the instruction that failed
+	peer   *string      // nil: the object names none
+	object *item        // once made, or given to fail
+	cause  *fault.Fault // :error: only: the error that the enclosing xor caught
 }
 
 var noError = value.Object([]value.Field{{Key: "error_code", Value: value.Int(0)}, {Key: "message", Value: value.EmptyString}})
 
 // failed notes an error at the instruction where it arises. While it bubbles up nothing
 // changes: the slots are locked by then, or do not take this error.
-func (m *machine) failed(n *node, f *fault) *fault {
-	if f == nil || !f.catchable() {
+func (m *machine) failed(n *node, f *fault.Fault) *fault.Fault {
+	if f == nil || !f.Catchable() {
 		return f
 	}
-	if !m.lastError.locked && f.code != CodeMatch && f.code != CodeMismatch {
+	if !m.lastError.locked && f.Code() != fault.CodeMatch && f.Code() != fault.CodeMismatch {
 		m.lastError = errorSlot{locked: true, err: f, n: n, peer: m.failedAt(f)}
 	}
 	if !m.anyError.locked {
@@ -41,21 +42,21 @@ func (m *machine) failed(n *node, f *fault) *fault {
 }
 
 // failedAt is the peer that an error is ascribed to.
-func (m *machine) failedAt(f *fault) *string {
-	if f.triplet != nil {
-		return &f.triplet.PeerPK
+func (m *machine) failedAt(f *fault.Fault) *string {
+	if f.Triplet != nil {
+		return &f.Triplet.PeerPK
 	}
-	return &m.st.params.CurrentPeerID
+	return &m.particle.CurrentPeerID
 }
 
 // item is the error object.
 func (m *machine) errorItem(s *errorSlot) *item {
 	if s.object == nil {
-		s.object = &item{val: noError, tet: m.st.initTetraplet}
+		s.object = &item{val: noError, tet: m.particle.initTetraplet}
 		if s.err != nil {
-			s.object.val = m.errorObject(s.err.code, s.n.ins, s.err.message(), s.peer)
-			if s.err.triplet != nil {
-				s.object.tet = s.err.triplet
+			s.object.val = m.errorObject(s.err.Code(), s.n.ins, s.err.Message(), s.peer)
+			if s.err.Triplet != nil {
+				s.object.tet = s.err.Triplet
 			}
 		}
 	}
@@ -64,8 +65,8 @@ func (m *machine) errorItem(s *errorSlot) *item {
 
 func (m *machine) errorObject(code int64, ins air.Instr, message string, peer *string) value.Value {
 	instruction := air.Text(ins)
-	_ = charge(m.count, (len(instruction)+len(message))/meter.Byte, len(message)+sizeOfItem+500)
-	instruction = cut(instruction)
+	_ = fault.Charge(m.count, (len(instruction)+len(message))/meter.Byte, len(message)+sizeOfItem+500)
+	instruction = fault.Cut(instruction)
 	fields := []value.Field{
 		{Key: "error_code", Value: value.Int(code)},
 		{Key: "instruction", Value: value.String(instruction)},
@@ -78,7 +79,7 @@ func (m *machine) errorObject(code int64, ins air.Instr, message string, peer *s
 }
 
 // fail raises an error object.
-func (m *machine) fail(n *node) *fault {
+func (m *machine) fail(n *node) *fault.Fault {
 	object, f := m.failObject(n)
 	if f != nil {
 		return f
@@ -92,15 +93,15 @@ func (m *machine) fail(n *node) *fault {
 			return m.anyError.cause
 		}
 	}
-	return faultf(CodeFail, "fail with '%s' is used without corresponding xor", object.val)
+	return fault.Fail.New(object.val)
 }
 
-func (m *machine) failObject(n *node) (*item, *fault) {
+func (m *machine) failObject(n *node) (*item, *fault.Fault) {
 	ins := n.ins.(*air.Fail)
 	if ins.Literal {
 		return &item{
-			val: m.errorObject(ins.Code, ins, ins.Message, &m.st.params.InitPeerID),
-			tet: m.st.initTetraplet,
+			val: m.errorObject(ins.Code, ins, ins.Message, &m.particle.InitPeerID),
+			tet: m.particle.initTetraplet,
 		}, nil
 	}
 	it, f := m.resolve(&n.operands[0])
@@ -111,39 +112,39 @@ func (m *machine) failObject(n *node) (*item, *fault) {
 }
 
 // checkErrorObject says what is wrong with a value that is to be raised.
-func (m *machine) checkErrorObject(it *item) *fault {
+func (m *machine) checkErrorObject(it *item) *fault.Fault {
 	v, f := it.value(m.count)
 	switch {
 	case f != nil:
 		return f
 	case v.Kind() != value.KindObject:
-		return faultf(CodeErrorObject, "scalar should have an object type to be converted into error object, but '%s' doesn't have", v)
+		return fault.ErrorNotObject.New(v)
 	}
-	_ = m.count.Work(2 * len(v.Text()) / parsed)
+	_ = m.count.Work(2 * len(v.Text()) / meter.JSON)
 	code, ok := v.Field("error_code")
 	if !ok {
-		return faultf(CodeErrorObject, "scalar '%s' must have field with name 'error_code'", v)
+		return fault.ErrorNoField.New(v, "error_code")
 	}
 	message, ok := v.Field("message")
 	if !ok {
-		return faultf(CodeErrorObject, "scalar '%s' must have field with name 'message'", v)
+		return fault.ErrorNoField.New(v, "message")
 	}
 	n, isInt := code.AsInt64()
 	switch {
 	case !isInt:
-		return faultf(CodeErrorObject, "error_code of scalar '%s' must have integer type", v)
+		return fault.ErrorCodeType.New(v)
 	case n == 0:
-		return faultf(CodeErrorObject, "error code must be non-zero, but it is zero")
+		return fault.ErrorCodeZero.New()
 	case message.Kind() != value.KindString:
-		return faultf(CodeErrorObject, "message of scalar '%s' must have string type", v)
+		return fault.ErrorMessageType.New(v)
 	}
 	return nil
 }
 
 // callFailed is the error of a call whose service answered with one.
-func callFailed(code int32, message string, tet *value.Tetraplet) *fault {
-	f := faultf(CodeService, "Local service error, ret_code is %d, error message is '%s'", code, whole(message))
-	f.triplet = tet
+func callFailed(code int32, message string, tet *value.Tetraplet) *fault.Fault {
+	f := fault.ServiceError.New(code, fault.Whole(message))
+	f.Triplet = tet
 	return f
 }
 

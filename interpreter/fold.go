@@ -4,6 +4,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/trace"
 )
 
@@ -34,7 +35,7 @@ type streamPass struct {
 	waits   int  // length of machine.waits then
 }
 
-func (m *machine) enterFold(n *node) (*node, *fault) {
+func (m *machine) enterFold(n *node) (*node, *fault.Fault) {
 	items, f := m.iterable(&n.operands[0])
 	if f != nil {
 		return nil, m.wait(n, f)
@@ -42,7 +43,7 @@ func (m *machine) enterFold(n *node) (*node, *fault) {
 	if len(items) == 0 {
 		return nil, nil
 	}
-	if f := charge(m.count, 0, sizeOfPass); f != nil {
+	if f := fault.Charge(m.count, 0, sizeOfPass); f != nil {
 		return nil, f
 	}
 	p := &pass{n: n, items: items}
@@ -53,9 +54,9 @@ func (m *machine) enterFold(n *node) (*node, *fault) {
 	return n.kids[0], nil
 }
 
-func (m *machine) beginPass(p *pass) *fault {
+func (m *machine) beginPass(p *pass) *fault.Fault {
 	if m.folds[p.n.iter] != nil {
-		return faultf(CodeIteratorTwice, "multiple iterable values found for iterable name '%s'", m.p.scalars[p.n.iter])
+		return fault.IteratorTwice.New(m.p.scalars[p.n.iter])
 	}
 	m.folds[p.n.iter] = p
 	m.scopes.deeper()
@@ -80,10 +81,10 @@ func (m *machine) dropDeeper() {
 	m.maps.drop(&m.scopes)
 }
 
-func (m *machine) enterNext(n *node) (*node, *fault) {
+func (m *machine) enterNext(n *node) (*node, *fault.Fault) {
 	p := m.folds[n.iter]
 	if p == nil {
-		return nil, m.failed(n, faultf(CodeNoFold, "fold state not found for this iterable '%s'", m.p.scalars[n.iter]))
+		return nil, m.failed(n, fault.NoFold.New(m.p.scalars[n.iter]))
 	}
 	if p.stream != nil {
 		m.trace.IterationEnd(p.stream.fold)
@@ -95,7 +96,7 @@ func (m *machine) enterNext(n *node) (*node, *fault) {
 }
 
 // further runs the body for the next element.
-func (m *machine) further(n *node, p *pass) (*node, *fault) {
+func (m *machine) further(n *node, p *pass) (*node, *fault.Fault) {
 	p.index++
 	if p.stream != nil {
 		if err := m.trace.IterationStart(p.stream.fold, p.positions[p.index].pos); err != nil {
@@ -108,7 +109,7 @@ func (m *machine) further(n *node, p *pass) (*node, *fault) {
 	return p.n.kids[0], nil
 }
 
-func (m *machine) lastElement(n *node, p *pass) (*node, *fault) {
+func (m *machine) lastElement(n *node, p *pass) (*node, *fault.Fault) {
 	if p.stream != nil {
 		if err := m.trace.BackIterator(p.stream.fold); err != nil {
 			return nil, m.traceFault(n, err)
@@ -126,7 +127,7 @@ func (m *machine) lastElement(n *node, p *pass) (*node, *fault) {
 }
 
 // leaveNext comes back from a further element to the one before.
-func (m *machine) leaveNext(fr *frame, f *fault) *fault {
+func (m *machine) leaveNext(fr *frame, f *fault.Fault) *fault.Fault {
 	p := fr.pass
 	m.pop()
 	m.scopes.disallow()
@@ -142,7 +143,7 @@ func (m *machine) leaveNext(fr *frame, f *fault) *fault {
 	return f
 }
 
-func (m *machine) enterFoldStream(n *node) (*node, *fault) {
+func (m *machine) enterFoldStream(n *node) (*node, *fault.Fault) {
 	s := m.streams.at(&n.from)
 	if s == nil {
 		m.complete, m.stuck = false, true
@@ -166,7 +167,7 @@ func (m *machine) enterFoldStream(n *node) (*node, *fault) {
 	return m.generation(fr, sp)
 }
 
-func (m *machine) endFoldStream(n *node, sp *streamPass) (*node, *fault) {
+func (m *machine) endFoldStream(n *node, sp *streamPass) (*node, *fault.Fault) {
 	if m.complete = sp.any; !sp.any && !slices.ContainsFunc(m.waits[min(sp.waits, len(m.waits)):], func(w wait) bool { return w.peer != "" }) {
 		m.stuckAt(n) // nobody was asked for anything in it
 	}
@@ -178,7 +179,7 @@ func (m *machine) endFoldStream(n *node, sp *streamPass) (*node, *fault) {
 }
 
 // generation starts the pass over the next generation, or ends the fold.
-func (m *machine) generation(fr *frame, sp *streamPass) (*node, *fault) {
+func (m *machine) generation(fr *frame, sp *streamPass) (*node, *fault.Fault) {
 	if sp.at == len(sp.batch) {
 		sp.batch, sp.at = sp.stream.batch(sp.cursor), 0
 		sp.stream.closeEmptyGeneration()
@@ -193,7 +194,7 @@ func (m *machine) generation(fr *frame, sp *streamPass) (*node, *fault) {
 	m.again.nextBeside(fr)
 	p := &pass{n: fr.n, stream: sp, positions: sp.batch[sp.at].values}
 	sp.at++
-	if f := charge(m.count, len(p.positions), 8*len(p.positions)+sizeOfPass); f != nil {
+	if f := fault.Charge(m.count, len(p.positions), 8*len(p.positions)+sizeOfPass); f != nil {
 		return nil, f
 	}
 	p.items = make([]*item, len(p.positions))
@@ -211,7 +212,7 @@ func (m *machine) generation(fr *frame, sp *streamPass) (*node, *fault) {
 }
 
 // leaveFoldStream ends a generation; a catchable error in it is swallowed.
-func (m *machine) leaveFoldStream(fr *frame, f *fault) (*node, *fault) {
+func (m *machine) leaveFoldStream(fr *frame, f *fault.Fault) (*node, *fault.Fault) {
 	p := fr.pass
 	m.endPass(p)
 	m.trace.GenerationEnd(p.stream.fold)

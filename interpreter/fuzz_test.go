@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/fault"
 )
 
 // FuzzStep runs scripts over data that was changed by chance. Previous data is not verified, so
@@ -38,7 +39,7 @@ func FuzzStep(f *testing.F) {
 		if ctx.Err() != nil {
 			t.Fatal("a small step took more than 10 s")
 		}
-		kept := out.RetCode == 0 || out.RetCode >= 10000 && out.RetCode < 20000 || out.RetCode == CodeUnusedResults
+		kept := out.RetCode == 0 || out.RetCode >= 10000 && out.RetCode < 20000 || out.RetCode == fault.CodeUnusedResults
 		if !kept {
 			if string(got) != string(in.Previous) {
 				t.Fatalf("code %d gave other data than the previous", out.RetCode)

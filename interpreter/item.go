@@ -5,21 +5,10 @@ import (
 	"unsafe"
 
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
-
-// parsed is the bytes of JSON that are parsed, or looked through, in a unit of work.
-const parsed = 32
-
-// charge counts work and bytes about to be taken. A fault says that the run is over.
-func charge(count *meter.Counter, units, bytes int) *fault {
-	_ = count.Work(units)
-	if count.Grow(bytes) != nil {
-		return stopFault(count.Err())
-	}
-	return nil
-}
 
 // Bytes of things made by runs.
 const (
@@ -46,14 +35,14 @@ type item struct {
 
 // value is the canonical value. The text of foreign data is read here, when
 // somebody looks at it for the first time.
-func (it *item) value(count *meter.Counter) (value.Value, *fault) {
+func (it *item) value(count *meter.Counter) (value.Value, *fault.Fault) {
 	if it.val.IsRaw() {
-		if f := charge(count, len(it.val.Text())/parsed, len(it.val.Text())); f != nil {
+		if f := fault.Charge(count, len(it.val.Text())/meter.JSON, len(it.val.Text())); f != nil {
 			return it.val, f
 		}
 		v, err := it.val.Canonical()
 		if err != nil {
-			return v, faultf(CodeMissingCID, "stored value is not JSON: %v", err)
+			return v, fault.NotJSON.New(err)
 		}
 		it.val = v
 	}
@@ -114,7 +103,7 @@ func keptTetraplet(t *value.Tetraplet, from data.Origin) *value.Tetraplet {
 }
 
 // split returns the elements of an array as items.
-func (it *item) split(count *meter.Counter) ([]*item, bool, *fault) {
+func (it *item) split(count *meter.Counter) ([]*item, bool, *fault.Fault) {
 	if it.parts != nil {
 		return *it.parts, true, nil
 	}
@@ -125,11 +114,11 @@ func (it *item) split(count *meter.Counter) ([]*item, bool, *fault) {
 	if v.Kind() != value.KindArray {
 		return nil, false, nil
 	}
-	if f := charge(count, len(v.Text())/parsed, 0); f != nil {
+	if f := fault.Charge(count, len(v.Text())/meter.JSON, 0); f != nil {
 		return nil, false, f
 	}
 	n, _ := v.Len()
-	if f := charge(count, n, n*(sizeOfElement+int(unsafe.Sizeof(v)))); f != nil {
+	if f := fault.Charge(count, n, n*(sizeOfElement+int(unsafe.Sizeof(v)))); f != nil {
 		return nil, false, f
 	}
 	vals := v.Elements()
@@ -147,8 +136,6 @@ func (it *item) split(count *meter.Counter) ([]*item, bool, *fault) {
 // largestValue bounds what a script can put together. An array of the values of a stream put into a stream twice, and
 // again, doubles with every turn; honest values come from services and are below the particle size limit of hosts, 64 MiB.
 const largestValue = 256 << 20
-
-var valueTooLarge = &fault{code: CodeValueSize, text: "a value made of a stream goes over the limit of 256 MiB"}
 
 // canon is a stream or a stream map frozen by a peer.
 type canon struct {
@@ -199,7 +186,7 @@ func allOf(values []*item) value.Value {
 }
 
 // array is the canon stream as one value.
-func (c *canon) array(count *meter.Counter) (*item, *fault) {
+func (c *canon) array(count *meter.Counter) (*item, *fault.Fault) {
 	if c.whole == nil {
 		vals, size := make([]value.Value, len(c.items)), sizeOfItem
 		for i, it := range c.items {
@@ -209,10 +196,10 @@ func (c *canon) array(count *meter.Counter) (*item, *fault) {
 			}
 			vals[i] = v
 			if size += len(v.Text()); size > largestValue {
-				return nil, valueTooLarge
+				return nil, fault.ValueTooLarge
 			}
 		}
-		if f := charge(count, len(vals)+size/meter.Byte, size+len(vals)*int(unsafe.Sizeof(vals[0]))); f != nil {
+		if f := fault.Charge(count, len(vals)+size/meter.Byte, size+len(vals)*int(unsafe.Sizeof(vals[0]))); f != nil {
 			return nil, f
 		}
 		c.whole = &item{val: value.Array(vals), tet: &value.Tetraplet{PeerPK: c.peer}, prov: &c.prov}
@@ -222,7 +209,7 @@ func (c *canon) array(count *meter.Counter) (*item, *fault) {
 
 // checkPairs looks whether the elements are pairs that a canon map can have. Those of a stream map of this
 // peer are.
-func (c *canon) checkPairs(count *meter.Counter) *fault {
+func (c *canon) checkPairs(count *meter.Counter) *fault.Fault {
 	if c.own {
 		return c.checkSize()
 	}
@@ -231,33 +218,33 @@ func (c *canon) checkPairs(count *meter.Counter) *fault {
 }
 
 // chargeObject counts what the canon map as one value takes.
-func (c *canon) chargeObject(count *meter.Counter) *fault {
+func (c *canon) chargeObject(count *meter.Counter) *fault.Fault {
 	size := 0
 	for _, it := range c.items {
 		size += len(it.val.Text())
 	}
-	return charge(count, len(c.items)+size/meter.Byte, 2*size+sizeOfItem)
+	return fault.Charge(count, len(c.items)+size/meter.Byte, 2*size+sizeOfItem)
 }
 
-func (c *canon) checkSize() *fault {
+func (c *canon) checkSize() *fault.Fault {
 	size := 0
 	for _, it := range c.items {
 		if size += len(it.val.Text()); size > largestValue {
-			return valueTooLarge
+			return fault.ValueTooLarge
 		}
 	}
 	return nil
 }
 
 // pairs is the canon map's index, made when first wanted.
-func (c *canon) pairs(count *meter.Counter) (*pairIndex, *fault) {
+func (c *canon) pairs(count *meter.Counter) (*pairIndex, *fault.Fault) {
 	if c.index != nil {
 		return c.index, nil
 	}
 	if f := c.checkSize(); f != nil {
 		return nil, f
 	}
-	if f := charge(count, 4*len(c.items), len(c.items)*sizeOfPair); f != nil {
+	if f := fault.Charge(count, 4*len(c.items), len(c.items)*sizeOfPair); f != nil {
 		return nil, f
 	}
 	ix := &pairIndex{values: make(map[string][]*item, len(c.items))}
@@ -280,31 +267,31 @@ func (c *canon) pairs(count *meter.Counter) (*pairIndex, *fault) {
 }
 
 // pair takes a stream map's element apart.
-func pair(it *item, count *meter.Counter) (key value.Value, val item, f *fault) {
+func pair(it *item, count *meter.Counter) (key value.Value, val item, f *fault.Fault) {
 	v, f := it.value(count)
 	if f != nil {
 		return key, val, f
 	}
-	_ = count.Work(len(v.Text()) / parsed)
+	_ = count.Work(len(v.Text()) / meter.JSON)
 	if v.Kind() != value.KindObject {
-		return key, val, faultf(CodeMapPair, "the value must be an object with key and value fields")
+		return key, val, fault.PairType.New()
 	}
 	key, ok := v.Field("key")
 	if !ok {
-		return key, val, faultf(CodeMapPair, "the value must be an object with key and value fields")
+		return key, val, fault.PairType.New()
 	}
 	if k := key.Kind(); k != value.KindString && k != value.KindInt {
-		return key, val, faultf(CodeMapPair, "unsupported kvpair object or map key type")
+		return key, val, fault.PairKeyType.New()
 	}
 	inner, ok := v.Field("value")
 	if !ok {
-		return key, val, faultf(CodeMapPair, `there must be a "value" field in kvpair object`)
+		return key, val, fault.PairNoValue.New()
 	}
 	return key, item{val: inner, tet: it.tetraplet(), prov: it.prov}, nil
 }
 
 // object is the canon map as one value.
-func (c *canon) object(count *meter.Counter) (*item, *fault) {
+func (c *canon) object(count *meter.Counter) (*item, *fault.Fault) {
 	if c.whole == nil {
 		ix, f := c.pairs(count)
 		if f == nil {

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/aquanode/aquanode/interpreter/air"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -42,15 +43,15 @@ func FuzzLens(f *testing.F) {
 		if err != nil || err2 != nil || !utf8.ValidString(doc+by) {
 			return
 		}
-		got, fault := look(script, lens, v, b)
+		got, bad := look(script, lens, v, b)
 		tree, code := walk(decode(t, doc), lens, decode(t, by))
 		switch {
 		case code != 0:
-			if fault == nil || fault.code != code || !utf8.ValidString(fault.message()) {
-				t.Fatalf("%s of %s by %s gives %s, %v, want code %d", lens, doc, by, got, fault, code)
+			if bad == nil || bad.Code() != code || !utf8.ValidString(bad.Message()) {
+				t.Fatalf("%s of %s by %s gives %s, %v, want code %d", lens, doc, by, got, bad, code)
 			}
-		case fault != nil:
-			t.Fatalf("%s of %s by %s: %s, want %v", lens, doc, by, fault.message(), tree)
+		case bad != nil:
+			t.Fatalf("%s of %s by %s: %s, want %v", lens, doc, by, bad.Message(), tree)
 		default:
 			if want := encode(t, tree); !value.Equal(got, want) {
 				t.Fatalf("%s of %s by %s gives %s, want %s", lens, doc, by, got, want)
@@ -76,7 +77,7 @@ func readLens(tb testing.TB, text string) (*air.Lens, *air.Script) {
 }
 
 // look applies a lens as a machine does.
-func look(s *air.Script, l *air.Lens, v, by value.Value) (value.Value, *fault) {
+func look(s *air.Script, l *air.Lens, v, by value.Value) (value.Value, *fault.Fault) {
 	m := machine{p: newProgram(s)}
 	m.scopes.reset()
 	m.scalars.reset(len(s.Names))
@@ -92,7 +93,7 @@ func walk(tree any, l *air.Lens, by any) (any, int64) {
 	if l.Length {
 		list, ok := tree.([]any)
 		if !ok {
-			return nil, CodeLength
+			return nil, fault.CodeLength
 		}
 		return len(list), 0
 	}
@@ -118,7 +119,7 @@ func walk(tree any, l *air.Lens, by any) (any, int64) {
 			}
 		}
 		if !ok {
-			return nil, CodeLens
+			return nil, fault.CodeLens
 		}
 	}
 	return tree, 0

@@ -2,15 +2,12 @@ package interpreter
 
 import (
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"unsafe"
 
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/trace"
 	"github.com/aquanode/aquanode/interpreter/value"
@@ -22,9 +19,10 @@ import (
 // The walk is a loop over frames instead of a recursion: scripts nest as deep as they
 // like (a fold nests once for every element).
 type machine struct {
-	st    *State
-	p     *program
-	count *meter.Counter
+	particle *particle
+	store    *store
+	p        *program
+	count    *meter.Counter
 
 	top      *frame
 	spare    *frame // frames to use again
@@ -77,11 +75,11 @@ type machine struct {
 type frame struct {
 	up    *frame
 	n     *node
-	index int       // seq: the part that runs; par, xor, next: the phase
-	par   trace.Par // of a par
-	pass  *pass     // of a fold or next
-	err   *fault    // par: how the left branch ended; xor: nothing
-	done  bool      // par: whether the left branch was complete
+	index int          // seq: the part that runs; par, xor, next: the phase
+	par   trace.Par    // of a par
+	pass  *pass        // of a fold or next
+	err   *fault.Fault // par: how the left branch ended; xor: nothing
+	done  bool         // par: whether the left branch was complete
 
 	blocks bool // counted in machine.blocking
 
@@ -100,12 +98,45 @@ type wait struct {
 // stepsPerCheck is how many instructions run between two looks at the limit of steps.
 const stepsPerCheck = 1024
 
-// run executes the script from n on. It returns the error that no xor caught, or one
-// that ended the run.
-func (m *machine) run(n *node) *fault {
+// run executes the script. It returns the error that no xor caught, or one that ended the run; after
+// the latter nothing of the run may be used.
+func (m *machine) run() *fault.Fault {
+	f := m.end(m.execute(m.p.root))
+	if f != nil && !f.Catchable() {
+		m.suspended = nil
+	}
+	return f
+}
+
+// end is the end of every run. f is how the script ended, the result is how the run does.
+func (m *machine) end(f *fault.Fault) *fault.Fault {
+	if f != nil && !f.Catchable() {
+		return f
+	}
+	m.grown()
+	m.flushAnswers()
+	m.accounted()
+	if m.suspended == nil {
+		if bad := m.numberStreams(m.trace.Result); bad != nil {
+			f = bad
+		}
+	}
+	if most := m.particle.MaxData; m.store.encoded()+stateSize*len(m.trace.Result) > most {
+		f = fault.DataSize.New(most)
+	}
+	if m.count.Err() != nil {
+		return fault.Stop(m.count.Err())
+	}
+	return f
+}
+
+const stateSize = 24 // bytes in the archive
+
+// execute runs the script from n on.
+func (m *machine) execute(n *node) *fault.Fault {
 	for {
 		if m.count.Work(1) != nil {
-			return stopFault(m.count.Err())
+			return fault.Stop(m.count.Err())
 		}
 		if m.steps++; m.steps%stepsPerCheck == 0 {
 			if f := m.stopped(); f != nil {
@@ -142,32 +173,25 @@ func (m *machine) grown() {
 
 // accounted adds to made what the run took besides states, frames, and what is in stores.
 func (m *machine) accounted() {
-	grown, known := int(m.count.Grown()), m.st.known.Size()
+	grown, known := int(m.count.Grown()), m.store.size()
 	m.made += max(0, grown-m.start.grown-m.charged.bytes-max(0, known-m.start.known))
 	m.start.grown, m.start.known, m.charged.bytes = grown, known, 0
 }
 
 // stopped looks whether the run may go on.
-func (m *machine) stopped() *fault {
+func (m *machine) stopped() *fault.Fault {
 	if m.grown(); m.count.Err() != nil {
-		return stopFault(m.count.Err())
+		return fault.Stop(m.count.Err())
 	}
-	if most := m.st.params.Limits.Steps; most > 0 && m.steps >= most {
-		f := faultf(CodeStopped, "execution was stopped after %d instructions, the limit is %d", m.steps, most)
-		f.cause = ErrSteps
-		return f
+	if most := m.particle.MaxSteps; most > 0 && m.steps >= most {
+		return fault.TooManySteps(m.steps, most, ErrSteps)
 	}
 	return nil
 }
 
-// stopFault ends a run with the error of its counter.
-func stopFault(err error) *fault {
-	return &fault{code: CodeStopped, text: err.Error(), cause: errors.Unwrap(err)}
-}
-
 // enter begins an instruction. It returns the part to run first, or nil when the
 // instruction has ended.
-func (m *machine) enter(n *node) (*node, *fault) {
+func (m *machine) enter(n *node) (*node, *fault.Fault) {
 	if !n.ready.Load() {
 		m.p.resolve(n)
 	}
@@ -203,8 +227,8 @@ func (m *machine) enter(n *node) (*node, *fault) {
 	return nil, m.leaf(n)
 }
 
-func (m *machine) leaf(n *node) *fault {
-	var f *fault
+func (m *machine) leaf(n *node) *fault.Fault {
+	var f *fault.Fault
 	switch n.op {
 	case opCall:
 		f = m.call(n)
@@ -222,9 +246,9 @@ func (m *machine) leaf(n *node) *fault {
 
 // leave ends instructions from the inside out until one has a further part to
 // run. It returns nil when the script has ended.
-func (m *machine) leave(f *fault) (*node, *fault) {
+func (m *machine) leave(f *fault.Fault) (*node, *fault.Fault) {
 	for m.top != nil {
-		if f != nil && !f.catchable() {
+		if f != nil && !f.Catchable() {
 			return nil, f
 		}
 		fr := m.top
@@ -288,7 +312,7 @@ func (m *machine) block(fr *frame, blocks bool) {
 	}
 }
 
-func (m *machine) leaveSeq(fr *frame, f *fault) *node {
+func (m *machine) leaveSeq(fr *frame, f *fault.Fault) *node {
 	if f != nil || !m.complete {
 		if len(m.again.open) > 0 {
 			m.lookAhead(fr)
@@ -307,7 +331,7 @@ func (m *machine) leaveSeq(fr *frame, f *fault) *node {
 	return sub
 }
 
-func (m *machine) enterPar(n *node) (*node, *fault) {
+func (m *machine) enterPar(n *node) (*node, *fault.Fault) {
 	fr := m.push(n)
 	m.parted = true
 	if err := m.trace.ParStart(&fr.par); err != nil {
@@ -325,7 +349,7 @@ func (m *machine) branch(n *node, i int) *node {
 	return n.kids[i]
 }
 
-func (m *machine) leavePar(fr *frame, f *fault) (*node, *fault) {
+func (m *machine) leavePar(fr *frame, f *fault.Fault) (*node, *fault.Fault) {
 	if f != nil {
 		m.complete, m.stuck = false, true
 	}
@@ -350,7 +374,7 @@ func (m *machine) leavePar(fr *frame, f *fault) (*node, *fault) {
 	return nil, f
 }
 
-func (m *machine) leaveXor(fr *frame, f *fault) (*node, *fault) {
+func (m *machine) leaveXor(fr *frame, f *fault.Fault) (*node, *fault.Fault) {
 	if fr.index == 0 {
 		if f == nil {
 			if !m.complete && len(m.again.open) > 0 {
@@ -375,7 +399,7 @@ func (m *machine) leaveXor(fr *frame, f *fault) (*node, *fault) {
 	return nil, f
 }
 
-func (m *machine) enterMatch(n *node) (*node, *fault) {
+func (m *machine) enterMatch(n *node) (*node, *fault.Fault) {
 	a, f := m.operandValue(&n.operands[0])
 	var b value.Value
 	if f == nil {
@@ -390,20 +414,20 @@ func (m *machine) enterMatch(n *node) (*node, *fault) {
 	equal := value.Equal(a, b)
 	switch {
 	case n.op == opMatch && !equal:
-		return nil, m.failed(n, errMatch)
+		return nil, m.failed(n, fault.NoMatch)
 	case n.op == opMismatch && equal:
-		return nil, m.failed(n, errMismatch)
+		return nil, m.failed(n, fault.NoMismatch)
 	}
 	return n.kids[0], nil
 }
 
 // wait ends an instruction that misses a value; other errors it passes on.
-func (m *machine) wait(n *node, f *fault) *fault {
-	if !f.waits {
+func (m *machine) wait(n *node, f *fault.Fault) *fault.Fault {
+	if !f.Waits {
 		return m.failed(n, f)
 	}
 	m.complete = false
-	m.waits = append(m.waits, wait{n: n, variable: f.variable})
+	m.waits = append(m.waits, wait{n: n, variable: f.Variable})
 	m.stuckAt(n)
 	return nil
 }
@@ -439,9 +463,9 @@ func (m *machine) openNew(n *node) {
 }
 
 // leaveNew closes the scope, also after an error, which wins over one of closing.
-func (m *machine) leaveNew(fr *frame, f *fault) *fault {
+func (m *machine) leaveNew(fr *frame, f *fault.Fault) *fault.Fault {
 	n := fr.n
-	ok, bad := true, (*fault)(nil)
+	ok, bad := true, (*fault.Fault)(nil)
 	switch n.out.Kind {
 	case air.Scalar:
 		ok = m.scalars.close(&m.scopes, n.out.slot)
@@ -453,7 +477,7 @@ func (m *machine) leaveNew(fr *frame, f *fault) *fault {
 		bad = m.streams.close(n).number(m.trace.Result)
 	}
 	if !ok {
-		bad = faultf(CodeNewScope, "new end block tries to pop up a variable '%s' that wasn't defined at depth %d", n.out.Name, m.scopes.depth)
+		bad = fault.NewScope.New(n.out.Name, m.scopes.depth)
 	}
 	m.pop()
 	if f == nil {
@@ -463,18 +487,19 @@ func (m *machine) leaveNew(fr *frame, f *fault) *fault {
 }
 
 // traceFault is an error of merging at an instruction.
-func (m *machine) traceFault(n *node, err error) *fault {
-	return faultf(CodeTrace, "on instruction '%s' trace handler encountered an error: %v", air.Text(n.ins), err)
+func (m *machine) traceFault(n *node, err error) *fault.Fault {
+	return fault.Trace.New(air.Text(n.ins), err)
 }
 
-// begin prepares a run over what the state knows and one arrival. It takes results over.
-func (m *machine) begin(current *arrival, results map[uint32]CallResult) {
-	s := m.st
-	m.close(s.trace)
-	m.p = s.p
+// begin prepares a run of a script over the known trace and one that arrived. It takes results over,
+// and the memory of spare and own.
+func (m *machine) begin(p *program, known []trace.Entry, arrived data.States,
+	results map[uint32]CallResult, spare []trace.Entry, own []data.CID) {
+	m.close(known)
+	m.p = p
 	m.top, m.complete, m.steps = nil, true, 0
 	m.charged.states, m.charged.frames, m.charged.bytes = 0, m.frames, 0
-	m.start.grown, m.start.known, m.made, m.streamed = int(m.count.Grown()), s.known.Size(), 0, 0
+	m.start.grown, m.start.known, m.made, m.streamed = int(m.count.Grown()), m.store.size(), 0, 0
 	m.blocking, m.changes, m.unsteady, m.suspended = 0, 0, false, nil
 	m.parted, m.stuck, m.handedOn = false, false, false
 	m.resumed, m.ended = false, m.ended[:0]
@@ -489,16 +514,16 @@ func (m *machine) begin(current *arrival, results map[uint32]CallResult) {
 	clear(m.folds)
 	m.lastError, m.anyError = errorSlot{}, errorSlot{}
 	m.results = results
-	m.ask()
-	m.forgetAnswers()
-	m.own, m.waits = s.spareOwn[:0], m.waits[:0]
+	m.resetRequests()
+	m.clearAnswers()
+	m.own, m.waits = own[:0], m.waits[:0]
 
-	m.arrived = current.trace.Len() > 0
-	m.trace.Reset(s.trace, current.trace, s.spare)
+	m.arrived = arrived.Len() > 0
+	m.trace.Reset(known, arrived, spare)
 }
 
 // numberStreams gives the values of all streams their final generations.
-func (m *machine) numberStreams(result []trace.Entry) (bad *fault) {
+func (m *machine) numberStreams(result []trace.Entry) (bad *fault.Fault) {
 	for _, list := range m.streams {
 		for _, s := range list {
 			if f := s.number(result); f != nil {
@@ -507,28 +532,4 @@ func (m *machine) numberStreams(result []trace.Entry) (bad *fault) {
 		}
 	}
 	return bad
-}
-
-// mostUnused is how many results without a call an error shows.
-const mostUnused = 32
-
-// unusedResults is the outcome when results were given for calls that nobody made. strays are
-// those whose keys are no ids.
-func unusedResults(results map[uint32]CallResult, strays map[string]CallResult) *fault {
-	all := maps.Clone(strays)
-	if all == nil {
-		all = map[string]CallResult{}
-	}
-	for id, r := range results {
-		all[strconv.FormatUint(uint64(id), 10)] = r
-	}
-	var items []string
-	for _, key := range slices.Sorted(maps.Keys(all)) {
-		if len(items) == mostUnused {
-			items = append(items, "...")
-			break
-		}
-		items = append(items, fmt.Sprintf("%q: CallServiceResult { ret_code: %d, result: %q }", cut(key), all[key].RetCode, cut(all[key].Result)))
-	}
-	return faultf(CodeUnusedResults, "after finishing execution of supplied AIR, there are some unprocessed call results: `{%s}`, probably a wrong call_id used", whole(strings.Join(items, ", ")))
 }

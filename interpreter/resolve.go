@@ -5,20 +5,21 @@ import (
 	"unsafe"
 
 	"github.com/aquanode/aquanode/interpreter/air"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
 // resolve finds the item that an operand stands for. A variable without a
 // value gives a fault that waits.
-func (m *machine) resolve(o *operand) (*item, *fault) {
+func (m *machine) resolve(o *operand) (*item, *fault.Fault) {
 	switch o.src.Kind {
 	case air.InitPeerID:
-		return m.st.initPeer, nil
+		return m.particle.initPeer, nil
 	case air.Timestamp:
-		return m.st.timestamp, nil
+		return m.particle.timestamp, nil
 	case air.TTL:
-		return m.st.ttl, nil
+		return m.particle.ttl, nil
 	case air.LastError:
 		return m.ofError(m.errorItem(&m.lastError), o.lens)
 	case air.Error:
@@ -26,11 +27,11 @@ func (m *machine) resolve(o *operand) (*item, *fault) {
 	case air.Variable:
 		return m.variable(o)
 	}
-	return m.st.literal(o), nil
+	return m.particle.literal(o), nil
 }
 
 // ofError applies a lens to an error object; the tetraplet stays.
-func (m *machine) ofError(it *item, l *lens) (*item, *fault) {
+func (m *machine) ofError(it *item, l *lens) (*item, *fault.Fault) {
 	if l == nil {
 		return it, nil
 	}
@@ -41,7 +42,7 @@ func (m *machine) ofError(it *item, l *lens) (*item, *fault) {
 	return &item{val: v, tet: it.tetraplet(), prov: it.prov}, nil
 }
 
-func (m *machine) variable(o *operand) (*item, *fault) {
+func (m *machine) variable(o *operand) (*item, *fault.Fault) {
 	switch o.src.Var.Kind {
 	case air.CanonStream:
 		return m.ofCanon(o)
@@ -54,7 +55,7 @@ func (m *machine) variable(o *operand) (*item, *fault) {
 	}
 	v, f := m.look(it, o.lens)
 	if f == nil {
-		f = charge(m.count, len(o.lens.text)/meter.Byte, sizeOfItem+len(it.tetraplet().Lens)+len(o.lens.text))
+		f = fault.Charge(m.count, len(o.lens.text)/meter.Byte, sizeOfItem+len(it.tetraplet().Lens)+len(o.lens.text))
 	}
 	if f != nil {
 		return nil, f
@@ -68,31 +69,31 @@ func (m *machine) variable(o *operand) (*item, *fault) {
 }
 
 // scalar is the value of a scalar or of an iterator.
-func (m *machine) scalar(slot int32) (*item, *fault) {
+func (m *machine) scalar(slot int32) (*item, *fault.Fault) {
 	it, how := m.scalars.get(&m.scopes, slot)
 	if p := m.folds[slot]; p != nil {
 		if how != missing {
-			return nil, faultf(CodeIteratorTwice, "'%s' is both a variable and an iterator", m.p.scalars[slot])
+			return nil, fault.IteratorAndVariable.New(m.p.scalars[slot])
 		}
 		return p.items[p.index], nil
 	}
 	if how == missing {
-		return nil, m.st.unset(m.p, slot)
+		return nil, m.particle.undefinedScalar(m.p, slot)
 	}
 	return it, lookupFault(how, m.p.scalars, slot)
 }
 
-func lookupFault(how lookup, names []string, slot int32) *fault {
+func lookupFault(how lookup, names []string, slot int32) *fault.Fault {
 	switch how {
 	case missing:
-		return notFound(names[slot])
+		return fault.NoValue(names[slot])
 	case cleared:
-		return faultf(CodeCleared, "variable with name '%s' was cleared by new and then wasn't set", names[slot])
+		return fault.Cleared.New(names[slot])
 	}
 	return nil
 }
 
-func (m *machine) canonOf(o *operand) (*canon, *fault) {
+func (m *machine) canonOf(o *operand) (*canon, *fault.Fault) {
 	t, names := &m.canons, m.p.canons
 	if o.src.Var.Kind == air.CanonMap {
 		t, names = &m.maps, m.p.maps
@@ -101,7 +102,7 @@ func (m *machine) canonOf(o *operand) (*canon, *fault) {
 	return c, lookupFault(how, names, o.slot)
 }
 
-func (m *machine) ofCanon(o *operand) (*item, *fault) {
+func (m *machine) ofCanon(o *operand) (*item, *fault.Fault) {
 	c, f := m.canonOf(o)
 	switch {
 	case f != nil:
@@ -111,7 +112,7 @@ func (m *machine) ofCanon(o *operand) (*item, *fault) {
 	case o.lens.length:
 		return &item{
 			val:  value.Int(int64(len(c.items))),
-			tet:  &value.Tetraplet{PeerPK: m.st.params.CurrentPeerID, ServiceID: o.lens.text},
+			tet:  &value.Tetraplet{PeerPK: m.particle.CurrentPeerID, ServiceID: o.lens.text},
 			prov: &c.prov,
 		}, nil
 	}
@@ -120,7 +121,7 @@ func (m *machine) ofCanon(o *operand) (*item, *fault) {
 		return nil, f
 	}
 	if int64(i) >= int64(len(c.items)) {
-		return nil, faultf(CodeLens, "lambda is applied to a stream that have only '%d' elements, but '%d' requested", len(c.items), i)
+		return nil, fault.FewElements.New(len(c.items), i)
 	}
 	it := c.items[i]
 	if len(o.lens.path) == 1 {
@@ -133,12 +134,12 @@ func (m *machine) ofCanon(o *operand) (*item, *fault) {
 	return &item{val: v, tet: it.tetraplet(), prov: it.prov}, nil
 }
 
-func (m *machine) canonIndex(a *accessor) (uint32, *fault) {
+func (m *machine) canonIndex(a *accessor) (uint32, *fault.Fault) {
 	switch a.Kind {
 	case air.ByIndex:
 		return a.Index, nil
 	case air.ByField:
-		return 0, faultf(CodeLens, "field accessor (with field name = '%s') can't be applied to a stream", a.Name)
+		return 0, fault.FieldOfStream.New(a.Name)
 	}
 	v, f := m.accessorValue(a)
 	if f != nil {
@@ -147,12 +148,12 @@ func (m *machine) canonIndex(a *accessor) (uint32, *fault) {
 	if i, ok := v.AsUint64(); ok && i <= math.MaxUint32 {
 		return uint32(i), nil
 	} else if k := v.Kind(); k == value.KindInt || k == value.KindFloat {
-		return 0, faultf(CodeLens, "index accessor `%s can't be converted to u32`", v)
+		return 0, fault.IndexNotU32.New(v)
 	}
-	return 0, faultf(CodeLens, "stream accessor `%s` should has number (u32) type", v)
+	return 0, fault.IndexNotNumber.New(v)
 }
 
-func (m *machine) accessorValue(a *accessor) (value.Value, *fault) {
+func (m *machine) accessorValue(a *accessor) (value.Value, *fault.Fault) {
 	it, f := m.scalar(a.slot)
 	if f != nil {
 		return value.Value{}, f
@@ -160,7 +161,7 @@ func (m *machine) accessorValue(a *accessor) (value.Value, *fault) {
 	return it.value(m.count)
 }
 
-func (m *machine) ofCanonMap(o *operand) (*item, *fault) {
+func (m *machine) ofCanonMap(o *operand) (*item, *fault.Fault) {
 	c, f := m.canonOf(o)
 	switch {
 	case f != nil:
@@ -170,7 +171,7 @@ func (m *machine) ofCanonMap(o *operand) (*item, *fault) {
 	case o.lens.length:
 		return &item{
 			val:  value.Int(int64(len(c.items))),
-			tet:  &value.Tetraplet{PeerPK: m.st.params.CurrentPeerID, Lens: "length"},
+			tet:  &value.Tetraplet{PeerPK: m.particle.CurrentPeerID, Lens: "length"},
 			prov: &c.prov,
 		}, nil
 	}
@@ -185,7 +186,7 @@ func (m *machine) ofCanonMap(o *operand) (*item, *fault) {
 	for _, it := range values {
 		size += len(it.val.Text())
 	}
-	if f := charge(m.count, len(values)+size/meter.Byte, size); f != nil {
+	if f := fault.Charge(m.count, len(values)+size/meter.Byte, size); f != nil {
 		return nil, f
 	}
 	return &item{
@@ -195,7 +196,7 @@ func (m *machine) ofCanonMap(o *operand) (*item, *fault) {
 	}, nil
 }
 
-func (m *machine) valuesOfKey(c *canon, a *accessor) ([]*item, *fault) {
+func (m *machine) valuesOfKey(c *canon, a *accessor) ([]*item, *fault.Fault) {
 	ix, f := c.pairs(m.count)
 	if f != nil {
 		return nil, f
@@ -207,7 +208,7 @@ func (m *machine) valuesOfKey(c *canon, a *accessor) ([]*item, *fault) {
 		return ix.of(value.String(a.Name)), nil
 	}
 	if m.folds[a.slot] != nil {
-		return nil, faultf(CodeLens, "canon stream map accessor must not be iterable")
+		return nil, fault.KeyIsIterator.New()
 	}
 	v, f := m.accessorValue(a)
 	if f != nil {
@@ -216,17 +217,17 @@ func (m *machine) valuesOfKey(c *canon, a *accessor) ([]*item, *fault) {
 	if k := v.Kind(); k == value.KindString || k == value.KindInt {
 		return ix.of(v), nil
 	}
-	return nil, faultf(CodeLens, "canon stream map accessor `%s` should be either string or number", v)
+	return nil, fault.KeyType.New(v)
 }
 
 // ofKey applies the rest of a path to the values of one key.
-func (m *machine) ofKey(c *canon, values []*item, path []accessor) (*item, *fault) {
+func (m *machine) ofKey(c *canon, values []*item, path []accessor) (*item, *fault.Fault) {
 	i, f := m.canonIndex(&path[0])
 	if f != nil {
 		return nil, f
 	}
 	if int64(i) >= int64(len(values)) {
-		return nil, faultf(CodeLens, "lambda is applied to a stream that have only '%d' elements, but '%d' requested", len(values), i)
+		return nil, fault.FewElements.New(len(values), i)
 	}
 	it := values[i]
 	v, f := m.path(it, path[1:])
@@ -237,7 +238,7 @@ func (m *machine) ofKey(c *canon, values []*item, path []accessor) (*item, *faul
 	for i := range path[1:] {
 		lens = append(append(lens, '.'), path[1+i].String()...)
 	}
-	if f := charge(m.count, len(path)+len(lens)/meter.Byte, sizeOfItem+len(lens)); f != nil {
+	if f := fault.Charge(m.count, len(path)+len(lens)/meter.Byte, sizeOfItem+len(lens)); f != nil {
 		return nil, f
 	}
 	t := *it.tetraplet()
@@ -246,7 +247,7 @@ func (m *machine) ofKey(c *canon, values []*item, path []accessor) (*item, *faul
 }
 
 // look applies a lens to a JSON value.
-func (m *machine) look(it *item, l *lens) (value.Value, *fault) {
+func (m *machine) look(it *item, l *lens) (value.Value, *fault.Fault) {
 	if !l.length {
 		return m.path(it, l.path)
 	}
@@ -254,15 +255,15 @@ func (m *machine) look(it *item, l *lens) (value.Value, *fault) {
 	if f != nil {
 		return v, f
 	}
-	_ = m.count.Work(len(v.Text()) / parsed)
+	_ = m.count.Work(len(v.Text()) / meter.JSON)
 	n, ok := v.Len()
 	if !ok {
-		return v, faultf(CodeLength, "the length functor could applied only to an array-like value, but it's applied to '%s'", v)
+		return v, fault.Length.New(v)
 	}
 	return value.Int(int64(n)), nil
 }
 
-func (m *machine) path(it *item, path []accessor) (value.Value, *fault) {
+func (m *machine) path(it *item, path []accessor) (value.Value, *fault.Fault) {
 	v, f := it.value(m.count)
 	for i := 0; i < len(path) && f == nil; i++ {
 		v, f = m.stepInto(v, &path[i])
@@ -270,8 +271,8 @@ func (m *machine) path(it *item, path []accessor) (value.Value, *fault) {
 	return v, f
 }
 
-func (m *machine) stepInto(v value.Value, a *accessor) (value.Value, *fault) {
-	_ = m.count.Work(1 + len(v.Text())/parsed)
+func (m *machine) stepInto(v value.Value, a *accessor) (value.Value, *fault.Fault) {
+	_ = m.count.Work(1 + len(v.Text())/meter.JSON)
 	switch a.Kind {
 	case air.ByIndex:
 		return element(v, a.Index)
@@ -286,39 +287,39 @@ func (m *machine) stepInto(v value.Value, a *accessor) (value.Value, *fault) {
 		return field(v, name)
 	}
 	if k := by.Kind(); k != value.KindInt && k != value.KindFloat {
-		return v, faultf(CodeLens, "scalar accessor `%s` should has number or string type", by)
+		return v, fault.AccessorType.New(by)
 	}
 	i, ok := by.AsUint64()
 	if !ok || i > math.MaxUint32 {
-		return v, faultf(CodeLens, "index accessor `%s can't be converted to u32`", by)
+		return v, fault.IndexNotU32.New(by)
 	}
 	return element(v, uint32(i))
 }
 
-func element(v value.Value, i uint32) (value.Value, *fault) {
+func element(v value.Value, i uint32) (value.Value, *fault.Fault) {
 	if v.Kind() != value.KindArray {
-		return v, faultf(CodeLens, "value '%s' is not an array-type to match array accessor with idx = '%d'", v, i)
+		return v, fault.NotArray.New(v, i)
 	}
 	e, ok := v.Index(int(i))
 	if !ok {
-		return v, faultf(CodeLens, "value '%s' does not contain element for idx = '%d'", v, i)
+		return v, fault.NoElement.New(v, i)
 	}
 	return e, nil
 }
 
-func field(v value.Value, name string) (value.Value, *fault) {
+func field(v value.Value, name string) (value.Value, *fault.Fault) {
 	if v.Kind() != value.KindObject {
-		return v, faultf(CodeLens, "value '%s' is not an map-type to match field accessor with field_name = '%s'", v, name)
+		return v, fault.NotObject.New(v, name)
 	}
 	e, ok := v.Field(name)
 	if !ok {
-		return v, faultf(CodeLens, "value '%s' does not contain element with field name = '%s'", v, name)
+		return v, fault.NoField.New(v, name)
 	}
 	return e, nil
 }
 
 // operandValue is the value of an operand alone.
-func (m *machine) operandValue(o *operand) (value.Value, *fault) {
+func (m *machine) operandValue(o *operand) (value.Value, *fault.Fault) {
 	it, f := m.resolve(o)
 	if f != nil {
 		return value.Value{}, f
@@ -327,12 +328,12 @@ func (m *machine) operandValue(o *operand) (value.Value, *fault) {
 }
 
 // text is an operand that has to be a string: a peer, a service or a function.
-func (m *machine) text(o *operand) (string, *fault) {
+func (m *machine) text(o *operand) (string, *fault.Fault) {
 	switch o.src.Kind {
 	case air.String:
 		return o.src.Text, nil
 	case air.InitPeerID:
-		return m.st.params.InitPeerID, nil
+		return m.particle.InitPeerID, nil
 	}
 	v, f := m.operandValue(o)
 	if f != nil {
@@ -340,7 +341,7 @@ func (m *machine) text(o *operand) (string, *fault) {
 	}
 	s, ok := v.AsString()
 	if !ok {
-		return "", faultf(CodeTripletType, "call cannot resolve non-String triplet variable part `%s` with value '%s'", o.src.Var.Name, v)
+		return "", fault.TripletType.New(o.src.Var.Name, v)
 	}
 	return s, nil
 }
@@ -350,7 +351,7 @@ func (m *machine) text(o *operand) (string, *fault) {
 func (m *machine) tetraplets(o *operand, it *item) []value.Tetraplet {
 	if o.src.Kind == air.Variable && o.lens == nil && o.src.Var.Kind != air.Scalar {
 		c, _ := m.canonOf(o)
-		if charge(m.count, len(c.items), len(c.items)*int(unsafe.Sizeof(value.Tetraplet{}))) != nil {
+		if fault.Charge(m.count, len(c.items), len(c.items)*int(unsafe.Sizeof(value.Tetraplet{}))) != nil {
 			return nil
 		}
 		out := make([]value.Tetraplet, len(c.items))
@@ -363,7 +364,7 @@ func (m *machine) tetraplets(o *operand, it *item) []value.Tetraplet {
 }
 
 // iterable lists what a fold walks over.
-func (m *machine) iterable(o *operand) ([]*item, *fault) {
+func (m *machine) iterable(o *operand) ([]*item, *fault.Fault) {
 	if o.src.Kind == air.Variable && o.src.Var.Kind != air.Scalar && o.lens == nil {
 		c, f := m.canonOf(o)
 		if f != nil {
@@ -381,7 +382,7 @@ func (m *machine) iterable(o *operand) ([]*item, *fault) {
 		if o.lens != nil {
 			name = o.lens.text
 		}
-		f = faultf(CodeNotIterable, "expression '%s' returned non-array value '%s' for fold iterable", name, it.val)
+		f = fault.NotIterable.New(name, it.val)
 	}
 	return items, f
 }

@@ -4,8 +4,14 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/meter"
 )
 
@@ -55,7 +61,7 @@ func Run(ctx context.Context, in Input) (Outcome, []byte) {
 	if f := s.run(a, results.ByID, &out); f != nil {
 		return refused(out, in, f)
 	}
-	if n := len(results.Strays); n > 0 && (out.RetCode == 0 || out.RetCode == CodeUnusedResults) {
+	if n := len(results.Strays); n > 0 && (out.RetCode == 0 || out.RetCode == fault.CodeUnusedResults) {
 		out.fail(unusedResults(s.m.results, results.Strays))
 	}
 	b, err := s.data()
@@ -70,21 +76,27 @@ func refused(out Outcome, in Input, err error) (Outcome, []byte) {
 	return out, in.Previous
 }
 
-// codeOf is the code and the text of an error of this package or of data.
+// asFault makes a fault of an error of this package, of data, or of the counter.
+func asFault(err error) *fault.Fault {
+	code, text := codeOf(err)
+	return fault.Of(code, text, err)
+}
+
+// codeOf is the code and the text of such an error.
 func codeOf(err error) (int64, string) {
-	var f *fault
+	var f *fault.Fault
 	if errors.As(err, &f) {
-		return f.code, f.message()
+		return f.Code(), f.Message()
 	}
 	var d *data.Error
 	if errors.As(err, &d) {
-		return int64(d.Code), d.Error()
+		return d.Code, d.Error()
 	}
 	var stop *meter.Stop
 	if errors.As(err, &stop) {
-		return CodeStopped, stop.Error()
+		return fault.CodeStopped, stop.Error()
 	}
-	return CodeData, err.Error()
+	return fault.CodeArchive, err.Error()
 }
 
 // decode reads and verifies both data.
@@ -119,13 +131,13 @@ func (in *Input) decode(p *Params, count *meter.Counter) (*State, *arrival, erro
 // SigningKey makes the key that a peer signs with.
 func SigningKey(format uint8, seed []byte) (ed25519.PrivateKey, error) {
 	if format == 2 {
-		return nil, faultf(CodeKey, "malformed keypair format: signature algorithm Secp256k1 not whitelisted")
+		return nil, fault.KeySecp256k1.New()
 	}
 	if format != 0 {
-		return nil, faultf(CodeKey, "malformed keypair format: invalid key data: Invalid type prefix")
+		return nil, fault.KeyPrefix.New()
 	}
 	if len(seed) != ed25519.SeedSize {
-		return nil, faultf(CodeKey, "malformed keypair format: invalid key data: Failed to decode, invalid length: could not convert slice to array")
+		return nil, fault.KeyLength.New()
 	}
 	return ed25519.NewKeyFromSeed(seed), nil
 }
@@ -134,14 +146,14 @@ func SigningKey(format uint8, seed []byte) (ed25519.PrivateKey, error) {
 func (l Limits) check(out *Outcome, script string, current []byte) error {
 	if over(len(script), l.AirSize) {
 		if l.Hard {
-			return faultf(CodeSizeLimit, "air size: %d bytes is bigger than the limit allowed: %d bytes", len(script), l.AirSize)
+			return fault.ScriptSize.New(len(script), l.AirSize)
 		}
 		out.AirSizeLimitExceeded = true
 	}
 	if over(len(current), l.ParticleSize) {
 		if l.Hard {
 			out.AirSizeLimitExceeded = false
-			return faultf(CodeSizeLimit, "Current_data particle size: %d bytes is bigger than the limit allowed: %d bytes", len(current), l.ParticleSize)
+			return fault.ParticleSize.New(len(current), l.ParticleSize)
 		}
 		out.ParticleSizeLimitExceeded = true
 	}
@@ -155,10 +167,34 @@ func (l Limits) checkResults(out *Outcome, results map[uint32]CallResult) error 
 		}
 		out.CallResultSizeLimitExceeded = true
 		if l.Hard {
-			return faultf(CodeSizeLimit, "Call result size is bigger than the limit allowed: %d bytes", l.CallResultSize)
+			return fault.ResultSize.New(l.CallResultSize)
 		}
 	}
 	return nil
 }
 
 func over(size int, limit uint64) bool { return limit > 0 && uint64(size) > limit }
+
+// mostUnused is how many results without a call an error shows.
+const mostUnused = 32
+
+// unusedResults is the outcome when results were given for calls that nobody made. strays are
+// those whose keys are no ids.
+func unusedResults(results map[uint32]CallResult, strays map[string]CallResult) *fault.Fault {
+	all := maps.Clone(strays)
+	if all == nil {
+		all = map[string]CallResult{}
+	}
+	for id, r := range results {
+		all[strconv.FormatUint(uint64(id), 10)] = r
+	}
+	var items []string
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if len(items) == mostUnused {
+			items = append(items, "...")
+			break
+		}
+		items = append(items, fmt.Sprintf("%q: CallServiceResult { ret_code: %d, result: %q }", fault.Cut(key), all[key].RetCode, fault.Cut(all[key].Result)))
+	}
+	return fault.UnusedResults.New(fault.Whole(strings.Join(items, ", ")))
+}

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/aquanode/aquanode/interpreter/air"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/meter"
 )
 
@@ -28,14 +29,14 @@ func (s *Scripts) program(text string, count *meter.Counter) (*program, error) {
 	if p := s.lookup(text); p != nil {
 		return p, nil
 	}
-	if f := charge(count, len(text)/4, 3*len(text)); f != nil { // a byte takes 12 ns
+	if f := fault.Charge(count, len(text)/4, 3*len(text)); f != nil { // a byte takes 12 ns
 		return nil, f
 	}
 	script, err := air.Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	if f := charge(count, len(script.Names), resolvedSize(script)); f != nil {
+	if f := fault.Charge(count, len(script.Names), resolvedSize(script)); f != nil {
 		return nil, f
 	}
 	p := newProgram(script)

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/aquanode/aquanode/interpreter/air"
+	"github.com/aquanode/aquanode/interpreter/fault"
+	"github.com/aquanode/aquanode/interpreter/trace"
 )
 
 // Settled reports whether nothing can follow here for certain: whatever arrives later brings no call requests and no next
@@ -17,28 +19,27 @@ import (
 // one that has nothing to do may be the first to know both.
 func (s *State) Settled() bool { return s.settled }
 
-// settle says whether a run that is to be committed leaves the state settled.
-func (m *machine) settle(f *fault) {
-	s := m.st
-	before := s.looked
-	s.looked = true
+// unchanged reports whether the latest run left the known trace as it was.
+func (m *machine) unchanged(known []trace.Entry) bool {
+	return m.changes == 0 && len(m.trace.Foreign) == 0 && len(m.trace.Result) == len(known)
+}
+
+// nothingFollows reports whether nothing can follow from the latest run, which ended with f.
+func (m *machine) nothingFollows(f *fault.Fault) bool {
 	switch {
-	case before && f == nil && m.changes == 0 && len(m.trace.Foreign) == 0 && len(m.trace.Result) == len(s.trace):
-		return // as it was
 	case f != nil || m.stuck || m.unsteady || m.suspended != nil:
-		s.settled = false
+		return false
 	case len(m.waits) == 0:
-		s.settled = m.complete
-	default:
-		s.settled = len(m.waits) == 1 && m.handedOn
+		return m.complete
 	}
+	return len(m.waits) == 1 && m.handedOn
 }
 
 // waitForPeer notes that an instruction waits for a peer.
 func (m *machine) waitForPeer(n *node, peer string) {
 	m.waits = append(m.waits, wait{n: n, peer: peer})
 	if len(m.waits) == 1 {
-		m.handedOn = peer != m.st.params.CurrentPeerID && !m.parted && m.othersFollow(n)
+		m.handedOn = peer != m.particle.CurrentPeerID && !m.parted && m.othersFollow(n)
 	}
 }
 
@@ -136,7 +137,7 @@ func (o *outlook) another(operand *operand) bool {
 		return false
 	}
 	peer, f := o.m.text(operand)
-	return f == nil && peer != o.m.st.params.CurrentPeerID
+	return f == nil && peer != o.m.particle.CurrentPeerID
 }
 
 func (o *outlook) sets(t *target) {

@@ -78,7 +78,7 @@ func (s *State) mergeSigners(a *arrival) (*data.Signers, error) {
 // checkKnown looks once at the data that the state was opened with: each peer with results in its trace must have a
 // key. Whether the signatures are good it need not ask: the data is this peer's own.
 func (s *State) checkKnown() error {
-	if s.signed != nil && !s.unsure {
+	if s.signed != nil && !s.particle.unsure {
 		return nil
 	}
 	d := *s.known
@@ -86,7 +86,7 @@ func (s *State) checkKnown() error {
 	if _, err := data.SignersOf(&d, s.count); err != nil {
 		return err
 	}
-	s.unsure = false
+	s.particle.unsure = false
 	s.signed = make(map[string]int, len(d.Signatures))
 	for i, sig := range d.Signatures {
 		s.signed[sig.PublicKey] = i
@@ -170,7 +170,7 @@ func (s *State) data() ([]byte, error) {
 		d := *s.known
 		d.Version, d.InterpreterVersion = data.Version, data.InterpreterVersion
 		d.Trace = s.bare()
-		d.LastCallID = s.lastCallID
+		d.LastCallID = s.store.lastCallID
 		own := s.putSignature(data.Signature{PublicKey: data.PublicKeyOf(s.params.Key)})
 		d.Signatures = s.known.Signatures
 		b, err := data.EncodeSigning(&d, func() { d.Signatures[own] = s.sign() }, len(s.own), s.count)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/trace"
 )
 
@@ -99,7 +100,7 @@ func (s *stream) closeEmptyGeneration() {
 	}
 }
 
-func (s *stream) add(v streamValue, from trace.Source, index uint32) *fault {
+func (s *stream) add(v streamValue, from trace.Source, index uint32) *fault.Fault {
 	s.news |= newsFrom(from)
 	switch from {
 	case trace.FromPrevious, trace.FromBoth:
@@ -111,7 +112,7 @@ func (s *stream) add(v streamValue, from trace.Source, index uint32) *fault {
 		s.fresh.add(uint32(s.fresh.length-1), v)
 	}
 	if s.count++; s.count >= streamLimit {
-		return faultf(CodeStreamSize, "stream size goes over the allowed limit of %d", streamLimit)
+		return fault.StreamSize.New(streamLimit)
 	}
 	return nil
 }
@@ -139,13 +140,12 @@ func (s *stream) each(do func(*generation)) {
 }
 
 // number writes the final generation numbers, from 0 without gaps, into the states.
-func (s *stream) number(result []trace.Entry) *fault {
-	n, bad := uint32(0), (*fault)(nil)
+func (s *stream) number(result []trace.Entry) *fault.Fault {
+	n, bad := uint32(0), (*fault.Fault)(nil)
 	s.each(func(g *generation) {
 		for _, v := range g.values {
 			if !setGeneration(&result[v.pos], n) && bad == nil {
-				bad = faultf(CodeGeneration, "trying to change generation of a state %s on %d position, the state doesn't contain generation",
-					trace.DebugState(&result[v.pos].State), v.pos)
+				bad = fault.Generation.New(trace.DebugState(&result[v.pos].State), v.pos)
 			}
 		}
 		n++

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/aquanode/aquanode/interpreter/fault"
+	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/trace"
 )
 
@@ -35,78 +37,72 @@ func (m *machine) pending(c *invocation, e trace.Entry) {
 	}
 }
 
-// ask empties what a run asks for.
-func (m *machine) ask() {
+// resetRequests empties what a run asks for.
+func (m *machine) resetRequests() {
 	m.made, m.asked = max(0, m.made-m.asked), 0
 	m.requests, m.next, m.named = nil, nil, nil
 	m.again.reset()
 }
 
 // resumable reports whether the results are just the one that the suspended run waits for.
-func (s *State) resumable(results map[uint32]CallResult) bool {
-	if s.m.suspended == nil || s.unsure || len(results) != 1 {
+func (m *machine) resumable(known []trace.Entry, results map[uint32]CallResult) bool {
+	if m.suspended == nil || len(results) != 1 {
 		return false
 	}
-	_, ok := results[s.trace[len(s.trace)-1].CallID]
+	_, ok := results[known[len(known)-1].CallID]
 	return ok
 }
 
 // savepoint is what a resumed run changes and has to give back when it fails.
 type savepoint struct {
-	stores mark
 	states int // of the trace, with the pending one
 	last   trace.Entry
 	own    int
 }
 
-// resume goes on with a suspended run. A fault means that nothing changed, as in run.
-func (s *State) resume(results map[uint32]CallResult, out *Outcome) *fault {
-	m := &s.m
-	m.settleStreams(s.trace)
+// resume goes on with the suspended run that made the known trace. After a fault that is not
+// catchable, the trace and the list of own results are as before, and the run is lost: the next one
+// starts anew.
+func (m *machine) resume(known []trace.Entry, results map[uint32]CallResult) *fault.Fault {
+	m.renumberStreams(known)
 	c := m.suspended
-	last := len(s.trace) - 1
-	save := savepoint{stores: s.mark(), states: last + 1, last: s.trace[last], own: len(m.own)}
+	last := len(known) - 1
+	save := savepoint{states: last + 1, last: known[last], own: len(m.own)}
 
 	m.suspended, m.complete = nil, c.before
 	m.waits = m.waits[:len(m.waits)-1]
-	m.ask()
+	m.resetRequests()
 	m.results = maps.Clone(results)
-	m.forgetAnswers()
+	m.clearAnswers()
 	if !m.resumed {
-		m.forgetInputs()
+		m.dropInputs()
 	}
 	m.resumed, m.ended = true, m.ended[:0]
 	m.charged.states, m.charged.bytes = last, 0
-	m.start.grown, m.start.known = int(m.count.Grown()), s.known.Size()
-	m.trace.Resume(s.trace[:last])
+	m.start.grown, m.start.known = int(m.count.Grown()), m.store.size()
+	m.trace.Resume(known[:last])
 	delete(m.results, save.last.CallID)
 	n, f := m.leave(m.failed(c.n, m.answered(c, results[save.last.CallID])))
 	if n != nil {
-		f = m.run(n)
+		f = m.execute(n)
 	}
-	if f = m.end(f); f != nil && !f.catchable() {
+	if f = m.end(f); f != nil && !f.Catchable() {
 		m.suspended = nil
-		s.undo(save)
-		return f
+		m.undo(save)
 	}
-	m.settle(f)
-	s.trace, s.own = m.trace.Result, m.own
-	s.bytes, s.stale = nil, true
-	out.take(m, f)
-	return nil
+	return f
 }
 
-// undo takes back a resumed run that failed. The way to the call is lost; the next run starts anew.
-func (s *State) undo(to savepoint) {
-	s.trace = s.m.trace.Result[:to.states]
-	s.trace[to.states-1] = to.last
-	s.own = s.m.own[:to.own]
-	for _, par := range append(s.m.ended, s.m.openPars()...) {
+// undo takes back a resumed run that failed.
+func (m *machine) undo(to savepoint) {
+	m.trace.Result = m.trace.Result[:to.states]
+	m.trace.Result[to.states-1] = to.last
+	m.own = m.own[:to.own]
+	for _, par := range append(m.ended, m.openPars()...) {
 		if par.Within(to.states) { // the others are of the run that failed
-			trace.ClosePars(s.trace, []trace.OpenPar{par})
+			trace.ClosePars(m.trace.Result, []trace.OpenPar{par})
 		}
 	}
-	s.rollBack(to.stores)
 }
 
 // openPars are the pars that have not ended, from the inside out.
@@ -120,8 +116,8 @@ func (m *machine) openPars() []trace.OpenPar {
 	return open
 }
 
-// forgetInputs makes the pars around the pending call end without anything left to take.
-func (m *machine) forgetInputs() {
+// dropInputs makes the pars around the pending call end without anything left to take.
+func (m *machine) dropInputs() {
 	for fr := m.top; fr != nil; fr = fr.up {
 		fr.par.ForgetInputs()
 	}
@@ -136,8 +132,8 @@ func (m *machine) close(states []trace.Entry) {
 	}
 }
 
-// settleStreams settles the streams that the latest run touched; when it was a new run, all.
-func (m *machine) settleStreams(states []trace.Entry) {
+// renumberStreams renumbers the streams that the latest run touched; when it was a new run, all.
+func (m *machine) renumberStreams(states []trace.Entry) {
 	if !m.resumed {
 		for _, list := range m.streams {
 			for _, s := range list {
@@ -156,9 +152,9 @@ func (m *machine) settleStreams(states []trace.Entry) {
 
 // touch notes that a run changes a stream.
 func (m *machine) touch(s *stream) *stream {
-	m.streamed += 2*sizeOfStreamValue + sizeOf[generation](1)
+	m.streamed += 2*sizeOfStreamValue + meter.SizeOf[generation](1)
 	if s.count == 0 {
-		m.streamed += sizeOf[stream](1) + 16
+		m.streamed += meter.SizeOf[stream](1) + 16
 	}
 	if !s.touched {
 		s.touched = true

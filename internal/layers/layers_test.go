@@ -22,8 +22,9 @@ var rules = []rule{
 	{"interpreter/meter", nil},
 	{"interpreter/value", nil},
 	{"interpreter/air", []string{"interpreter/meter"}},
-	{"interpreter/data", []string{"interpreter/value", "interpreter/meter"}},
-	{"interpreter/trace", []string{"interpreter/data", "interpreter/value", "interpreter/meter"}},
+	{"interpreter/fault", []string{"interpreter/value", "interpreter/meter"}},
+	{"interpreter/data", []string{"interpreter/value", "interpreter/meter", "interpreter/fault"}},
+	{"interpreter/trace", []string{"interpreter/data", "interpreter/value", "interpreter/meter", "interpreter/fault"}},
 	{"interpreter/", nil},
 	// The stages of the compiler know the trees between them, not each other.
 	{"aqua/diag", nil},

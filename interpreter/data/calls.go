@@ -13,6 +13,7 @@ import (
 	"github.com/multiformats/go-varint"
 
 	"github.com/aquanode/aquanode/internal/msgpack"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -128,8 +129,7 @@ func DecodeCallResults(b []byte) (CallResults, error) {
 		err = results.read(&p)
 	}
 	if err != nil {
-		return CallResults{}, &Error{CodeCallResults,
-			fmt.Sprintf("error occurred while deserialize call results: %v.", err)}
+		return CallResults{}, &Error{fault.CodeCallResults, fault.CallResults.Fill(err)}
 	}
 	return results, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aquanode/aquanode/internal/msgpack"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -93,14 +94,14 @@ func TestCallResultVectors(t *testing.T) {
 type oddResultVector struct {
 	Name         string
 	CallResults  []byte `json:"call_results"`
-	RetCode      int    `json:"ret_code"`
+	RetCode      int64  `json:"ret_code"`
 	ErrorMessage string `json:"error_message"`
 }
 
 func TestOddCallResults(t *testing.T) {
 	for _, vec := range readVectors[oddResultVector](t, "call_results_odd") {
 		got, err := DecodeCallResults(vec.CallResults)
-		if want := vec.RetCode == CodeCallResults; want != (codeOf(err) == CodeCallResults) || err != nil && !want {
+		if want := vec.RetCode == fault.CodeCallResults; want != (codeOf(err) == fault.CodeCallResults) || err != nil && !want {
 			t.Errorf("%s: %v, want code %d (%s)", vec.Name, err, vec.RetCode, vec.ErrorMessage)
 			continue
 		}
@@ -127,7 +128,7 @@ func TestOddCallResults(t *testing.T) {
 func TestErrorVectorsCallResults(t *testing.T) {
 	for _, vec := range readVectors[runVector](t, "errors") {
 		_, err := DecodeCallResults(vec.CallResults)
-		if want := vec.RetCode == CodeCallResults; (err != nil) != want {
+		if want := vec.RetCode == fault.CodeCallResults; (err != nil) != want {
 			t.Errorf("%s: %v, want code %d", vec.Name, err, vec.RetCode)
 		}
 	}

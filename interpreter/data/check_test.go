@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/aquanode/aquanode/interpreter/fault"
 )
 
 // patchVector is an archive of the blob vectors with a few bytes changed by chance: keep bytes from its
@@ -16,7 +18,7 @@ type patchVector struct {
 	Keep int
 	Put  string
 	Rest int
-	Code int
+	Code int64
 }
 
 func (vec patchVector) apply(t *testing.T, archive []byte) []byte {
@@ -48,7 +50,7 @@ func TestPatchedArchives(t *testing.T) {
 			refused++
 		}
 		switch {
-		case vec.Code == -1 || (err != nil) == (vec.Code == CodeArchive):
+		case vec.Code == -1 || (err != nil) == (vec.Code == fault.CodeArchive):
 		case err != nil && strings.Contains(err.Error(), "was a text of"):
 			beyond++
 		default:
@@ -103,7 +105,7 @@ func TestSharingDoesNotMultiply(t *testing.T) {
 		},
 	} {
 		_, err := Envelope{Version, InterpreterVersion, build(write)}.Decode()
-		if codeOf(err) != CodeArchive || strings.Contains(err.Error(), "is not within") {
+		if codeOf(err) != fault.CodeArchive || strings.Contains(err.Error(), "is not within") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

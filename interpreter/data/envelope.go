@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/aquanode/aquanode/internal/msgpack"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"golang.org/x/mod/semver"
 )
 
@@ -51,8 +52,7 @@ func (e Envelope) CheckVersion() error {
 	if v == "" || semver.Compare("v"+v, "v"+MinInterpreterVersion) >= 0 {
 		return nil
 	}
-	return &Error{CodeVersion, fmt.Sprintf("supplied data was produced by `%s` version of interpreter, "+
-		"but minimum `%s` version is required", v, MinInterpreterVersion)}
+	return &Error{fault.CodeVersion, fault.Version.Fill(v, MinInterpreterVersion)}
 }
 
 type envelopeReader struct {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/aquanode/aquanode/interpreter/fault"
 )
 
 // runVector is the input of a run that the reference refused, or took though it looks odd.
@@ -14,7 +16,7 @@ type runVector struct {
 	PrevData     []byte `json:"prev_data"`
 	CurrentData  []byte `json:"current_data"`
 	CallResults  []byte `json:"call_results"`
-	RetCode      int    `json:"ret_code"`
+	RetCode      int64  `json:"ret_code"`
 	ErrorMessage string `json:"error_message"`
 	Trap         bool
 }
@@ -62,7 +64,7 @@ func admitSigners(prev, current *Data, particleID string) error {
 	return err
 }
 
-func codeOf(err error) int {
+func codeOf(err error) int64 {
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Code
@@ -74,19 +76,19 @@ func codeOf(err error) int {
 }
 
 // trapCodes is what is made of inputs that make the reference trap.
-var trapCodes = map[string]int{
-	"missing service result referenced by trace": CodeStore,
-	"prev missing service store":                 CodeStore,
-	"empty signature":                            CodeSignature,
-	"key empty":                                  CodeSignature,
+var trapCodes = map[string]int64{
+	"missing service result referenced by trace": fault.CodeStore,
+	"prev missing service store":                 fault.CodeStore,
+	"empty signature":                            fault.CodeSignature,
+	"key empty":                                  fault.CodeSignature,
 	"used value invalid json":                    0, // found out when it is used
 }
 
 func TestErrorVectors(t *testing.T) {
-	ofData := []int{CodeArchive, CodeEnvelope, CodeNoArchive, CodeVersion, CodeStore, CodeSignature}
+	ofData := []int64{fault.CodeArchive, fault.CodeEnvelope, fault.CodeNoArchive, fault.CodeVersion, fault.CodeStore, fault.CodeSignature}
 	for _, vec := range readVectors[runVector](t, "errors") {
 		t.Run(vec.Name, func(t *testing.T) {
-			want := 0
+			want := int64(0)
 			if vec.Trap {
 				code, ok := trapCodes[vec.Name]
 				if !ok {
@@ -112,7 +114,7 @@ func checkMessage(t *testing.T, vec runVector, err error) {
 	t.Helper()
 	got, want := err.Error(), vec.ErrorMessage
 	switch {
-	case vec.RetCode < CodeVersion:
+	case vec.RetCode < fault.CodeVersion:
 		first := func(s string) string { before, _, _ := strings.Cut(s, "("); return before }
 		last := func(s string) string { return s[strings.LastIndex(s, "\n"):] }
 		got, want = first(got)+last(got), first(want)+last(want)
@@ -132,7 +134,7 @@ func checkMessage(t *testing.T, vec runVector, err error) {
 type envelopeVector struct {
 	Name    string
 	Data    []byte
-	RetCode int `json:"ret_code"`
+	RetCode int64 `json:"ret_code"`
 }
 
 func TestEnvelopeVectors(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -224,7 +225,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d, err := Decode(b)
 		if err != nil {
-			if c := codeOf(err); c != CodeArchive && c != CodeEnvelope && c != CodeNoArchive {
+			if c := codeOf(err); c != fault.CodeArchive && c != fault.CodeEnvelope && c != fault.CodeNoArchive {
 				t.Fatalf("code %d: %v", c, err)
 			}
 			return
@@ -291,7 +292,7 @@ func FuzzEnvelope(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := Open(b)
 		if err != nil {
-			if c := codeOf(err); c != CodeEnvelope && c != CodeNoArchive {
+			if c := codeOf(err); c != fault.CodeEnvelope && c != fault.CodeNoArchive {
 				t.Fatalf("code %d: %v", c, err)
 			}
 			return
@@ -299,7 +300,7 @@ func FuzzEnvelope(f *testing.F) {
 		if len(e.archive) > len(b) {
 			t.Fatalf("an archive of %d bytes out of %d", len(e.archive), len(b))
 		}
-		if err := e.CheckVersion(); err != nil && codeOf(err) != CodeVersion {
+		if err := e.CheckVersion(); err != nil && codeOf(err) != fault.CodeVersion {
 			t.Fatal(err)
 		}
 	})
@@ -315,7 +316,7 @@ func FuzzCallResults(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		results, err := DecodeCallResults(b)
 		if err != nil {
-			if codeOf(err) != CodeCallResults {
+			if codeOf(err) != fault.CodeCallResults {
 				t.Fatal(err)
 			}
 			return

@@ -9,6 +9,7 @@ import (
 	"github.com/mr-tron/base58"
 
 	"github.com/aquanode/aquanode/internal/sign"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/meter"
 )
 
@@ -104,7 +105,7 @@ const keyWork = 20
 // peerOf is the peer id of an encoded public key.
 func peerOf(key string) (string, error) {
 	malformed := func(why string) (string, error) {
-		return "", signatureError("malformed key: %q: %s", base58.Encode([]byte(key[:min(len(key), mostKey)])), why)
+		return "", signatureError(fault.BadKey, base58.Encode([]byte(key[:min(len(key), mostKey)])), why)
 	}
 	switch {
 	case key == "":
@@ -163,7 +164,7 @@ func (s *Signers) attribute(d *Data, state *State) error {
 	}
 	i, ok := s.byPeer[peer]
 	if !ok {
-		return signatureError("peer_id doens't match any available public key: %q", peer)
+		return signatureError(fault.NoKey, peer)
 	}
 	s.list[i].Made.Add(state.CID)
 	return nil
@@ -185,11 +186,11 @@ func (d *Data) MadeBy(state *State) (peer string, err error) {
 		return "", nil
 	}
 	if !found {
-		return "", storeError("the trace has the result %q, which is in no store", state.CID)
+		return "", storeError(fault.NoResult, state.CID)
 	}
 	t, ok := d.Tetraplets.Get(tetraplet)
 	if !ok {
-		return "", storeError("the result %q has the tetraplet %q, which is in no store", state.CID, tetraplet)
+		return "", storeError(fault.NoResultOrigin, state.CID, tetraplet)
 	}
 	return t.PeerPK, nil
 }
@@ -303,7 +304,7 @@ func (s *Signer) mismatch() error {
 	case len(sig) != 1+ed25519.SignatureSize:
 		why = "the signature has another length than 64 bytes"
 	}
-	return signatureError("signature mismatch for %q: %s, values: CIDS: %s", s.Peer, why, s.Made)
+	return signatureError(fault.SignatureMismatch, s.Peer, why, s.Made)
 }
 
 // parallelFrom is the number of signatures from which on they are verified on all cores. One takes 40 µs.
@@ -377,7 +378,7 @@ func MergeSigners(prev, current *Signers, count *meter.Counter) (*Signers, error
 }
 
 func inconsistent(peer string, larger, smaller *Multiset) error {
-	return signatureError("inconsistent CID multisets on merge for peer %q, prev: %v, current: %v", peer, larger, smaller)
+	return signatureError(fault.Inconsistent, peer, larger, smaller)
 }
 
 // clone copies the strings of the signature, not the ids that it is under.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -134,7 +135,7 @@ func TestVerifySkipsWhatIsKnown(t *testing.T) {
 	}
 	// Known is the signature under exactly these results.
 	d.Trace = d.Trace[1:]
-	if err := signersOf(t, d).Verify(particle, &known, nil); codeOf(err) != CodeSignature {
+	if err := signersOf(t, d).Verify(particle, &known, nil); codeOf(err) != fault.CodeSignature {
 		t.Errorf("a known signature under other results: %v", err)
 	}
 }
@@ -209,7 +210,7 @@ func TestMergeRefusesTwoStories(t *testing.T) {
 	two.Signatures, more.Signatures = one.Signatures, one.Signatures
 	for _, pair := range [][2]*Data{{one, two}, {two, one}, {one, more}, {more, one}} {
 		_, err := MergeSigners(signersOf(t, pair[0]), signersOf(t, pair[1]), nil)
-		if codeOf(err) != CodeSignature || !strings.HasPrefix(err.Error(), "inconsistent CID multisets on merge for peer") {
+		if codeOf(err) != fault.CodeSignature || !strings.HasPrefix(err.Error(), "inconsistent CID multisets on merge for peer") {
 			t.Errorf("%v", err)
 		}
 	}

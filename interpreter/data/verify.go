@@ -8,6 +8,7 @@ import (
 
 	"github.com/zeebo/blake3"
 
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
@@ -122,21 +123,21 @@ func verifyUnusual(c CID, typeName string, feed func(hash io.Writer)) error {
 		err = p.check()
 	}
 	if err != nil {
-		return storeError("%v", err)
+		return storeError(fault.BadCID, err)
 	}
 	var h hash.Hash = blake3.New()
 	if p.hash == hashSHA256 {
 		h = sha256.New()
 	}
 	if feed(h); !bytes.Equal(p.digest, h.Sum(nil)) {
-		return storeError("Value mismatch in the %q store for CID %q", typeName, c)
+		return storeError(fault.ValueMismatch, typeName, c)
 	}
 	return nil
 }
 
 func (v *verifier) refers(found bool, c CID, from, to string) {
 	if !found && v.err == nil {
-		v.err = storeError("Reference CID %q from type %q to %q was not found", c, from, to)
+		v.err = storeError(fault.NoReference, c, from, to)
 	}
 }
 

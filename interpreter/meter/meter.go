@@ -4,6 +4,7 @@ package meter
 import (
 	"context"
 	"fmt"
+	"unsafe"
 )
 
 // A Meter is asked while a run goes on. One goroutine at a time.
@@ -19,6 +20,7 @@ type Meter interface {
 // Units of work.
 const (
 	Byte      = 64   // bytes in a unit
+	JSON      = 32   // bytes of JSON parsed, or searched, in a unit
 	Signature = 1000 // units of a signature, made or verified
 )
 
@@ -140,3 +142,6 @@ func (c *Counter) Units() int64 { return c.units + int64(c.pending) }
 
 // Grown is the number of bytes ever counted.
 func (c *Counter) Grown() int64 { return c.bytes + c.owed }
+
+// SizeOf is the bytes of n things of a type, without what they refer to.
+func SizeOf[T any](n int) int { return n * int(unsafe.Sizeof(*new(T))) }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/interpreter/fault"
 )
 
 // Timing says how long a request took.
@@ -141,7 +142,7 @@ func (r *Request) retained(ctx context.Context, s *interpreter.State) (func() in
 		out := s.Step(ctx, arrivals, results)
 		if len(out.NextPeers) > 0 {
 			if _, err := s.Data(); err != nil {
-				return interpreter.CodeStopped
+				return fault.CodeStopped
 			}
 		}
 		return out.RetCode

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aquanode/aquanode/internal/due"
 	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/value"
 	"github.com/aquanode/aquanode/node/journal"
 	"github.com/aquanode/aquanode/node/share"
@@ -303,7 +304,7 @@ func (a *actor) advance(in input) (out interpreter.Outcome, data []byte) {
 	if len(out.NextPeers)+len(out.Again) > 0 {
 		var err error
 		if data, err = a.machine.Data(); err != nil {
-			return interpreter.Outcome{RetCode: interpreter.CodeStopped, ErrorMessage: err.Error(), Stopped: err}, nil
+			return interpreter.Outcome{RetCode: fault.CodeStopped, ErrorMessage: err.Error(), Stopped: err}, nil
 		}
 	}
 	a.settled = len(out.CallRequests) == 0 && a.machine.Settled()

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aquanode/aquanode/interpreter"
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/simulate"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
@@ -56,10 +56,10 @@ func (c comparison) differ(previous []byte, want, got *Answer) string {
 func sameMessage(want, got *Answer) bool {
 	w, g := []byte(want.ErrorMessage), []byte(got.ErrorMessage)
 	switch want.RetCode {
-	case interpreter.CodeUnusedResults:
+	case fault.CodeUnusedResults:
 		slices.Sort(w)
 		slices.Sort(g)
-	case interpreter.CodeTrace:
+	case fault.CodeTrace:
 		w, _, _ = bytes.Cut(w, []byte("encountered an error"))
 		g, _, _ = bytes.Cut(g, []byte("encountered an error"))
 	}

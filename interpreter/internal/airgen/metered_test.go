@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/aquanode/aquanode/interpreter"
+	"github.com/aquanode/aquanode/interpreter/fault"
 	"github.com/aquanode/aquanode/interpreter/simulate"
 )
 
@@ -171,7 +172,7 @@ func (b *broken) check(out interpreter.Outcome, s *interpreter.State, r *simulat
 	if _, err := s.Data(); err != nil && !errors.Is(err, errOver) {
 		b.t.Errorf("data failed with %v", err)
 	}
-	if !errors.Is(out.Stopped, errOver) || out.RetCode != interpreter.CodeStopped || len(out.NextPeers)+len(out.CallRequests) > 0 {
+	if !errors.Is(out.Stopped, errOver) || out.RetCode != fault.CodeStopped || len(out.NextPeers)+len(out.CallRequests) > 0 {
 		b.t.Errorf("a run that was stopped with %v says %+v", errOver, out)
 	}
 	if m.left = forever; b.Lazy {
