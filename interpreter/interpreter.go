@@ -37,8 +37,9 @@ package interpreter
 import (
 	"crypto/ed25519"
 
-	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/internal/machine"
+	"github.com/aquanode/aquanode/interpreter/internal/program"
 	"github.com/aquanode/aquanode/interpreter/meter"
 )
 
@@ -51,7 +52,7 @@ type Params struct {
 	TTL           uint32 // ms
 	Key           ed25519.PrivateKey
 	Limits        Limits
-	Scripts       *Scripts // where resolved scripts are kept; nil resolves anew
+	Scripts       *program.Cache // where resolved scripts are kept; nil resolves anew
 
 	// Meter is asked while Open, Step, Run and Data go on; nil lets them. When it returns an error, what goes on ends with that
 	// error and changes nothing. Bytes that a call took are given back at its end: for those that stay see MemSize.
@@ -118,32 +119,8 @@ type Refusal struct {
 	Message string
 }
 
-// Wait is an instruction that could not go on in the latest run. Either Variable has no value yet, or as a stream too few,
-// or Peer has not done its part; for calls of this peer's own services, that is this peer.
-type Wait struct {
-	Instruction string // its text
-	Reason      string // in words
-	Variable    string
-	Peer        string
-}
+// Wait is an instruction that the latest run could not go on with.
+type Wait = machine.Wait
 
-// Waiting lists what the latest run could not go on with, in the order in which it was met.
-func (s *State) Waiting() []Wait {
-	out := make([]Wait, len(s.m.waits))
-	for i, w := range s.m.waits {
-		out[i] = Wait{Instruction: air.Text(w.n.ins), Reason: w.reason(), Variable: w.variable, Peer: w.peer}
-	}
-	return out
-}
-
-func (w *wait) reason() string {
-	switch {
-	case w.peer != "":
-		return "peer " + w.peer + " has not done its part"
-	case w.n.op == opNever && w.variable == "":
-		return "never does not end"
-	case w.n.op == opNever:
-		return w.variable + " has too few values"
-	}
-	return w.variable + " has no value"
-}
+// ErrSteps is why a run stopped that executed more instructions than it may.
+var ErrSteps = machine.ErrSteps

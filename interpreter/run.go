@@ -12,6 +12,7 @@ import (
 
 	"github.com/aquanode/aquanode/interpreter/data"
 	"github.com/aquanode/aquanode/interpreter/fault"
+	"github.com/aquanode/aquanode/interpreter/internal/machine"
 	"github.com/aquanode/aquanode/interpreter/meter"
 )
 
@@ -38,7 +39,7 @@ func Run(ctx context.Context, in Input) (Outcome, []byte) {
 	defer count.End()
 	s, a, err := in.decode(&p, count)
 	if s != nil {
-		defer s.release()
+		defer s.m.Release()
 	}
 	if err != nil {
 		return refused(out, in, err)
@@ -62,7 +63,7 @@ func Run(ctx context.Context, in Input) (Outcome, []byte) {
 		return refused(out, in, f)
 	}
 	if n := len(results.Strays); n > 0 && (out.RetCode == 0 || out.RetCode == fault.CodeUnusedResults) {
-		out.fail(unusedResults(s.m.results, results.Strays))
+		out.fail(unusedResults(s.m.Results, results.Strays))
 	}
 	b, err := s.data()
 	if err != nil {
@@ -116,7 +117,7 @@ func (in *Input) decode(p *Params, count *meter.Counter) (*State, *arrival, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	s := newState(known, trace, in.Previous, *p, count, workspaces.Get().(*workspace))
+	s := newState(known, trace, in.Previous, *p, count, machine.Borrow())
 	a, err := s.decode(in.Current)
 	if err != nil {
 		return s, nil, err

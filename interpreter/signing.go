@@ -2,9 +2,9 @@ package interpreter
 
 import (
 	"context"
-	"slices"
 
 	"github.com/aquanode/aquanode/interpreter/data"
+	"github.com/aquanode/aquanode/interpreter/internal/content"
 	"github.com/aquanode/aquanode/interpreter/trace"
 )
 
@@ -78,15 +78,15 @@ func (s *State) mergeSigners(a *arrival) (*data.Signers, error) {
 // checkKnown looks once at the data that the state was opened with: each peer with results in its trace must have a
 // key. Whether the signatures are good it need not ask: the data is this peer's own.
 func (s *State) checkKnown() error {
-	if s.signed != nil && !s.particle.unsure {
+	if s.signed != nil && !s.particle.Unsure {
 		return nil
 	}
 	d := *s.known
-	d.Trace = s.bare()
+	d.Trace = s.m.States()
 	if _, err := data.SignersOf(&d, s.count); err != nil {
 		return err
 	}
-	s.particle.unsure = false
+	s.particle.Unsure = false
 	s.signed = make(map[string]int, len(d.Signatures))
 	for i, sig := range d.Signatures {
 		s.signed[sig.PublicKey] = i
@@ -96,11 +96,12 @@ func (s *State) checkKnown() error {
 
 // attribute gives the results in the trace to those of the signers that made them.
 func (s *State) attribute(signers *data.Signers) error {
-	for i := range s.trace {
+	known := s.m.Known
+	for i := range known {
 		if err := s.count.Work(1); err != nil {
 			return err
 		}
-		e := &s.trace[i]
+		e := &known[i]
 		peer, err := s.madeBy(e)
 		if err != nil {
 			return err
@@ -118,10 +119,10 @@ func (s *State) attribute(signers *data.Signers) error {
 // madeBy is the peer that signs a state, or "".
 func (s *State) madeBy(e *trace.Entry) (string, error) {
 	switch known := e.Known.(type) {
-	case *result:
-		return known.tet.PeerPK, nil
-	case *canon:
-		return known.tet.PeerPK, nil
+	case *content.Result:
+		return known.Tet.PeerPK, nil
+	case *content.Canon:
+		return known.Tet.PeerPK, nil
 	}
 	return s.known.MadeBy(&e.State)
 }
@@ -138,18 +139,9 @@ func (s *State) putSignature(sig data.Signature) int {
 	return i
 }
 
-// bare is the trace without what is remembered, in memory that is used again.
-func (s *State) bare() []data.State {
-	s.states = slices.Grow(s.states[:0], len(s.trace))[:len(s.trace)]
-	for i := range s.trace {
-		s.states[i] = s.trace[i].State
-	}
-	return s.states
-}
-
 // sign makes this peer's signature under its results in the trace.
 func (s *State) sign() data.Signature {
-	signer := data.Sign(s.params.Key, s.params.ParticleID, data.MultisetOf(s.own))
+	signer := data.Sign(s.params.Key, s.params.ParticleID, data.MultisetOf(s.m.KnownOwn))
 	s.verified.Add(signer)
 	return signer.Signature
 }
@@ -163,17 +155,17 @@ func (s *State) Data() ([]byte, error) {
 
 func (s *State) data() ([]byte, error) {
 	if s.stale {
-		if err := s.count.Work(len(s.trace)); err != nil {
+		if err := s.count.Work(len(s.m.Known)); err != nil {
 			return nil, err
 		}
-		s.m.close(s.trace)
+		s.m.CloseOpen()
 		d := *s.known
 		d.Version, d.InterpreterVersion = data.Version, data.InterpreterVersion
-		d.Trace = s.bare()
-		d.LastCallID = s.store.lastCallID
+		d.Trace = s.m.States()
+		d.LastCallID = s.store.LastCallID
 		own := s.putSignature(data.Signature{PublicKey: data.PublicKeyOf(s.params.Key)})
 		d.Signatures = s.known.Signatures
-		b, err := data.EncodeSigning(&d, func() { d.Signatures[own] = s.sign() }, len(s.own), s.count)
+		b, err := data.EncodeSigning(&d, func() { d.Signatures[own] = s.sign() }, len(s.m.KnownOwn), s.count)
 		if err != nil {
 			return nil, err
 		}

@@ -7,8 +7,10 @@ import (
 
 	"github.com/aquanode/aquanode/interpreter/data"
 	"github.com/aquanode/aquanode/interpreter/fault"
+	"github.com/aquanode/aquanode/interpreter/internal/content"
+	"github.com/aquanode/aquanode/interpreter/internal/machine"
+	"github.com/aquanode/aquanode/interpreter/internal/program"
 	"github.com/aquanode/aquanode/interpreter/meter"
-	"github.com/aquanode/aquanode/interpreter/trace"
 )
 
 // State is the retained form of one particle at one peer: the script resolved, the trace and the
@@ -16,23 +18,22 @@ import (
 // belongs to one goroutine at a time.
 type State struct {
 	params   Params
-	p        *program
-	particle particle
+	p        *program.Program
+	particle machine.Particle
 	count    *meter.Counter
 
-	// What this peer knows: the trace, which is in the workspace, and everything else.
+	// What this peer knows: the trace, which is in the machine, and everything else.
+	m     *machine.Machine
 	known *data.Data
-	store store  // the content of known
-	bytes []byte // all of it encoded
-	stale bool   // something changed since
+	store content.Store // the content of known
+	bytes []byte        // all of it encoded
+	stale bool          // something changed since
 
 	retained bool           // opened to stay: what is known need not be verified again
 	verified data.Verified  // signatures that were good
 	signed   map[string]int // places in known.Signatures by public key; nil until the first run
 	settled  bool           // see Settled
 	looked   bool           // whether a run has found out
-
-	*workspace
 }
 
 // Open makes the retained form of a particle at a peer that kept prev of it (no bytes if nothing).
@@ -52,7 +53,7 @@ func Open(script string, prev []byte, params Params) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newState(known, trace, prev, params, count, new(workspace))
+	s := newState(known, trace, prev, params, count, new(machine.Machine))
 	if count.Err() != nil {
 		return nil, count.Err()
 	}
@@ -67,11 +68,11 @@ func newCounter(p *Params, ctx context.Context) *meter.Counter {
 }
 
 // program finds or makes the resolved form of a script.
-func (p *Params) program(script string, count *meter.Counter) (*program, error) {
+func (p *Params) program(script string, count *meter.Counter) (*program.Program, error) {
 	if err := count.Bytes(len(script)); err != nil {
 		return nil, err
 	}
-	program, err := p.Scripts.program(script, count)
+	program, err := p.Scripts.Get(script, count)
 	switch {
 	case count.Err() != nil:
 		return nil, count.Err()
@@ -82,28 +83,39 @@ func (p *Params) program(script string, count *meter.Counter) (*program, error) 
 }
 
 func newState(known *data.Data, trace data.States, bytes []byte, params Params, count *meter.Counter,
-	w *workspace) *State {
+	m *machine.Machine) *State {
 	s := &State{
-		workspace: w,
-		params:    params,
-		known:     known,
-		bytes:     bytes,
-		count:     count,
-		store:     newStore(known, params.CurrentPeerID, count),
-		particle:  newParticle(params.particle()),
+		m:        m,
+		params:   params,
+		known:    known,
+		bytes:    bytes,
+		count:    count,
+		store:    content.NewStore(known, params.CurrentPeerID, count),
+		particle: machine.NewParticle(params.particle()),
 	}
-	s.m.particle, s.m.store, s.m.count = &s.particle, &s.store, count
-	s.load(trace, count)
+	m.Attach(&s.particle, &s.store, count)
+	m.Load(trace)
 	return s
 }
 
-func (p *Params) particle() particleParams {
-	return particleParams{
+func (p *Params) particle() machine.Params {
+	return machine.Params{
 		InitPeerID: p.InitPeerID, CurrentPeerID: p.CurrentPeerID,
 		Timestamp: p.Timestamp, TTL: p.TTL,
 		MaxSteps: p.Limits.Steps, MaxData: p.Limits.data(),
 	}
 }
+
+// Settled reports whether nothing can follow here for certain: whatever arrives later brings no call requests and no next
+// peers, and Outcome.Again names only peers that know already. So it is when the latest run that changed something came to its end and
+//
+//   - waits for nothing, or
+//   - waits at one place for another peer, as a relay does that has handed an answer on, and no instruction that may come
+//     after that place is for this peer.
+//
+// The second holds only for scripts that run one thing after the other so far. With par, two peers know different things, and
+// one that has nothing to do may be the first to know both.
+func (s *State) Settled() bool { return s.settled }
 
 // Step merges all that arrived and takes the results of service calls, and goes on with the
 // script as far as it can. An arrival that cannot be used is refused and changes nothing.
@@ -128,7 +140,7 @@ func (s *State) Step(ctx context.Context, arrivals [][]byte, results map[uint32]
 		ran, results = true, nil
 	}
 	if !ran && (len(results) > 0 || len(arrivals) == 0) {
-		s.goOn(results, &out)
+		s.stepResults(results, &out)
 	}
 	return out
 }
@@ -141,23 +153,23 @@ func (s *State) merge(b []byte, results map[uint32]CallResult, out *Outcome) err
 		}
 		return nil
 	}
-	if err := s.params.Limits.check(out, s.p.source, b); err != nil {
+	if err := s.params.Limits.check(out, s.p.Source, b); err != nil {
 		return err
 	}
 	a, err := s.decode(b)
 	if err != nil {
-		out.stopped(err)
+		out.recordStop(err)
 		return err
 	}
 	if f := s.run(a, maps.Clone(results), out); f != nil {
-		out.stopped(f)
+		out.recordStop(f)
 		return f
 	}
 	return nil
 }
 
-// goOn runs the script with results alone.
-func (s *State) goOn(results map[uint32]CallResult, out *Outcome) {
+// stepResults runs the script with results alone.
+func (s *State) stepResults(results map[uint32]CallResult, out *Outcome) {
 	var f *fault.Fault
 	if s.resumable(results) {
 		f = s.resume(results, out)
@@ -169,8 +181,8 @@ func (s *State) goOn(results map[uint32]CallResult, out *Outcome) {
 	}
 }
 
-// stopped notes the error of a run that was stopped.
-func (o *Outcome) stopped(err error) {
+// recordStop notes the error of a run that was stopped.
+func (o *Outcome) recordStop(err error) {
 	if code, _ := codeOf(err); code == fault.CodeStopped {
 		o.fail(err)
 	}
@@ -194,92 +206,77 @@ func (o *Outcome) fail(err error) {
 
 // run merges one arrival. A fault means that nothing changed; other errors are in the outcome.
 func (s *State) run(a *arrival, results map[uint32]CallResult, out *Outcome) *fault.Fault {
-	before := s.store.mark()
+	before := s.store.Mark()
 	signers, err := s.mergeSigners(a)
 	if err == nil {
 		err = s.known.Merge(a.data, s.count)
 	}
 	if err != nil {
-		s.store.rollBack(before)
+		s.store.RollBack(before)
 		return asFault(err)
 	}
-	m := &s.m
-	m.begin(s.p, s.trace, a.trace, results, s.spare, s.spareOwn)
-	f := m.run()
+	f := s.m.Run(s.p, a.trace, results)
 	if f != nil && !f.Catchable() {
-		s.spareOwn = m.own
-		s.store.rollBack(before)
+		s.store.RollBack(before)
 		return f
 	}
 	s.updateSettled(f)
 	s.commit(signers)
-	out.take(m, f)
+	out.add(s.m, f)
 	return nil
 }
 
 // resume goes on with a suspended run. A fault means that nothing changed, as in run.
 func (s *State) resume(results map[uint32]CallResult, out *Outcome) *fault.Fault {
-	before := s.store.mark()
-	m := &s.m
-	f := m.resume(s.trace, results)
-	s.trace, s.own = m.trace.Result, m.own
+	before := s.store.Mark()
+	f := s.m.Resume(results)
 	if f != nil && !f.Catchable() {
-		s.store.rollBack(before)
+		s.store.RollBack(before)
 		return f
 	}
 	s.updateSettled(f)
 	s.bytes, s.stale = nil, true
-	out.take(m, f)
+	out.add(s.m, f)
 	return nil
 }
 
 // resumable reports whether the results are just the one that the suspended run waits for.
 func (s *State) resumable(results map[uint32]CallResult) bool {
-	return !s.particle.unsure && s.m.resumable(s.trace, results)
+	return !s.particle.Unsure && s.m.Resumable(results)
 }
 
 // updateSettled finds out whether a run that is to be committed leaves the state settled.
 func (s *State) updateSettled(f *fault.Fault) {
-	if s.looked && f == nil && s.m.unchanged(s.trace) {
+	if s.looked && f == nil && s.m.Unchanged() {
 		return
 	}
-	s.looked, s.settled = true, s.m.nothingFollows(f)
+	s.looked, s.settled = true, s.m.NothingFollows(f)
 }
 
 // commit makes the result of a run what this peer knows.
 func (s *State) commit(signers *data.Signers) {
-	m := &s.m
-	s.trace, s.spare = m.trace.Result, s.trace
-	s.own, s.spareOwn = m.own, s.own
-	for _, i := range m.trace.Foreign {
-		if int(i) == len(s.trace) { // it was not written, nor anything else since
-			continue
-		}
-		if _, foreign := s.trace[i].Known.(trace.Foreign); foreign {
-			s.trace[i] = trace.Entry{State: s.trace[i].State.Clone()}
-		}
-	}
+	s.m.Commit()
 	for _, signer := range signers.All() {
 		s.putSignature(signer.Signature)
 	}
-	if s.retained { // what is made of it comes when data is asked for
+	if s.retained { // the signature itself is made when data is asked for
 		s.putSignature(data.Signature{PublicKey: data.PublicKeyOf(s.params.Key)})
 	}
 	s.bytes, s.stale = nil, true
 }
 
-// take adds what a run asks for to the outcome.
-func (o *Outcome) take(m *machine, f *fault.Fault) {
+// add adds what a run asks for to the outcome.
+func (o *Outcome) add(m *machine.Machine, f *fault.Fault) {
 	o.RetCode, o.ErrorMessage = 0, ""
-	if f == nil && len(m.results) > 0 {
-		f = unusedResults(m.results, nil)
+	if f == nil && len(m.Results) > 0 {
+		f = unusedResults(m.Results, nil)
 	}
 	if f != nil {
 		o.fail(f)
 	}
-	o.CallRequests = append(o.CallRequests, m.requests...)
-	o.NextPeers = union(o.NextPeers, m.next)
-	o.Again = union(o.Again, m.toName())
+	o.CallRequests = append(o.CallRequests, m.Requests...)
+	o.NextPeers = union(o.NextPeers, m.NextPeers)
+	o.Again = union(o.Again, m.PeersAgain())
 }
 
 // union adds to a list what it does not have. It owns the list, but not more, which has nothing twice.
@@ -298,4 +295,14 @@ func union(list, more []string) []string {
 		}
 	}
 	return list
+}
+
+// Waiting lists what the latest run could not go on with, in the order in which it was met.
+func (s *State) Waiting() []machine.Wait { return s.m.Waiting() }
+
+// MemSize is about how many bytes the state holds, the script not counted, which is shared. It takes
+// the same time for all states, since hosts ask after each step.
+func (s *State) MemSize() int {
+	size := len(s.bytes) + meter.SizeOf[State](1) + 100*len(s.signed) + 120*s.verified.Len()
+	return size + s.store.MemSize() + s.particle.MemSize() + s.m.Size()
 }

@@ -6,9 +6,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/mod/semver"
+
 	"github.com/aquanode/aquanode/internal/msgpack"
 	"github.com/aquanode/aquanode/interpreter/fault"
-	"golang.org/x/mod/semver"
 )
 
 // Envelope is the outer layer of data: a MessagePack map with these three fields, in any order and

@@ -44,6 +44,12 @@ const (
 	FromBoth                   // then it is the previous one
 )
 
+// Sources is a set of them, as the bits 1<<source.
+type Sources uint8
+
+// Set is the set of one source.
+func (s Source) Set() Sources { return 1 << s }
+
 // Handler merges one previous and one current trace. The zero Handler is ready
 // for Reset.
 type Handler struct {

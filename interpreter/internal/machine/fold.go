@@ -1,19 +1,22 @@
-package interpreter
+package machine
 
 import (
 	"slices"
 	"unsafe"
 
 	"github.com/aquanode/aquanode/interpreter/fault"
+	"github.com/aquanode/aquanode/interpreter/internal/content"
+	"github.com/aquanode/aquanode/interpreter/internal/program"
+	"github.com/aquanode/aquanode/interpreter/internal/scope"
 	"github.com/aquanode/aquanode/interpreter/trace"
 )
 
 // pass is one walk over a list of elements: a scalar fold, or one generation
 // of a stream fold. next moves it on and back.
 type pass struct {
-	n         *node
-	items     []*item
-	positions []streamValue // of a stream fold: the same elements with their positions
+	n         *program.Node
+	items     []*content.Item
+	positions []scope.StreamValue // of a stream fold: the same elements with their positions
 	index     int
 	stream    *streamPass // nil for a scalar fold
 	ended     bool        // a next without further element and last instruction was met
@@ -24,9 +27,9 @@ const sizeOfPass = int(unsafe.Sizeof(pass{}))
 // streamPass is what the passes over the generations of one stream share.
 type streamPass struct {
 	fold   *trace.Fold
-	stream *stream
-	cursor cursor
-	batch  []generation
+	stream *scope.Stream
+	cursor scope.Cursor
+	batch  []scope.Generation
 	at     int // generation of the batch that runs
 	any    bool
 
@@ -35,8 +38,8 @@ type streamPass struct {
 	waits   int  // length of machine.waits then
 }
 
-func (m *machine) enterFold(n *node) (*node, *fault.Fault) {
-	items, f := m.iterable(&n.operands[0])
+func (m *Machine) enterFold(n *program.Node) (*program.Node, *fault.Fault) {
+	items, f := m.iterable(&n.Operands[0])
 	if f != nil {
 		return nil, m.wait(n, f)
 	}
@@ -48,43 +51,42 @@ func (m *machine) enterFold(n *node) (*node, *fault.Fault) {
 	}
 	p := &pass{n: n, items: items}
 	if f := m.beginPass(p); f != nil {
-		return nil, m.failed(n, f)
+		return nil, m.recordError(n, f)
 	}
 	m.push(n).pass = p
-	return n.kids[0], nil
+	return n.Kids[0], nil
 }
 
-func (m *machine) beginPass(p *pass) *fault.Fault {
-	if m.folds[p.n.iter] != nil {
-		return fault.IteratorTwice.New(m.p.scalars[p.n.iter])
+func (m *Machine) beginPass(p *pass) *fault.Fault {
+	if m.folds[p.n.Iter] != nil {
+		return fault.IteratorTwice.New(m.p.Scalars[p.n.Iter])
 	}
-	m.folds[p.n.iter] = p
-	m.scopes.deeper()
+	m.folds[p.n.Iter] = p
+	m.scopes.Enter()
 	return nil
 }
 
-func (m *machine) endPass(p *pass) {
-	m.folds[p.n.iter] = nil
+func (m *Machine) endPass(p *pass) {
+	m.folds[p.n.Iter] = nil
 	m.shallower()
 }
 
 // shallower leaves a depth and forgets what was set there.
-func (m *machine) shallower() {
-	m.scopes.disallow()
-	m.scopes.depth--
+func (m *Machine) shallower() {
+	m.scopes.Leave()
 	m.dropDeeper()
 }
 
-func (m *machine) dropDeeper() {
-	m.scalars.drop(&m.scopes)
-	m.canons.drop(&m.scopes)
-	m.maps.drop(&m.scopes)
+func (m *Machine) dropDeeper() {
+	m.scalars.DropDeeper(&m.scopes)
+	m.canons.DropDeeper(&m.scopes)
+	m.maps.DropDeeper(&m.scopes)
 }
 
-func (m *machine) enterNext(n *node) (*node, *fault.Fault) {
-	p := m.folds[n.iter]
+func (m *Machine) enterNext(n *program.Node) (*program.Node, *fault.Fault) {
+	p := m.folds[n.Iter]
 	if p == nil {
-		return nil, m.failed(n, fault.NoFold.New(m.p.scalars[n.iter]))
+		return nil, m.recordError(n, fault.NoFold.New(m.p.Scalars[n.Iter]))
 	}
 	if p.stream != nil {
 		m.trace.IterationEnd(p.stream.fold)
@@ -96,29 +98,29 @@ func (m *machine) enterNext(n *node) (*node, *fault.Fault) {
 }
 
 // further runs the body for the next element.
-func (m *machine) further(n *node, p *pass) (*node, *fault.Fault) {
+func (m *Machine) further(n *program.Node, p *pass) (*program.Node, *fault.Fault) {
 	p.index++
 	if p.stream != nil {
-		if err := m.trace.IterationStart(p.stream.fold, p.positions[p.index].pos); err != nil {
+		if err := m.trace.IterationStart(p.stream.fold, p.positions[p.index].Pos); err != nil {
 			return nil, m.traceFault(n, err)
 		}
 	}
-	m.scopes.disallow()
-	m.scopes.deeper()
+	m.scopes.Hide()
+	m.scopes.Enter()
 	m.push(n).pass = p
-	return p.n.kids[0], nil
+	return p.n.Kids[0], nil
 }
 
-func (m *machine) lastElement(n *node, p *pass) (*node, *fault.Fault) {
+func (m *Machine) lastElement(n *program.Node, p *pass) (*program.Node, *fault.Fault) {
 	if p.stream != nil {
 		if err := m.trace.BackIterator(p.stream.fold); err != nil {
 			return nil, m.traceFault(n, err)
 		}
 	}
 	switch {
-	case p.n.last != nil:
+	case p.n.Last != nil:
 		m.complete = true
-		return p.n.last, nil
+		return p.n.Last, nil
 	case p.stream != nil && !p.ended:
 		p.ended = true
 		m.complete = false
@@ -127,12 +129,11 @@ func (m *machine) lastElement(n *node, p *pass) (*node, *fault.Fault) {
 }
 
 // leaveNext comes back from a further element to the one before.
-func (m *machine) leaveNext(fr *frame, f *fault.Fault) *fault.Fault {
+func (m *Machine) leaveNext(fr *frame, f *fault.Fault) *fault.Fault {
 	p := fr.pass
 	m.pop()
-	m.scopes.disallow()
-	m.scopes.depth--
-	m.scopes.allowed[m.scopes.depth] = true
+	m.scopes.Leave()
+	m.scopes.Show()
 	m.dropDeeper()
 	p.index--
 	if f == nil && p.stream != nil {
@@ -143,8 +144,8 @@ func (m *machine) leaveNext(fr *frame, f *fault.Fault) *fault.Fault {
 	return f
 }
 
-func (m *machine) enterFoldStream(n *node) (*node, *fault.Fault) {
-	s := m.streams.at(&n.from)
+func (m *Machine) enterFoldStream(n *program.Node) (*program.Node, *fault.Fault) {
+	s := m.streams.At(&n.From)
 	if s == nil {
 		m.complete, m.stuck = false, true
 		m.stuckAt(n)
@@ -154,20 +155,20 @@ func (m *machine) enterFoldStream(n *node) (*node, *fault.Fault) {
 	if err != nil {
 		return nil, m.traceFault(n, err)
 	}
-	sp := &streamPass{fold: fold, stream: s, batch: s.batch(cursor{}), steady: !m.arrived && s.allPrevious(), changes: m.changes, waits: len(m.waits)}
+	sp := &streamPass{fold: fold, stream: s, batch: s.After(scope.Cursor{}), steady: !m.arrived && s.AllPrevious(), changes: m.changes, waits: len(m.waits)}
 	if len(sp.batch) == 0 {
 		return m.endFoldStream(n, sp)
 	}
-	sp.cursor = s.openGeneration()
-	s.folds++
-	m.touch(s)
+	sp.cursor = s.OpenGeneration()
+	s.Folds++
+	m.markChanged(s)
 	fr := m.push(n)
 	m.block(fr, true)
 	m.again.enterBeside(fr)
 	return m.generation(fr, sp)
 }
 
-func (m *machine) endFoldStream(n *node, sp *streamPass) (*node, *fault.Fault) {
+func (m *Machine) endFoldStream(n *program.Node, sp *streamPass) (*program.Node, *fault.Fault) {
 	if m.complete = sp.any; !sp.any && !slices.ContainsFunc(m.waits[min(sp.waits, len(m.waits)):], func(w wait) bool { return w.peer != "" }) {
 		m.stuckAt(n) // nobody was asked for anything in it
 	}
@@ -179,11 +180,11 @@ func (m *machine) endFoldStream(n *node, sp *streamPass) (*node, *fault.Fault) {
 }
 
 // generation starts the pass over the next generation, or ends the fold.
-func (m *machine) generation(fr *frame, sp *streamPass) (*node, *fault.Fault) {
+func (m *Machine) generation(fr *frame, sp *streamPass) (*program.Node, *fault.Fault) {
 	if sp.at == len(sp.batch) {
-		sp.batch, sp.at = sp.stream.batch(sp.cursor), 0
-		sp.stream.closeEmptyGeneration()
-		sp.cursor = sp.stream.openGeneration()
+		sp.batch, sp.at = sp.stream.After(sp.cursor), 0
+		sp.stream.CloseEmptyGeneration()
+		sp.cursor = sp.stream.OpenGeneration()
 		if len(sp.batch) == 0 {
 			m.again.leaveBeside(fr)
 			n := fr.n
@@ -192,27 +193,27 @@ func (m *machine) generation(fr *frame, sp *streamPass) (*node, *fault.Fault) {
 		}
 	}
 	m.again.nextBeside(fr)
-	p := &pass{n: fr.n, stream: sp, positions: sp.batch[sp.at].values}
+	p := &pass{n: fr.n, stream: sp, positions: sp.batch[sp.at].Values}
 	sp.at++
 	if f := fault.Charge(m.count, len(p.positions), 8*len(p.positions)+sizeOfPass); f != nil {
 		return nil, f
 	}
-	p.items = make([]*item, len(p.positions))
+	p.items = make([]*content.Item, len(p.positions))
 	for i, v := range p.positions {
-		p.items[i] = v.item
+		p.items[i] = v.Item
 	}
 	fr.pass = p
-	if err := m.trace.IterationStart(sp.fold, p.positions[0].pos); err != nil {
+	if err := m.trace.IterationStart(sp.fold, p.positions[0].Pos); err != nil {
 		return nil, m.traceFault(p.n, err)
 	}
 	if f := m.beginPass(p); f != nil {
 		return nil, f
 	}
-	return p.n.kids[0], nil
+	return p.n.Kids[0], nil
 }
 
 // leaveFoldStream ends a generation; a catchable error in it is swallowed.
-func (m *machine) leaveFoldStream(fr *frame, f *fault.Fault) (*node, *fault.Fault) {
+func (m *Machine) leaveFoldStream(fr *frame, f *fault.Fault) (*program.Node, *fault.Fault) {
 	p := fr.pass
 	m.endPass(p)
 	m.trace.GenerationEnd(p.stream.fold)

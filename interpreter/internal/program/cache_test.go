@@ -1,4 +1,4 @@
-package interpreter
+package program
 
 import (
 	"fmt"
@@ -25,15 +25,15 @@ func TestResolvedSize(t *testing.T) {
 	for name, kind := range kinds {
 		for _, n := range []int{1, 10, 300} {
 			text := sequence(n, kind)
-			all := make([]*program, 300/n+10)
+			all := make([]*Program, 300/n+10)
 			before := heap()
 			for i := range all {
 				script, err := air.Parse(strings.Clone(text))
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
-				all[i] = newProgram(script)
-				all[i].all(all[i].root)
+				all[i] = New(script)
+				all[i].all(all[i].Root)
 			}
 			held, said := int(heap()-before)/len(all), all[0].size
 			t.Logf("%-10s %4d held %8d said %8d %.2f", name, n, held, said, float64(said)/float64(held))
@@ -45,18 +45,18 @@ func TestResolvedSize(t *testing.T) {
 	}
 }
 
-// TestScriptsAreBounded fills a cache with far more scripts than it has room for.
-func TestScriptsAreBounded(t *testing.T) {
+// TestCacheIsBounded fills a cache with far more scripts than it has room for.
+func TestCacheIsBounded(t *testing.T) {
 	const most = 1 << 20
 	before := heap()
-	s := NewScripts(most)
+	s := NewCache(most)
 	for i := range 2000 {
 		text := sequence(1+i%20, fmt.Sprintf(`(call "peer" ("service" "function%d") ["text" 1] x%%d)`, i))
-		p, err := s.program(text, nil)
+		p, err := s.Get(text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.all(p.root)
+		p.all(p.Root)
 	}
 	if held := heap() - before; held > most*11/10 || held < most/2 {
 		t.Errorf("a cache of %d bytes holds %d", most, held)
@@ -87,12 +87,12 @@ func heap() int64 {
 }
 
 // all resolves an instruction and its branches.
-func (p *program) all(n *node) {
-	p.resolve(n)
-	for _, k := range n.kids {
+func (p *Program) all(n *Node) {
+	p.Resolve(n)
+	for _, k := range n.Kids {
 		p.all(k)
 	}
-	if n.last != nil {
-		p.all(n.last)
+	if n.Last != nil {
+		p.all(n.Last)
 	}
 }

@@ -1,4 +1,4 @@
-package interpreter
+package machine
 
 import (
 	"slices"
@@ -8,6 +8,9 @@ import (
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/data"
 	"github.com/aquanode/aquanode/interpreter/fault"
+	"github.com/aquanode/aquanode/interpreter/internal/content"
+	"github.com/aquanode/aquanode/interpreter/internal/program"
+	"github.com/aquanode/aquanode/interpreter/internal/scope"
 	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/trace"
 	"github.com/aquanode/aquanode/interpreter/value"
@@ -15,24 +18,24 @@ import (
 
 // invocation is a call with its operands resolved.
 type invocation struct {
-	n       *node
+	n       *program.Node
 	triplet value.Tetraplet
-	args    []*item
+	args    []*content.Item
 	missing bool // an argument has no value yet
 	before  bool // machine.complete when the call was met
 }
 
-func (m *machine) call(n *node) *fault.Fault {
+func (m *Machine) call(n *program.Node) *fault.Fault {
 	c := invocation{n: n, before: m.complete}
-	if n.fixed == nil {
+	if n.Fixed == nil {
 		if f := m.triplet(n, &c.triplet); f != nil {
 			return m.waitFor(n, f)
 		}
 	}
-	if f := m.canOutput(&n.out); f != nil {
+	if f := m.canOutput(&n.Out); f != nil {
 		return f
 	}
-	if !n.plain {
+	if !n.Plain {
 		if f := m.arguments(&c); f != nil {
 			return f.At(&c.triplet)
 		}
@@ -41,8 +44,8 @@ func (m *machine) call(n *node) *fault.Fault {
 	if err != nil {
 		return m.traceFault(n, err)
 	}
-	if n.fixed != nil && !isResultOf(e, n) {
-		if c.triplet = *n.fixed; n.atInit {
+	if n.Fixed != nil && !isResultOf(e, n) {
+		if c.triplet = *n.Fixed; n.AtInit {
 			c.triplet.PeerPK = m.particle.InitPeerID
 		}
 	}
@@ -59,62 +62,62 @@ func (m *machine) call(n *node) *fault.Fault {
 }
 
 // isResultOf reports whether a state was found to be the result of a fixed call before. It needs no further check then.
-func isResultOf(e *trace.Entry, n *node) bool {
+func isResultOf(e *trace.Entry, n *program.Node) bool {
 	if e == nil {
 		return false
 	}
-	res, ok := e.Known.(*result)
-	return ok && res.of == n
+	res, ok := e.Known.(*content.Result)
+	return ok && res.Of == n
 }
 
 // waitFor is wait for leaves, whose caller notes errors.
-func (m *machine) waitFor(n *node, f *fault.Fault) *fault.Fault {
+func (m *Machine) waitFor(n *program.Node, f *fault.Fault) *fault.Fault {
 	if !f.Waits {
 		return f
 	}
 	return m.wait(n, f)
 }
 
-func (m *machine) triplet(n *node, t *value.Tetraplet) (f *fault.Fault) {
-	if t.PeerPK, f = m.text(&n.operands[callPeer]); f != nil {
+func (m *Machine) triplet(n *program.Node, t *value.Tetraplet) (f *fault.Fault) {
+	if t.PeerPK, f = m.text(&n.Operands[program.CallPeer]); f != nil {
 		return f
 	}
-	if t.ServiceID, f = m.text(&n.operands[callService]); f != nil {
+	if t.ServiceID, f = m.text(&n.Operands[program.CallService]); f != nil {
 		return f
 	}
-	t.FunctionName, f = m.text(&n.operands[callFunction])
+	t.FunctionName, f = m.text(&n.Operands[program.CallFunction])
 	return f
 }
 
 // canOutput refuses outputs that would shadow something.
-func (m *machine) canOutput(out *target) *fault.Fault {
+func (m *Machine) canOutput(out *program.Target) *fault.Fault {
 	if out.Var == nil || out.Kind != air.Scalar {
 		return nil
 	}
-	if m.folds[out.slot] != nil {
+	if m.folds[out.Slot] != nil {
 		return fault.IteratorShadow.New(out.Name)
 	}
-	return m.canSet(m.scalars.settable(&m.scopes, out.slot), out)
+	return m.canSet(m.scalars.CanSet(&m.scopes, out.Slot), out)
 }
 
-func (m *machine) canSet(settable bool, out *target) *fault.Fault {
+func (m *Machine) canSet(settable bool, out *program.Target) *fault.Fault {
 	if settable {
 		return nil
 	}
 	return fault.Shadow.New(out.Name)
 }
 
-func (m *machine) arguments(c *invocation) *fault.Fault {
-	if c.n.args() == 0 {
+func (m *Machine) arguments(c *invocation) *fault.Fault {
+	if c.n.Args() == 0 {
 		return nil
 	}
-	_ = m.count.Work(c.n.args())
-	c.args = m.argSpace(c.n.args())
+	_ = m.count.Work(c.n.Args())
+	c.args = m.argsBuffer(c.n.Args())
 	for i := range c.args {
-		it, f := m.resolve(&c.n.operands[callArgs+i])
+		it, f := m.resolve(&c.n.Operands[program.FirstArg+i])
 		switch {
 		case f == nil:
-			if _, f = it.value(m.count); f != nil {
+			if _, f = it.Value(m.count); f != nil {
 				return f
 			}
 			c.args[i] = it
@@ -129,30 +132,30 @@ func (m *machine) arguments(c *invocation) *fault.Fault {
 	return nil
 }
 
-// argSpace is memory for the arguments of one call, used again for the next.
-func (m *machine) argSpace(n int) []*item {
+// argsBuffer is memory for the arguments of one call, used again for the next.
+func (m *Machine) argsBuffer(n int) []*content.Item {
 	m.args = slices.Grow(m.args[:0], n)[:n]
 	clear(m.args)
 	return m.args
 }
 
 // plainArguments are resolved when they are wanted, which for a call that others make is never.
-func (m *machine) plainArguments(c *invocation) {
-	if c.n.plain && c.args == nil {
+func (m *Machine) plainArguments(c *invocation) {
+	if c.n.Plain && c.args == nil {
 		_ = m.arguments(c)
 	}
 }
 
 // Bytes of what a run asks for.
 const (
-	sizeOfRequest  = int(unsafe.Sizeof(CallRequest{})) + 100
+	sizeOfRequest  = int(unsafe.Sizeof(data.CallRequest{})) + 100
 	sizeOfArgument = int(unsafe.Sizeof(value.Value{})) + int(unsafe.Sizeof([]value.Tetraplet{})) + int(unsafe.Sizeof(value.Tetraplet{}))
-	sizeOfNext     = 80                                                                // in a list and a map
-	sizeOfResult   = int(unsafe.Sizeof(result{})) + int(unsafe.Sizeof(answer{})) + 600 // with its entries in stores
+	sizeOfNext     = 80                                                                                // in a list and a map
+	sizeOfResult   = int(unsafe.Sizeof(content.Result{})) + int(unsafe.Sizeof(content.Answer{})) + 600 // with its entries in stores
 )
 
 // request is a call that nobody executed yet. old is the state that stood for it.
-func (m *machine) request(c *invocation, old *trace.Entry) *fault.Fault {
+func (m *Machine) request(c *invocation, old *trace.Entry) *fault.Fault {
 	m.complete = false
 	m.changes++
 	self := m.particle.CurrentPeerID
@@ -173,47 +176,47 @@ func (m *machine) request(c *invocation, old *trace.Entry) *fault.Fault {
 	if f := fault.Charge(m.count, len(c.args), size); f != nil {
 		return f
 	}
-	m.asked += size
-	id := m.store.nextCallID()
-	r := CallRequest{ID: id, ServiceID: c.triplet.ServiceID, FunctionName: c.triplet.FunctionName}
+	m.requested += size
+	id := m.store.NextCallID()
+	r := data.CallRequest{ID: id, ServiceID: c.triplet.ServiceID, FunctionName: c.triplet.FunctionName}
 	r.Arguments = make([]value.Value, len(c.args))
 	r.Tetraplets = make([][]value.Tetraplet, len(c.args))
 	for i, it := range c.args {
-		r.Arguments[i] = it.val
-		r.Tetraplets[i] = m.tetraplets(&c.n.operands[callArgs+i], it)
+		r.Arguments[i] = it.Val
+		r.Tetraplets[i] = m.tetraplets(&c.n.Operands[program.FirstArg+i], it)
 	}
-	m.requests = append(m.requests, r)
-	m.pending(c, trace.Entry{State: data.CallPending(self, id)})
+	m.Requests = append(m.Requests, r)
+	m.addPending(c, trace.Entry{State: data.CallPending(self, id)})
 	return nil
 }
 
 // send names a peer that must go on.
-func (m *machine) send(peer string) {
+func (m *Machine) send(peer string) {
 	if !m.named[peer] {
 		if m.named == nil {
 			m.named = map[string]bool{}
 		}
 		_ = m.count.Grow(sizeOfNext)
 		m.named[peer] = true
-		m.next = append(m.next, peer)
+		m.NextPeers = append(m.NextPeers, peer)
 	}
 }
 
 // metRequest is a call that somebody asked for.
-func (m *machine) metRequest(c *invocation, e *trace.Entry, from trace.Source) *fault.Fault {
+func (m *Machine) metRequest(c *invocation, e *trace.Entry, from trace.Source) *fault.Fault {
 	self := m.particle.CurrentPeerID
 	if e.HasCallID && e.Peer == self {
-		if r, ok := m.results[e.CallID]; ok {
-			delete(m.results, e.CallID)
+		if r, ok := m.Results[e.CallID]; ok {
+			delete(m.Results, e.CallID)
 			return m.answered(c, r)
 		}
 		m.complete = false
-		m.pending(c, *e)
+		m.addPending(c, *e)
 		return nil
 	} else if c.triplet.PeerPK == self {
 		return m.request(c, e)
 	}
-	m.remind(c.n, c.triplet.PeerPK, e, from)
+	m.checkRequest(c.n, c.triplet.PeerPK, e, from)
 	m.complete = false
 	m.waitForPeer(c.n, c.triplet.PeerPK)
 	m.trace.Append(*e)
@@ -221,12 +224,12 @@ func (m *machine) metRequest(c *invocation, e *trace.Entry, from trace.Source) *
 }
 
 // answered takes the answer of a local service.
-func (m *machine) answered(c *invocation, r CallResult) *fault.Fault {
+func (m *Machine) answered(c *invocation, r data.CallResult) *fault.Fault {
 	if c.missing { // the state was another call's; the reference crashes
 		return fault.StrayResult.New()
 	}
 	if c.triplet.PeerPK != m.particle.CurrentPeerID {
-		m.particle.unsure = true // likewise; that peer may have no key here
+		m.particle.Unsure = true // likewise; that peer may have no key here
 	}
 	m.plainArguments(c)
 	m.changes++
@@ -242,19 +245,19 @@ func (m *machine) answered(c *invocation, r CallResult) *fault.Fault {
 		text := "call_service result 'ret_code: 0, result: '" + r.Result + "'' can't be serialized or deserialized with an error: " + err.Error()
 		return m.answeredError(c, 1<<31-1, text)
 	}
-	m.again.learn(trace.FromNone)
-	if c.n.out.Var == nil {
-		m.answers = append(m.answers, answer{at: m.trace.Pos(), val: v})
+	m.again.addResult(trace.FromNone)
+	if c.n.Out.Var == nil {
+		m.answers = append(m.answers, content.Answer{At: m.trace.Pos(), Val: v})
 		m.trace.Append(trace.Entry{State: data.CallDone(data.Unused, "", 0)})
 		return nil
 	}
-	res := m.keep(c, v)
-	if c.n.out.Kind == air.Scalar {
-		m.scalars.put(&m.scopes, c.n.out.slot, &res.item, newsFrom(trace.FromNone))
+	res := m.addAnswer(c, v)
+	if c.n.Out.Kind == air.Scalar {
+		m.scalars.Set(&m.scopes, c.n.Out.Slot, &res.Item, trace.FromNone.Set())
 		m.trace.Append(trace.Entry{State: data.CallDone(data.Scalar, "", 0), Known: res})
 		return nil
 	}
-	f := m.touch(m.streams.orMake(&c.n.out)).add(streamValue{&res.item, m.trace.Pos()}, trace.FromNone, 0)
+	f := m.markChanged(m.streams.AtOrNew(&c.n.Out)).Add(scope.StreamValue{Item: &res.Item, Pos: m.trace.Pos()}, trace.FromNone, 0)
 	m.trace.Append(trace.Entry{State: data.CallDone(data.Stream, "", unnumbered), Known: res})
 	return f
 }
@@ -262,36 +265,36 @@ func (m *machine) answered(c *invocation, r CallResult) *fault.Fault {
 // unnumbered stands for a generation until the end of the run.
 const unnumbered = 0xCAFEBABE
 
-func (m *machine) answeredError(c *invocation, code int32, text string) *fault.Fault {
+func (m *Machine) answeredError(c *invocation, code int32, text string) *fault.Fault {
 	v := value.Object([]value.Field{{Key: "message", Value: value.String(text)}, {Key: "ret_code", Value: value.Int(int64(code))}})
-	res := m.keep(c, v)
+	res := m.addAnswer(c, v)
 	m.trace.Append(trace.Entry{State: data.CallFailure(""), Known: res})
-	return callFailed(code, text, &res.tet)
+	return callFailed(code, text, &res.Tet)
 }
 
-// keep makes the result of an answer. Its state has to follow.
-func (m *machine) keep(c *invocation, v value.Value) *result {
-	res := m.store.newResult(v, &c.triplet)
-	res.args, res.compared = m.store.argTexts(c.args), true
-	m.answers = append(m.answers, answer{m.trace.Pos(), v, res})
+// addAnswer makes the result of an answer. Its state has to follow.
+func (m *Machine) addAnswer(c *invocation, v value.Value) *content.Result {
+	res := m.store.NewResult(v, &c.triplet)
+	res.Args, res.Compared = m.store.ArgTexts(c.args), true
+	m.answers = append(m.answers, content.Answer{At: m.trace.Pos(), Val: v, Result: res})
 	return res
 }
 
 // flushAnswers puts the answers so far into the store, and their content ids into the trace.
-func (m *machine) flushAnswers() {
+func (m *Machine) flushAnswers() {
 	if len(m.answers) == 0 {
 		return
 	}
-	m.store.addAnswers(m.answers, func(a *answer, cid data.CID) {
-		m.trace.Result[a.at].CID = cid
-		if a.res != nil && a.res.tet.PeerPK == m.particle.CurrentPeerID {
+	m.store.AddAnswers(m.answers, func(a *content.Answer, cid data.CID) {
+		m.trace.Result[a.At].CID = cid
+		if a.Result != nil && a.Result.Tet.PeerPK == m.particle.CurrentPeerID {
 			m.own = append(m.own, cid)
 		}
 	})
 	m.clearAnswers()
 }
 
-func (m *machine) clearAnswers() {
+func (m *Machine) clearAnswers() {
 	clear(m.answers)
 	m.answers = m.answers[:0]
 }
@@ -299,54 +302,54 @@ func (m *machine) clearAnswers() {
 // check compares an executed or failed state with what this peer resolves
 // itself. Comparing the argument texts with those seen before is cheaper than hashing them: mostly
 // they are the same memory.
-func (m *machine) check(c *invocation, e *trace.Entry) (*result, *fault.Fault) {
+func (m *Machine) check(c *invocation, e *trace.Entry) (*content.Result, *fault.Fault) {
 	res, f := m.resultOf(e)
 	if f != nil {
 		return nil, f
 	}
-	if res.of == c.n {
-		m.note(res)
+	if res.Of == c.n {
+		m.addOwn(res)
 		return res, nil
 	}
 	m.plainArguments(c)
 	if c.missing {
-		return nil, fault.NoArguments.New(res.argHash)
+		return nil, fault.NoArguments.New(res.ArgHash)
 	}
-	if !res.compared || !sameArgs(res.args, c.args) {
-		args := m.store.argTexts(c.args)
+	if !res.Compared || !sameArgs(res.Args, c.args) {
+		args := m.store.ArgTexts(c.args)
 		for _, a := range args {
 			_ = m.count.Work(len(a) / meter.Byte)
 		}
-		if !data.IsArgumentsCID(args, res.argHash) {
+		if !data.IsArgumentsCID(args, res.ArgHash) {
 			got := data.ArgumentsCID(args)
-			return nil, fault.OtherArguments.New(got, res.argHash)
+			return nil, fault.OtherArguments.New(got, res.ArgHash)
 		}
-		res.args, res.compared = args, true
+		res.Args, res.Compared = args, true
 	}
-	if res.tet != c.triplet {
-		return nil, fault.OtherCall.New(debugTetraplet(&c.triplet), debugTetraplet(&res.tet))
+	if res.Tet != c.triplet {
+		return nil, fault.OtherCall.New(debugTetraplet(&c.triplet), debugTetraplet(&res.Tet))
 	}
-	res.own = c.triplet.PeerPK == m.particle.CurrentPeerID
-	if c.n.fixed != nil {
-		res.of = c.n
+	res.Own = c.triplet.PeerPK == m.particle.CurrentPeerID
+	if c.n.Fixed != nil {
+		res.Of = c.n
 	}
-	m.note(res)
+	m.addOwn(res)
 	return res, nil
 }
 
-// note counts a result that was met among those that this peer signs, if it is its own.
-func (m *machine) note(res *result) {
-	if res.own {
-		m.own = append(m.own, res.prov.CID)
+// addOwn counts a result that was met among those that this peer signs, if it is its own.
+func (m *Machine) addOwn(res *content.Result) {
+	if res.Own {
+		m.own = append(m.own, res.Prov.CID)
 	}
 }
 
-func sameArgs(texts []string, args []*item) bool {
+func sameArgs(texts []string, args []*content.Item) bool {
 	if len(texts) != len(args) {
 		return false
 	}
 	for i, it := range args {
-		if texts[i] != it.val.Text() {
+		if texts[i] != it.Val.Text() {
 			return false
 		}
 	}
@@ -359,34 +362,34 @@ func debugTetraplet(t *value.Tetraplet) string {
 }
 
 // resultOf is the stored result behind a state.
-func (m *machine) resultOf(e *trace.Entry) (*result, *fault.Fault) {
-	if res, ok := e.Known.(*result); ok {
+func (m *Machine) resultOf(e *trace.Entry) (*content.Result, *fault.Fault) {
+	if res, ok := e.Known.(*content.Result); ok {
 		return res, nil
 	}
-	res, f := m.store.result(e.CID)
+	res, f := m.store.Result(e.CID)
 	if f == nil {
-		e.Known, e.CID = res, res.prov.CID
+		e.Known, e.CID = res, res.Prov.CID
 	}
 	return res, f
 }
 
-func (m *machine) metFailure(c *invocation, e *trace.Entry) *fault.Fault {
+func (m *Machine) metFailure(c *invocation, e *trace.Entry) *fault.Fault {
 	res, f := m.check(c, e)
 	if f != nil {
 		return f
 	}
-	code, text, f := m.failedValue(&res.item)
+	code, text, f := m.failedValue(&res.Item)
 	if f != nil {
 		return f
 	}
 	m.complete = false
 	m.trace.Append(*e)
-	return callFailed(code, text, &res.tet)
+	return callFailed(code, text, &res.Tet)
 }
 
 // failedValue reads {"message", "ret_code"}, or [ret_code, message].
-func (m *machine) failedValue(it *item) (int32, string, *fault.Fault) {
-	v, f := it.value(m.count)
+func (m *Machine) failedValue(it *content.Item) (int32, string, *fault.Fault) {
+	v, f := it.Value(m.count)
 	if f != nil {
 		return 0, "", f
 	}
@@ -407,17 +410,17 @@ func (m *machine) failedValue(it *item) (int32, string, *fault.Fault) {
 	return int32(n), s, nil
 }
 
-func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *fault.Fault {
-	m.again.learn(from)
-	if c.n.out.Var == nil && e.Output == data.Unused {
+func (m *Machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *fault.Fault {
+	m.again.addResult(from)
+	if c.n.Out.Var == nil && e.Output == data.Unused {
 		if c.missing { // the reference crashes here, too
 			return fault.ExecutedTooEarly.New()
 		}
 		m.trace.Append(*e)
 		return nil
 	}
-	scalar := c.n.out.is(air.Scalar) && e.Output == data.Scalar
-	if !scalar && !(c.n.out.is(air.Stream) && e.Output == data.Stream) {
+	scalar := c.n.Out.Is(air.Scalar) && e.Output == data.Scalar
+	if !scalar && !(c.n.Out.Is(air.Stream) && e.Output == data.Stream) {
 		return resultKindFault(e)
 	}
 	res, f := m.check(c, e)
@@ -425,9 +428,9 @@ func (m *machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *f
 		return f
 	}
 	if scalar {
-		m.scalars.put(&m.scopes, c.n.out.slot, &res.item, newsFrom(from))
+		m.scalars.Set(&m.scopes, c.n.Out.Slot, &res.Item, from.Set())
 	} else {
-		f = m.touch(m.streams.orMake(&c.n.out)).add(streamValue{&res.item, m.trace.Pos()}, from, e.Generation)
+		f = m.markChanged(m.streams.AtOrNew(&c.n.Out)).Add(scope.StreamValue{Item: &res.Item, Pos: m.trace.Pos()}, from, e.Generation)
 	}
 	m.trace.Append(*e)
 	return f

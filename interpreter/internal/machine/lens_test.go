@@ -1,7 +1,8 @@
-package interpreter
+package machine
 
 import (
 	"encoding/json"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/fault"
+	"github.com/aquanode/aquanode/interpreter/internal/content"
+	"github.com/aquanode/aquanode/interpreter/internal/program"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
@@ -78,14 +81,14 @@ func readLens(tb testing.TB, text string) (*air.Lens, *air.Script) {
 
 // look applies a lens as a machine does.
 func look(s *air.Script, l *air.Lens, v, by value.Value) (value.Value, *fault.Fault) {
-	m := machine{p: newProgram(s)}
-	m.scopes.reset()
-	m.scalars.reset(len(s.Names))
+	m := Machine{p: program.New(s)}
+	m.scopes.Reset()
+	m.scalars.Reset(len(s.Names))
 	m.folds = make([]*pass, len(s.Names))
 	for slot := range s.Names {
-		m.scalars.put(&m.scopes, int32(slot), &item{val: by}, 0)
+		m.scalars.Set(&m.scopes, int32(slot), &content.Item{Val: by}, 0)
 	}
-	return m.look(&item{val: v}, m.p.lens(l))
+	return m.look(&content.Item{Val: v}, m.p.Lens(l))
 }
 
 // walk is look over decoded JSON. It gives the code of the error, 0 for none.
@@ -146,17 +149,11 @@ func encode(tb testing.TB, tree any) value.Value {
 	return v
 }
 
-// vectorLenses are the lenses in the scripts of the vectors.
+// vectorLenses are the lenses in the scripts of the recorded runs.
 func vectorLenses(tb testing.TB) []string {
-	var lenses []string
-	for _, file := range []string{"basics", "errors", "streams", "quirks"} {
-		for _, s := range readLines[scenario](tb, "testdata/air/"+file+".jsonl.gz") {
-			for word := range strings.FieldsFuncSeq(s.Steps[0].Request.Air, func(r rune) bool { return strings.ContainsRune(" ()\n", r) }) {
-				if at := strings.IndexByte(word, '.'); at > 0 && !slices.Contains(lenses, word[at:]) {
-					lenses = append(lenses, word[at:])
-				}
-			}
-		}
+	text, err := os.ReadFile("testdata/lenses.txt")
+	if err != nil {
+		tb.Fatal(err)
 	}
-	return lenses
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }

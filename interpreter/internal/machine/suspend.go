@@ -1,10 +1,13 @@
-package interpreter
+package machine
 
 import (
 	"maps"
 	"slices"
 
+	"github.com/aquanode/aquanode/interpreter/data"
 	"github.com/aquanode/aquanode/interpreter/fault"
+	"github.com/aquanode/aquanode/interpreter/internal/program"
+	"github.com/aquanode/aquanode/interpreter/internal/scope"
 	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/trace"
 )
@@ -26,8 +29,8 @@ import (
 // Frames that go on after an incomplete part (par in its left branch, par whose
 // left branch is complete, a stream fold) are counted in blocking.
 
-// pending writes the state of a local call without a result.
-func (m *machine) pending(c *invocation, e trace.Entry) {
+// addPending writes the state of a local call without a result.
+func (m *Machine) addPending(c *invocation, e trace.Entry) {
 	m.trace.Append(e)
 	m.waits = append(m.waits, wait{n: c.n, peer: e.Peer})
 	if m.blocking == 0 && !m.unsteady {
@@ -38,18 +41,18 @@ func (m *machine) pending(c *invocation, e trace.Entry) {
 }
 
 // resetRequests empties what a run asks for.
-func (m *machine) resetRequests() {
-	m.made, m.asked = max(0, m.made-m.asked), 0
-	m.requests, m.next, m.named = nil, nil, nil
+func (m *Machine) resetRequests() {
+	m.made, m.requested = max(0, m.made-m.requested), 0
+	m.Requests, m.NextPeers, m.named = nil, nil, nil
 	m.again.reset()
 }
 
-// resumable reports whether the results are just the one that the suspended run waits for.
-func (m *machine) resumable(known []trace.Entry, results map[uint32]CallResult) bool {
+// Resumable reports whether the results are just the one that the suspended run waits for.
+func (m *Machine) Resumable(results map[uint32]data.CallResult) bool {
 	if m.suspended == nil || len(results) != 1 {
 		return false
 	}
-	_, ok := results[known[len(known)-1].CallID]
+	_, ok := results[m.Known[len(m.Known)-1].CallID]
 	return ok
 }
 
@@ -60,10 +63,10 @@ type savepoint struct {
 	own    int
 }
 
-// resume goes on with the suspended run that made the known trace. After a fault that is not
-// catchable, the trace and the list of own results are as before, and the run is lost: the next one
-// starts anew.
-func (m *machine) resume(known []trace.Entry, results map[uint32]CallResult) *fault.Fault {
+// Resume goes on with the suspended run, whose outcome is known. After a fault that is not catchable
+// that is as before, and the run is lost: the next one starts anew. Otherwise nothing is to be committed.
+func (m *Machine) Resume(results map[uint32]data.CallResult) *fault.Fault {
+	known := m.Known
 	m.renumberStreams(known)
 	c := m.suspended
 	last := len(known) - 1
@@ -72,17 +75,17 @@ func (m *machine) resume(known []trace.Entry, results map[uint32]CallResult) *fa
 	m.suspended, m.complete = nil, c.before
 	m.waits = m.waits[:len(m.waits)-1]
 	m.resetRequests()
-	m.results = maps.Clone(results)
+	m.Results = maps.Clone(results)
 	m.clearAnswers()
 	if !m.resumed {
 		m.dropInputs()
 	}
-	m.resumed, m.ended = true, m.ended[:0]
+	m.resumed, m.endedPars = true, m.endedPars[:0]
 	m.charged.states, m.charged.bytes = last, 0
-	m.start.grown, m.start.known = int(m.count.Grown()), m.store.size()
+	m.start.countGrowth, m.start.known = int(m.count.Grown()), m.store.Size()
 	m.trace.Resume(known[:last])
-	delete(m.results, save.last.CallID)
-	n, f := m.leave(m.failed(c.n, m.answered(c, results[save.last.CallID])))
+	delete(m.Results, save.last.CallID)
+	n, f := m.leave(m.recordError(c.n, m.answered(c, results[save.last.CallID])))
 	if n != nil {
 		f = m.execute(n)
 	}
@@ -90,15 +93,16 @@ func (m *machine) resume(known []trace.Entry, results map[uint32]CallResult) *fa
 		m.suspended = nil
 		m.undo(save)
 	}
+	m.Known, m.KnownOwn = m.trace.Result, m.own
 	return f
 }
 
 // undo takes back a resumed run that failed.
-func (m *machine) undo(to savepoint) {
+func (m *Machine) undo(to savepoint) {
 	m.trace.Result = m.trace.Result[:to.states]
 	m.trace.Result[to.states-1] = to.last
 	m.own = m.own[:to.own]
-	for _, par := range append(m.ended, m.openPars()...) {
+	for _, par := range append(m.endedPars, m.openPars()...) {
 		if par.Within(to.states) { // the others are of the run that failed
 			trace.ClosePars(m.trace.Result, []trace.OpenPar{par})
 		}
@@ -106,10 +110,10 @@ func (m *machine) undo(to savepoint) {
 }
 
 // openPars are the pars that have not ended, from the inside out.
-func (m *machine) openPars() []trace.OpenPar {
+func (m *Machine) openPars() []trace.OpenPar {
 	var open []trace.OpenPar
 	for fr := m.top; fr != nil; fr = fr.up {
-		if fr.n.op == opPar {
+		if fr.n.Op == program.OpPar {
 			open = append(open, fr.par.Open())
 		}
 	}
@@ -117,77 +121,48 @@ func (m *machine) openPars() []trace.OpenPar {
 }
 
 // dropInputs makes the pars around the pending call end without anything left to take.
-func (m *machine) dropInputs() {
+func (m *Machine) dropInputs() {
 	for fr := m.top; fr != nil; fr = fr.up {
 		fr.par.ForgetInputs()
 	}
 }
 
-// close writes down what a suspended run left open: the sizes of pars and the
+// CloseOpen writes down what a suspended run left open: the sizes of pars and the
 // generations of streams. It can be resumed all the same.
-func (m *machine) close(states []trace.Entry) {
+func (m *Machine) CloseOpen() {
 	if m.suspended != nil {
-		trace.ClosePars(states, m.openPars())
-		_ = m.numberStreams(states)
+		trace.ClosePars(m.Known, m.openPars())
+		_ = m.numberStreams(m.Known)
 	}
 }
 
 // renumberStreams renumbers the streams that the latest run touched; when it was a new run, all.
-func (m *machine) renumberStreams(states []trace.Entry) {
+func (m *Machine) renumberStreams(states []trace.Entry) {
 	if !m.resumed {
 		for _, list := range m.streams {
 			for _, s := range list {
-				s.settle(states)
+				s.Renumber(states)
 			}
 		}
 	}
-	for _, s := range m.touched {
-		if s.touched = false; !s.closed && m.resumed {
-			s.settle(states)
+	for _, s := range m.changedStreams {
+		if s.Changed = false; !s.Closed && m.resumed {
+			s.Renumber(states)
 		}
 	}
-	clear(m.touched)
-	m.touched = m.touched[:0]
+	clear(m.changedStreams)
+	m.changedStreams = m.changedStreams[:0]
 }
 
-// touch notes that a run changes a stream.
-func (m *machine) touch(s *stream) *stream {
-	m.streamed += 2*sizeOfStreamValue + meter.SizeOf[generation](1)
-	if s.count == 0 {
-		m.streamed += meter.SizeOf[stream](1) + 16
+// markChanged notes that a run changes a stream.
+func (m *Machine) markChanged(s *scope.Stream) *scope.Stream {
+	m.streamed += 2*scope.SizeOfStreamValue + meter.SizeOf[scope.Generation](1)
+	if s.Count == 0 {
+		m.streamed += meter.SizeOf[scope.Stream](1) + 16
 	}
-	if !s.touched {
-		s.touched = true
-		m.touched = append(m.touched, s)
+	if !s.Changed {
+		s.Changed = true
+		m.changedStreams = append(m.changedStreams, s)
 	}
 	return s
-}
-
-// settle makes all values previous ones, numbered as they are in the data: so a new
-// run would find them.
-func (s *stream) settle(result []trace.Entry) {
-	if len(s.current.held) > 0 || !s.settled {
-		s.settleAll(result)
-	} else {
-		s.append(s.fresh.held, result)
-	}
-	s.settled = true
-	s.current, s.fresh = generations{}, generations{length: s.folds}
-}
-
-func (s *stream) settleAll(result []trace.Entry) {
-	all := s.batch(cursor{})
-	s.previous = generations{}
-	s.append(all, result)
-}
-
-func (s *stream) append(list []generation, result []trace.Entry) {
-	for _, g := range list {
-		n := uint32(len(s.previous.held))
-		for _, v := range g.values {
-			setGeneration(&result[v.pos], n)
-		}
-		s.previous.held = append(s.previous.held, generation{index: n, values: g.values})
-	}
-	s.previous.length = len(s.previous.held)
 }

@@ -1,76 +1,78 @@
-package interpreter
+package content
 
 import (
 	"strconv"
 
 	"github.com/aquanode/aquanode/interpreter/data"
 	"github.com/aquanode/aquanode/interpreter/fault"
+	"github.com/aquanode/aquanode/interpreter/internal/program"
+	"github.com/aquanode/aquanode/interpreter/internal/slab"
 	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
-// store is what the content ids of one particle resolve to at one peer, and where new content
+// Store is what the content ids of one particle resolve to at one peer, and where new content
 // goes. Results, canons and elements that were looked up or made are shared from run to run.
-type store struct {
+type Store struct {
 	known      *data.Data
 	count      *meter.Counter
 	self       string // this peer
-	lastCallID uint32
+	LastCallID uint32
 	epoch      int32                        // counts roll-backs: what items remember is void after one
 	tetraplets map[value.Tetraplet]data.CID // of those stored here
 
-	tets       slab[value.Tetraplet]
-	resultSlab slab[result]
-	strings    slab[string]
+	tets       slab.Slab[value.Tetraplet]
+	resultSlab slab.Slab[Result]
+	strings    slab.Slab[string]
 	texts      value.Texts
-	items      slab[item]
+	items      slab.Slab[Item]
 }
 
-// newStore is a store over the content of known.
-func newStore(known *data.Data, self string, count *meter.Counter) store {
-	return store{
-		known: known, count: count, self: self, lastCallID: known.LastCallID,
+// NewStore is a store over the content of known.
+func NewStore(known *data.Data, self string, count *meter.Counter) Store {
+	return Store{
+		known: known, count: count, self: self, LastCallID: known.LastCallID,
 		tetraplets: map[value.Tetraplet]data.CID{},
 	}
 }
 
-// mark is how far a store was filled at some time.
-type mark struct {
+// Mark is how far a store was filled at some time.
+type Mark struct {
 	content    data.Mark
 	lastCallID uint32
 }
 
-func (s *store) mark() mark { return mark{s.known.Mark(), s.lastCallID} }
+func (s *Store) Mark() Mark { return Mark{s.known.Mark(), s.LastCallID} }
 
-// rollBack drops all content added since the mark.
-func (s *store) rollBack(to mark) {
+// RollBack drops all content added since the mark.
+func (s *Store) RollBack(to Mark) {
 	s.known.RollBack(to.content)
-	s.lastCallID = to.lastCallID
+	s.LastCallID = to.lastCallID
 	s.epoch++
 	clear(s.tetraplets)
 }
 
-// encoded is about how many bytes the content takes in an archive.
-func (s *store) encoded() int { return s.known.Encoded() }
+// Encoded is about how many bytes the content takes in an archive.
+func (s *Store) Encoded() int { return s.known.Encoded() }
 
-// size is about how many bytes the content takes in memory.
-func (s *store) size() int { return s.known.Size() }
+// Size is about how many bytes the content takes in memory.
+func (s *Store) Size() int { return s.known.Size() }
 
-// memSize is size with the things that were made of the content.
-func (s *store) memSize() int {
-	made := meter.SizeOf[result](s.resultSlab.made) + meter.SizeOf[item](s.items.made)
-	made += 64*s.tets.made + meter.SizeOf[string](s.strings.made) + s.texts.Size()
-	return s.size() + made + 160*len(s.tetraplets)
+// MemSize is size with the things that were made of the content.
+func (s *Store) MemSize() int {
+	made := meter.SizeOf[Result](s.resultSlab.Made()) + meter.SizeOf[Item](s.items.Made())
+	made += 64*s.tets.Made() + meter.SizeOf[string](s.strings.Made()) + s.texts.Size()
+	return s.Size() + made + 160*len(s.tetraplets)
 }
 
-// nextCallID is the id of a new request.
-func (s *store) nextCallID() uint32 {
-	s.lastCallID++
-	return s.lastCallID
+// NextCallID is the id of a new request.
+func (s *Store) NextCallID() uint32 {
+	s.LastCallID++
+	return s.LastCallID
 }
 
-// result looks a service result up.
-func (s *store) result(cid data.CID) (*result, *fault.Fault) {
+// Result looks a service result up.
+func (s *Store) Result(cid data.CID) (*Result, *fault.Fault) {
 	held, r := s.known.ServiceResults.Find(cid)
 	if r == nil {
 		return nil, missingCID("service result aggregate", cid)
@@ -83,8 +85,8 @@ func (s *store) result(cid data.CID) (*result, *fault.Fault) {
 	if t == nil {
 		return nil, missingCID("tetraplet", r.Tetraplet)
 	}
-	res := s.newResult(v, t)
-	res.prov.CID, res.argHash = held, r.ArgumentHash
+	res := s.NewResult(v, t)
+	res.Prov.CID, res.ArgHash = held, r.ArgumentHash
 	return res, nil
 }
 
@@ -92,8 +94,8 @@ func missingCID(kind string, cid data.CID) *fault.Fault {
 	return fault.MissingCID.New(kind, strconv.Quote(string(cid)))
 }
 
-// canon looks a canon result up.
-func (s *store) canon(cid data.CID) (*canon, *fault.Fault) {
+// Canon looks a canon result up.
+func (s *Store) Canon(cid data.CID) (*Canon, *fault.Fault) {
 	r, ok := s.known.CanonResults.Get(cid)
 	if !ok {
 		return nil, missingCID("canon result aggregate", cid)
@@ -102,19 +104,19 @@ func (s *store) canon(cid data.CID) (*canon, *fault.Fault) {
 	if !ok {
 		return nil, missingCID("tetraplet", r.Tetraplet)
 	}
-	c := &canon{peer: t.PeerPK, tet: t, items: make([]*item, len(r.Elements))}
-	c.prov = data.Provenance{Origin: data.FromCanon, CID: s.known.CanonResults.Held(cid)}
+	c := &Canon{Peer: t.PeerPK, Tet: t, Items: make([]*Item, len(r.Elements))}
+	c.Prov = data.Provenance{Origin: data.FromCanon, CID: s.known.CanonResults.Held(cid)}
 	for i, e := range r.Elements {
 		it, f := s.element(e)
 		if f != nil {
 			return nil, f
 		}
-		c.items[i] = it
+		c.Items[i] = it
 	}
 	return c, nil
 }
 
-func (s *store) element(cid data.CID) (*item, *fault.Fault) {
+func (s *Store) element(cid data.CID) (*Item, *fault.Fault) {
 	e, ok := s.known.CanonElements.Get(cid)
 	if !ok {
 		return nil, missingCID("canon aggregate", cid)
@@ -127,14 +129,14 @@ func (s *store) element(cid data.CID) (*item, *fault.Fault) {
 	if !ok {
 		return nil, missingCID("tetraplet", e.Tetraplet)
 	}
-	return &item{
-		val: v, tet: keptTetraplet(&t, e.Provenance.Origin), prov: &e.Provenance,
+	return &Item{
+		Val: v, Tet: stripTetraplet(&t, e.Provenance.Origin), Prov: &e.Provenance,
 		elementCID: cid, epoch: s.epoch,
 	}, nil
 }
 
 // addTetraplet stores a tetraplet that many things may have.
-func (s *store) addTetraplet(t value.Tetraplet) data.CID {
+func (s *Store) addTetraplet(t value.Tetraplet) data.CID {
 	cid, ok := s.tetraplets[t]
 	if !ok {
 		cid = data.TetrapletCID(t)
@@ -144,16 +146,16 @@ func (s *store) addTetraplet(t value.Tetraplet) data.CID {
 	return cid
 }
 
-// frozenList is a list of items with the ids of their canon elements. A canon of a stream mostly
+// CanonList is a list of items with the ids of their canon elements. A canon of a stream mostly
 // begins with the canon before; then both share the memory of their lists.
-type frozenList struct {
-	items []*item
+type CanonList struct {
+	items []*Item
 	cids  []data.CID
 }
 
-// addCanon stores a canon of this peer. last is the list of the stream's latest canon, if any.
-func (s *store) addCanon(items []*item, last *frozenList) (data.CID, *fault.Fault) {
-	list := s.frozen(items, last)
+// AddCanon stores a canon of this peer. last is the list of the stream's latest canon, if any.
+func (s *Store) AddCanon(items []*Item, last *CanonList) (data.CID, *fault.Fault) {
+	list := s.prefix(items, last)
 	cids, f := s.addElements(items[len(list.cids):])
 	if f != nil {
 		return "", f
@@ -171,28 +173,28 @@ func (s *store) addCanon(items []*item, last *frozenList) (data.CID, *fault.Faul
 	return cid, nil
 }
 
-// frozen is the part of last that items begin with.
-func (s *store) frozen(items []*item, last *frozenList) frozenList {
+// prefix is the part of last that items begin with.
+func (s *Store) prefix(items []*Item, last *CanonList) CanonList {
 	if last == nil || len(last.items) > len(items) {
-		return frozenList{}
+		return CanonList{}
 	}
 	for i, it := range last.items {
 		if items[i] != it || it.epoch != s.epoch {
-			return frozenList{}
+			return CanonList{}
 		}
 	}
 	return *last
 }
 
 // addElements stores the elements of a canon and returns their ids.
-func (s *store) addElements(items []*item) ([]data.CID, *fault.Fault) {
-	fresh := make([]*item, 0, len(items))
+func (s *Store) addElements(items []*Item) ([]data.CID, *fault.Fault) {
+	fresh := make([]*Item, 0, len(items))
 	values := make([]value.Value, 0, len(items))
 	for _, it := range items {
 		if it.elementCID != "" && it.epoch == s.epoch {
 			continue
 		}
-		v, f := it.value(s.count)
+		v, f := it.Value(s.count)
 		if f != nil {
 			return nil, f
 		}
@@ -222,7 +224,7 @@ const (
 )
 
 // addParts stores tetraplets and values of elements, if they are not too many at the same time: the two have nothing in common.
-func (s *store) addParts(elements []data.CanonElement, fresh []*item, values []value.Value) {
+func (s *Store) addParts(elements []data.CanonElement, fresh []*Item, values []value.Value) {
 	const most = 1 << 20 // bytes of values hashed without asking the meter, 0.3 ms; a stream has 1023 elements at most
 	size, count := 0, s.count
 	for _, v := range values {
@@ -240,7 +242,7 @@ func (s *store) addParts(elements []data.CanonElement, fresh []*item, values []v
 	}
 	rest := func() {
 		for i, cid := range s.addValues(values, count) {
-			elements[i].Value, elements[i].Provenance = cid, fresh[i].provenance()
+			elements[i].Value, elements[i].Provenance = cid, fresh[i].Provenance()
 		}
 	}
 	if beside {
@@ -252,7 +254,7 @@ func (s *store) addParts(elements []data.CanonElement, fresh []*item, values []v
 }
 
 // addValues stores values and returns their ids.
-func (s *store) addValues(values []value.Value, count *meter.Counter) []data.CID {
+func (s *Store) addValues(values []value.Value, count *meter.Counter) []data.CID {
 	cids := data.ValueCIDs(len(values), func(i int) value.Value { return values[i] }, count)
 	s.known.Values.Reserve(len(values))
 	for i, v := range values {
@@ -261,25 +263,32 @@ func (s *store) addValues(values []value.Value, count *meter.Counter) []data.CID
 	return cids
 }
 
-// spell makes the tetraplet of an element of an array.
-func (s *store) spell(it *item) {
-	if it.tet == nil {
+// SetTetraplet makes the tetraplet of an element of an array.
+func (s *Store) SetTetraplet(it *Item) {
+	if it.Tet == nil {
 		var lens [128]byte
-		it.tet = s.tets.put(*it.array.tetraplet())
-		it.tet.Lens = s.texts.Keep(it.appendLens(lens[:0]))
+		it.Tet = s.tets.Put(*it.array.Tetraplet())
+		it.Tet.Lens = s.texts.Keep(it.appendLens(lens[:0]))
 	}
 }
 
+// NewPair is an element of a stream map: a key with the value of an item.
+func (s *Store) NewPair(key, v value.Value, it *Item) *Item {
+	pair := s.texts.Object([]value.Field{{Key: "key", Value: key}, {Key: "value", Value: v}})
+	s.SetTetraplet(it)
+	return s.items.Put(Item{Val: pair, Tet: it.Tet, Prov: it.Prov})
+}
+
 // addTetraplets stores the tetraplets of items and returns their ids.
-func (s *store) addTetraplets(items []*item, count *meter.Counter) []data.CID {
+func (s *Store) addTetraplets(items []*Item, count *meter.Counter) []data.CID {
 	cids := make([]data.CID, len(items))
 	alone := make([]value.Tetraplet, 0, len(items)) // elements of arrays; there is hardly another with the same
 	for i, it := range items {
-		s.spell(it)
-		if it.tet.Lens == "" {
-			cids[i] = s.addTetraplet(*it.tet)
+		s.SetTetraplet(it)
+		if it.Tet.Lens == "" {
+			cids[i] = s.addTetraplet(*it.Tet)
 		} else {
-			alone = append(alone, *it.tet)
+			alone = append(alone, *it.Tet)
 		}
 	}
 	s.known.Tetraplets.Reserve(len(alone))
@@ -295,70 +304,70 @@ func (s *store) addTetraplets(items []*item, count *meter.Counter) []data.CID {
 	return cids
 }
 
-// result is an executed or failed call with its stored parts. It is made once
+// Result is an executed or failed call with its stored parts. It is made once
 // and stays with the state from run to run.
-type result struct {
-	of       *node // a fixed call that this is known to be the result of
-	own      bool  // this peer's
-	compared bool  // whether args are known
-	item     item
-	tet      value.Tetraplet
-	prov     data.Provenance // its CID is that of the result
-	argHash  data.CID
-	args     []string // the texts of the arguments that argHash was computed from
+type Result struct {
+	Of       *program.Node // a fixed call that this is known to be the result of
+	Own      bool          // this peer's
+	Compared bool          // whether args are known
+	Item     Item
+	Tet      value.Tetraplet
+	Prov     data.Provenance // its CID is that of the result
+	ArgHash  data.CID
+	Args     []string // the texts of the arguments that argHash was computed from
 }
 
-// newResult is a result with its parts tied together.
-func (s *store) newResult(v value.Value, t *value.Tetraplet) *result {
-	res := s.resultSlab.take()
-	res.tet = *t
-	res.prov.Origin = data.FromService
-	res.item = item{val: v, tet: &res.tet, prov: &res.prov}
+// NewResult is a result with its parts tied together.
+func (s *Store) NewResult(v value.Value, t *value.Tetraplet) *Result {
+	res := s.resultSlab.New()
+	res.Tet = *t
+	res.Prov.Origin = data.FromService
+	res.Item = Item{Val: v, Tet: &res.Tet, Prov: &res.Prov}
 	return res
 }
 
-// answer is a new result whose state, at this place of the trace, has no content id yet. Nobody asks for ids while
+// Answer is a new result whose state, at this place of the trace, has no content id yet. Nobody asks for ids while
 // the script runs, but for a canon, and computing those of many answers at once is several times as fast.
-type answer struct {
-	at  int
-	val value.Value
-	res *result // nil for an answer that nobody uses: only its value has an id
+type Answer struct {
+	At     int
+	Val    value.Value
+	Result *Result // nil for an answer that nobody uses: only its value has an id
 }
 
-// addAnswers stores the answers and calls done with the content id that the state of each one gets.
-func (s *store) addAnswers(list []answer, done func(a *answer, cid data.CID)) {
-	ids := data.ValueCIDs(len(list), func(i int) value.Value { return list[i].val }, s.count)
+// AddAnswers stores the answers and calls done with the content id that the state of each one gets.
+func (s *Store) AddAnswers(list []Answer, done func(a *Answer, cid data.CID)) {
+	ids := data.ValueCIDs(len(list), func(i int) value.Value { return list[i].Val }, s.count)
 	made := 0
 	for i, a := range list {
-		if a.res == nil {
+		if a.Result == nil {
 			done(&list[i], ids[i])
 			continue
 		}
-		s.known.Values.Put(ids[i], a.val)
+		s.known.Values.Put(ids[i], a.Val)
 		list[made], ids[made] = a, ids[i]
 		made++
 	}
 	list, ids = list[:made], ids[:made]
-	args := data.ArgumentsCIDs(made, func(i int) []string { return list[i].res.args }, s.count)
+	args := data.ArgumentsCIDs(made, func(i int) []string { return list[i].Result.Args }, s.count)
 	results := make([]data.ServiceResult, made)
 	for i, a := range list {
-		a.res.argHash = args[i]
+		a.Result.ArgHash = args[i]
 		results[i] = data.ServiceResult{
-			Value: ids[i], ArgumentHash: args[i], Tetraplet: s.addTetraplet(a.res.tet),
+			Value: ids[i], ArgumentHash: args[i], Tetraplet: s.addTetraplet(a.Result.Tet),
 		}
 	}
 	s.known.ServiceResults.Reserve(made)
 	for i, cid := range data.ServiceResultCIDs(results, s.count) {
 		s.known.ServiceResults.Put(cid, results[i])
-		list[i].res.prov.CID = cid
+		list[i].Result.Prov.CID = cid
 		done(&list[i], cid)
 	}
 }
 
-func (s *store) argTexts(args []*item) []string {
-	texts := s.strings.some(len(args))
+func (s *Store) ArgTexts(args []*Item) []string {
+	texts := s.strings.List(len(args))
 	for i, it := range args {
-		texts[i] = it.val.Text()
+		texts[i] = it.Val.Text()
 	}
 	return texts
 }

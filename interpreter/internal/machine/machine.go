@@ -1,4 +1,4 @@
-package interpreter
+package machine
 
 import (
 	"errors"
@@ -8,20 +8,23 @@ import (
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/data"
 	"github.com/aquanode/aquanode/interpreter/fault"
+	"github.com/aquanode/aquanode/interpreter/internal/content"
+	"github.com/aquanode/aquanode/interpreter/internal/program"
+	"github.com/aquanode/aquanode/interpreter/internal/scope"
 	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/trace"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
-// machine is one run of a program: it merges the previous with one current
+// Machine is one run of a program: it merges the previous with one current
 // trace and walks the script as far as this peer can take it.
 //
 // The walk is a loop over frames instead of a recursion: scripts nest as deep as they
 // like (a fold nests once for every element).
-type machine struct {
-	particle *particle
-	store    *store
-	p        *program
+type Machine struct {
+	particle *Particle
+	store    *content.Store
+	p        *program.Program
 	count    *meter.Counter
 
 	top      *frame
@@ -29,52 +32,59 @@ type machine struct {
 	frames   int    // made so far
 	complete bool   // whether the part of the script that just ran is complete
 
-	scopes  scopes
-	scalars table[*item]
-	canons  table[*canon]
-	maps    table[*canon]
+	scopes  scope.Scopes
+	scalars scope.Table[*content.Item]
+	canons  scope.Table[*content.Canon]
+	maps    scope.Table[*content.Canon]
 	folds   []*pass // by scalar slot of the iterator: the pass of the fold that runs
-	streams streams
+	streams scope.Streams
 	trace   trace.Handler
+
+	// What is known from the runs before, with what is remembered about each state, and the content
+	// ids of this peer's results in it, which it signs. The spare ones are written over by the next run.
+	Known, spareKnown  []trace.Entry
+	KnownOwn, spareOwn []data.CID
+	bare               []data.State // see states
 
 	lastError, anyError errorSlot // %last_error% and :error:
 
-	results  map[uint32]CallResult // not used yet
-	requests []CallRequest
-	next     []string // peers, without duplicates
-	named    map[string]bool
-	again    again      // see Outcome.Again
-	own      []data.CID // ids of this peer's results met in this run: what it signs
-	answers  []answer   // new results without content ids yet, see file
-	waits    []wait
-	steps    int
-	charged  struct{ states, frames, bytes int } // see grown
-	start    struct{ grown, known int }          // when the run began
-	made     int                                 // bytes of items and the like, see accounted
-	streamed int                                 // bytes of streams
-	asked    int                                 // bytes of requests
-	args     []*item                             // see argSpace
+	Results   map[uint32]data.CallResult // not used yet
+	Requests  []data.CallRequest
+	NextPeers []string // peers, without duplicates
+	named     map[string]bool
+	again     again            // see Outcome.Again
+	own       []data.CID       // those of this peer's results met in this run
+	answers   []content.Answer // new results without content ids yet, see file
+	waits     []wait
+	steps     int
+	charged   struct{ states, frames, bytes int } // see grown
+	start     struct{ countGrowth, known int }    // when the run began
+	made      int                                 // bytes of items and the like, see accounted
+	streamed  int                                 // bytes of streams
+	requested int                                 // bytes of requests
+	args      []*content.Item                     // see argSpace
 
 	// Whether the run may stop at a local call as it stands, see suspend.go.
-	arrived   bool // there is a current trace
-	blocking  int  // frames on the stack that go on even if what is inside them is incomplete
-	changes   int  // states written that were not in the previous trace
-	unsteady  bool // running again over the result might not take the same way
-	suspended *invocation
-	resumed   bool            // the run goes on from where it stopped
-	ended     []trace.OpenPar // that ended since, as they were
-	touched   []*stream       // changed since
+	arrived        bool // there is a current trace
+	blocking       int  // frames on the stack that go on even if what is inside them is incomplete
+	changes        int  // states written that were not in the previous trace
+	unsteady       bool // running again over the result might not take the same way
+	suspended      *invocation
+	resumed        bool            // the run goes on from where it stopped
+	endedPars      []trace.OpenPar // that ended since, as they were
+	changedStreams []*scope.Stream // changed since
 
 	// Whether something can follow, see settled.go.
-	parted   bool // a par was met
-	stuck    bool // something ended incomplete without a wait that says why
-	handedOn bool // the first wait is for another peer, and nothing after it is for this one
+	sawPar   bool      // a par was met
+	stuck    bool      // something ended incomplete without a wait that says why
+	varSlots []varSlot // memory of onlyOthersFollow
+	handedOn bool      // the first wait is for another peer, and nothing after it is for this one
 }
 
 // frame is an instruction that waits for a part of it to end.
 type frame struct {
 	up    *frame
-	n     *node
+	n     *program.Node
 	index int          // seq: the part that runs; par, xor, next: the phase
 	par   trace.Par    // of a par
 	pass  *pass        // of a fold or next
@@ -85,12 +95,12 @@ type frame struct {
 
 	// See again.go.
 	open                          int32 // open requests when it began
-	before, must, beside, learned news
+	before, must, beside, learned trace.Sources
 }
 
 // wait is an instruction that could not go on: for want of a value, or of what a peer has to do.
 type wait struct {
-	n        *node
+	n        *program.Node
 	variable string
 	peer     string
 }
@@ -98,30 +108,45 @@ type wait struct {
 // stepsPerCheck is how many instructions run between two looks at the limit of steps.
 const stepsPerCheck = 1024
 
-// run executes the script. It returns the error that no xor caught, or one that ended the run; after
-// the latter nothing of the run may be used.
-func (m *machine) run() *fault.Fault {
-	f := m.end(m.execute(m.p.root))
+// Run executes a script over what is known and what arrived. It takes results over. It returns the
+// error that no xor caught, or one that ended the run. Without the latter the run has to be committed.
+func (m *Machine) Run(p *program.Program, arrived data.States, results map[uint32]data.CallResult) *fault.Fault {
+	m.begin(p, arrived, results)
+	f := m.end(m.execute(p.Root))
 	if f != nil && !f.Catchable() {
-		m.suspended = nil
+		m.suspended, m.spareOwn = nil, m.own
 	}
 	return f
 }
 
+// Commit makes the result of a run what is known.
+func (m *Machine) Commit() {
+	m.Known, m.spareKnown = m.trace.Result, m.Known
+	m.KnownOwn, m.spareOwn = m.own, m.KnownOwn
+	for _, i := range m.trace.Foreign {
+		if int(i) == len(m.Known) { // it was not written, nor anything else since
+			continue
+		}
+		if _, foreign := m.Known[i].Known.(trace.Foreign); foreign {
+			m.Known[i] = trace.Entry{State: m.Known[i].State.Clone()}
+		}
+	}
+}
+
 // end is the end of every run. f is how the script ended, the result is how the run does.
-func (m *machine) end(f *fault.Fault) *fault.Fault {
+func (m *Machine) end(f *fault.Fault) *fault.Fault {
 	if f != nil && !f.Catchable() {
 		return f
 	}
-	m.grown()
+	m.countGrowth()
 	m.flushAnswers()
-	m.accounted()
+	m.countMade()
 	if m.suspended == nil {
 		if bad := m.numberStreams(m.trace.Result); bad != nil {
 			f = bad
 		}
 	}
-	if most := m.particle.MaxData; m.store.encoded()+stateSize*len(m.trace.Result) > most {
+	if most := m.particle.MaxData; m.store.Encoded()+stateSize*len(m.trace.Result) > most {
 		f = fault.DataSize.New(most)
 	}
 	if m.count.Err() != nil {
@@ -133,13 +158,13 @@ func (m *machine) end(f *fault.Fault) *fault.Fault {
 const stateSize = 24 // bytes in the archive
 
 // execute runs the script from n on.
-func (m *machine) execute(n *node) *fault.Fault {
+func (m *Machine) execute(n *program.Node) *fault.Fault {
 	for {
 		if m.count.Work(1) != nil {
 			return fault.Stop(m.count.Err())
 		}
 		if m.steps++; m.steps%stepsPerCheck == 0 {
-			if f := m.stopped(); f != nil {
+			if f := m.checkLimits(); f != nil {
 				return f
 			}
 		}
@@ -161,8 +186,8 @@ func (m *machine) execute(n *node) *fault.Fault {
 // ErrSteps is why a run stopped that executed more instructions than it may.
 var ErrSteps = errors.New("the run executed more instructions than the limit allows")
 
-// grown counts the states and frames that were made since it was called last.
-func (m *machine) grown() {
+// countGrowth counts the states and frames that were made since it was called last.
+func (m *Machine) countGrowth() {
 	states := max(0, len(m.trace.Result)-m.charged.states)
 	frames := max(0, m.frames-m.charged.frames)
 	m.charged.states, m.charged.frames = len(m.trace.Result), m.frames
@@ -171,16 +196,16 @@ func (m *machine) grown() {
 	_ = m.count.Grow(size)
 }
 
-// accounted adds to made what the run took besides states, frames, and what is in stores.
-func (m *machine) accounted() {
-	grown, known := int(m.count.Grown()), m.store.size()
-	m.made += max(0, grown-m.start.grown-m.charged.bytes-max(0, known-m.start.known))
-	m.start.grown, m.start.known, m.charged.bytes = grown, known, 0
+// countMade adds to made what the run took besides states, frames, and what is in stores.
+func (m *Machine) countMade() {
+	grown, known := int(m.count.Grown()), m.store.Size()
+	m.made += max(0, grown-m.start.countGrowth-m.charged.bytes-max(0, known-m.start.known))
+	m.start.countGrowth, m.start.known, m.charged.bytes = grown, known, 0
 }
 
-// stopped looks whether the run may go on.
-func (m *machine) stopped() *fault.Fault {
-	if m.grown(); m.count.Err() != nil {
+// checkLimits looks whether the run may go on.
+func (m *Machine) checkLimits() *fault.Fault {
+	if m.countGrowth(); m.count.Err() != nil {
 		return fault.Stop(m.count.Err())
 	}
 	if most := m.particle.MaxSteps; most > 0 && m.steps >= most {
@@ -191,83 +216,83 @@ func (m *machine) stopped() *fault.Fault {
 
 // enter begins an instruction. It returns the part to run first, or nil when the
 // instruction has ended.
-func (m *machine) enter(n *node) (*node, *fault.Fault) {
-	if !n.ready.Load() {
-		m.p.resolve(n)
+func (m *Machine) enter(n *program.Node) (*program.Node, *fault.Fault) {
+	if !n.IsReady() {
+		m.p.Resolve(n)
 	}
-	switch n.op {
-	case opNull:
+	switch n.Op {
+	case program.OpNull:
 		return nil, nil
-	case opNever:
+	case program.OpNever:
 		m.never(n)
 		return nil, nil
-	case opSeq:
+	case program.OpSeq:
 		m.complete = true
 		m.push(n)
-		return n.kids[0], nil
-	case opPar:
+		return n.Kids[0], nil
+	case program.OpPar:
 		return m.enterPar(n)
-	case opXor:
+	case program.OpXor:
 		m.complete = true
 		m.push(n)
-		return n.kids[0], nil
-	case opMatch, opMismatch:
+		return n.Kids[0], nil
+	case program.OpMatch, program.OpMismatch:
 		return m.enterMatch(n)
-	case opNew:
+	case program.OpNew:
 		m.openNew(n)
 		m.push(n)
-		return n.kids[0], nil
-	case opFold:
+		return n.Kids[0], nil
+	case program.OpFold:
 		return m.enterFold(n)
-	case opFoldStream:
+	case program.OpFoldStream:
 		return m.enterFoldStream(n)
-	case opNext:
+	case program.OpNext:
 		return m.enterNext(n)
 	}
 	return nil, m.leaf(n)
 }
 
-func (m *machine) leaf(n *node) *fault.Fault {
+func (m *Machine) leaf(n *program.Node) *fault.Fault {
 	var f *fault.Fault
-	switch n.op {
-	case opCall:
+	switch n.Op {
+	case program.OpCall:
 		f = m.call(n)
-	case opCanon:
+	case program.OpCanon:
 		f = m.canon(n)
-	case opAp:
+	case program.OpAp:
 		f = m.ap(n)
-	case opApMap:
+	case program.OpApMap:
 		f = m.apMap(n)
-	case opFail:
+	case program.OpFail:
 		f = m.fail(n)
 	}
-	return m.failed(n, f)
+	return m.recordError(n, f)
 }
 
 // leave ends instructions from the inside out until one has a further part to
 // run. It returns nil when the script has ended.
-func (m *machine) leave(f *fault.Fault) (*node, *fault.Fault) {
+func (m *Machine) leave(f *fault.Fault) (*program.Node, *fault.Fault) {
 	for m.top != nil {
 		if f != nil && !f.Catchable() {
 			return nil, f
 		}
 		fr := m.top
-		var sub *node
-		switch fr.n.op {
-		case opSeq:
+		var sub *program.Node
+		switch fr.n.Op {
+		case program.OpSeq:
 			sub = m.leaveSeq(fr, f)
-		case opPar:
+		case program.OpPar:
 			sub, f = m.leavePar(fr, f)
-		case opXor:
+		case program.OpXor:
 			sub, f = m.leaveXor(fr, f)
-		case opNew:
+		case program.OpNew:
 			f = m.leaveNew(fr, f)
-		case opFold:
+		case program.OpFold:
 			m.endPass(fr.pass)
 			m.pop()
-		case opFoldStream:
+		case program.OpFoldStream:
 			sub, f = m.leaveFoldStream(fr, f)
-		case opNext:
+		case program.OpNext:
 			f = m.leaveNext(fr, f)
 		}
 		if sub != nil {
@@ -277,7 +302,7 @@ func (m *machine) leave(f *fault.Fault) (*node, *fault.Fault) {
 	return nil, f
 }
 
-func (m *machine) push(n *node) *frame {
+func (m *Machine) push(n *program.Node) *frame {
 	fr := m.spare
 	if fr == nil {
 		fr = &frame{}
@@ -291,7 +316,7 @@ func (m *machine) push(n *node) *frame {
 	return fr
 }
 
-func (m *machine) pop() {
+func (m *Machine) pop() {
 	fr := m.top
 	m.block(fr, false)
 	m.top = fr.up
@@ -300,7 +325,7 @@ func (m *machine) pop() {
 }
 
 // block says whether a frame has more to run even if what is inside it ends incomplete.
-func (m *machine) block(fr *frame, blocks bool) {
+func (m *Machine) block(fr *frame, blocks bool) {
 	if fr.blocks == blocks {
 		return
 	}
@@ -312,7 +337,7 @@ func (m *machine) block(fr *frame, blocks bool) {
 	}
 }
 
-func (m *machine) leaveSeq(fr *frame, f *fault.Fault) *node {
+func (m *Machine) leaveSeq(fr *frame, f *fault.Fault) *program.Node {
 	if f != nil || !m.complete {
 		if len(m.again.open) > 0 {
 			m.lookAhead(fr)
@@ -324,16 +349,16 @@ func (m *machine) leaveSeq(fr *frame, f *fault.Fault) *node {
 		m.again.passed(fr)
 	}
 	fr.index++
-	sub := fr.n.kids[fr.index]
-	if fr.index == len(fr.n.kids)-1 {
+	sub := fr.n.Kids[fr.index]
+	if fr.index == len(fr.n.Kids)-1 {
 		m.pop() // nothing is left to do after the last part
 	}
 	return sub
 }
 
-func (m *machine) enterPar(n *node) (*node, *fault.Fault) {
+func (m *Machine) enterPar(n *program.Node) (*program.Node, *fault.Fault) {
 	fr := m.push(n)
-	m.parted = true
+	m.sawPar = true
 	if err := m.trace.ParStart(&fr.par); err != nil {
 		return nil, m.traceFault(n, err)
 	}
@@ -344,12 +369,12 @@ func (m *machine) enterPar(n *node) (*node, *fault.Fault) {
 
 // branch begins a branch of a par. A next alone is not progress: the par of
 // the last element of a fold is judged by its other branch.
-func (m *machine) branch(n *node, i int) *node {
-	m.complete = n.kids[i].op != opNext
-	return n.kids[i]
+func (m *Machine) branch(n *program.Node, i int) *program.Node {
+	m.complete = n.Kids[i].Op != program.OpNext
+	return n.Kids[i]
 }
 
-func (m *machine) leavePar(fr *frame, f *fault.Fault) (*node, *fault.Fault) {
+func (m *Machine) leavePar(fr *frame, f *fault.Fault) (*program.Node, *fault.Fault) {
 	if f != nil {
 		m.complete, m.stuck = false, true
 	}
@@ -362,7 +387,7 @@ func (m *machine) leavePar(fr *frame, f *fault.Fault) (*node, *fault.Fault) {
 	}
 	m.again.leaveBeside(fr)
 	if m.resumed {
-		m.ended = append(m.ended, fr.par.Open())
+		m.endedPars = append(m.endedPars, fr.par.Open())
 	}
 	m.trace.ParRightEnd(&fr.par)
 	m.complete = m.complete || fr.done
@@ -374,7 +399,7 @@ func (m *machine) leavePar(fr *frame, f *fault.Fault) (*node, *fault.Fault) {
 	return nil, f
 }
 
-func (m *machine) leaveXor(fr *frame, f *fault.Fault) (*node, *fault.Fault) {
+func (m *Machine) leaveXor(fr *frame, f *fault.Fault) (*program.Node, *fault.Fault) {
 	if fr.index == 0 {
 		if f == nil {
 			if !m.complete && len(m.again.open) > 0 {
@@ -387,7 +412,7 @@ func (m *machine) leaveXor(fr *frame, f *fault.Fault) (*node, *fault.Fault) {
 		m.lastError.locked = false
 		m.anyError.cause, m.anyError.locked = f, false
 		fr.index = 1
-		return fr.n.kids[1], nil
+		return fr.n.Kids[1], nil
 	}
 	if !m.anyError.locked {
 		m.anyError = errorSlot{}
@@ -399,11 +424,11 @@ func (m *machine) leaveXor(fr *frame, f *fault.Fault) (*node, *fault.Fault) {
 	return nil, f
 }
 
-func (m *machine) enterMatch(n *node) (*node, *fault.Fault) {
-	a, f := m.operandValue(&n.operands[0])
+func (m *Machine) enterMatch(n *program.Node) (*program.Node, *fault.Fault) {
+	a, f := m.operandValue(&n.Operands[0])
 	var b value.Value
 	if f == nil {
-		b, f = m.operandValue(&n.operands[1])
+		b, f = m.operandValue(&n.Operands[1])
 	}
 	if f != nil {
 		return nil, m.wait(n, f)
@@ -413,18 +438,18 @@ func (m *machine) enterMatch(n *node) (*node, *fault.Fault) {
 	}
 	equal := value.Equal(a, b)
 	switch {
-	case n.op == opMatch && !equal:
-		return nil, m.failed(n, fault.NoMatch)
-	case n.op == opMismatch && equal:
-		return nil, m.failed(n, fault.NoMismatch)
+	case n.Op == program.OpMatch && !equal:
+		return nil, m.recordError(n, fault.NoMatch)
+	case n.Op == program.OpMismatch && equal:
+		return nil, m.recordError(n, fault.NoMismatch)
 	}
-	return n.kids[0], nil
+	return n.Kids[0], nil
 }
 
 // wait ends an instruction that misses a value; other errors it passes on.
-func (m *machine) wait(n *node, f *fault.Fault) *fault.Fault {
+func (m *Machine) wait(n *program.Node, f *fault.Fault) *fault.Fault {
 	if !f.Waits {
-		return m.failed(n, f)
+		return m.recordError(n, f)
 	}
 	m.complete = false
 	m.waits = append(m.waits, wait{n: n, variable: f.Variable})
@@ -436,7 +461,7 @@ func (m *machine) wait(n *node, f *fault.Fault) *fault.Fault {
 const mostUp = 16
 
 // never waits for what nobody brings; as the last instruction of a fold over a stream, for more values.
-func (m *machine) never(n *node) {
+func (m *Machine) never(n *program.Node) {
 	m.complete, m.stuck = false, true
 	w := wait{n: n}
 	fr := m.top
@@ -444,40 +469,40 @@ func (m *machine) never(n *node) {
 		fr = fr.up
 	}
 	if fr != nil && fr.pass != nil && fr.pass.stream != nil {
-		w.variable = fr.pass.n.from.Name
+		w.variable = fr.pass.n.From.Name
 	}
 	m.waits = append(m.waits, w)
 }
 
-func (m *machine) openNew(n *node) {
-	switch n.out.Kind {
+func (m *Machine) openNew(n *program.Node) {
+	switch n.Out.Kind {
 	case air.Scalar:
-		m.scalars.open(&m.scopes, n.out.slot)
+		m.scalars.Open(&m.scopes, n.Out.Slot)
 	case air.CanonStream:
-		m.canons.open(&m.scopes, n.out.slot)
+		m.canons.Open(&m.scopes, n.Out.Slot)
 	case air.CanonMap:
-		m.maps.open(&m.scopes, n.out.slot)
+		m.maps.Open(&m.scopes, n.Out.Slot)
 	default:
-		m.streams.open(n)
+		m.streams.Open(n)
 	}
 }
 
 // leaveNew closes the scope, also after an error, which wins over one of closing.
-func (m *machine) leaveNew(fr *frame, f *fault.Fault) *fault.Fault {
+func (m *Machine) leaveNew(fr *frame, f *fault.Fault) *fault.Fault {
 	n := fr.n
 	ok, bad := true, (*fault.Fault)(nil)
-	switch n.out.Kind {
+	switch n.Out.Kind {
 	case air.Scalar:
-		ok = m.scalars.close(&m.scopes, n.out.slot)
+		ok = m.scalars.Close(&m.scopes, n.Out.Slot)
 	case air.CanonStream:
-		ok = m.canons.close(&m.scopes, n.out.slot)
+		ok = m.canons.Close(&m.scopes, n.Out.Slot)
 	case air.CanonMap:
-		ok = m.maps.close(&m.scopes, n.out.slot)
+		ok = m.maps.Close(&m.scopes, n.Out.Slot)
 	default:
-		bad = m.streams.close(n).number(m.trace.Result)
+		bad = m.streams.Close(n).Number(m.trace.Result)
 	}
 	if !ok {
-		bad = fault.NewScope.New(n.out.Name, m.scopes.depth)
+		bad = fault.NewScope.New(n.Out.Name, m.scopes.Depth)
 	}
 	m.pop()
 	if f == nil {
@@ -487,46 +512,44 @@ func (m *machine) leaveNew(fr *frame, f *fault.Fault) *fault.Fault {
 }
 
 // traceFault is an error of merging at an instruction.
-func (m *machine) traceFault(n *node, err error) *fault.Fault {
-	return fault.Trace.New(air.Text(n.ins), err)
+func (m *Machine) traceFault(n *program.Node, err error) *fault.Fault {
+	return fault.Trace.New(air.Text(n.Instr), err)
 }
 
-// begin prepares a run of a script over the known trace and one that arrived. It takes results over,
-// and the memory of spare and own.
-func (m *machine) begin(p *program, known []trace.Entry, arrived data.States,
-	results map[uint32]CallResult, spare []trace.Entry, own []data.CID) {
-	m.close(known)
+// begin prepares a run.
+func (m *Machine) begin(p *program.Program, arrived data.States, results map[uint32]data.CallResult) {
+	m.CloseOpen()
 	m.p = p
 	m.top, m.complete, m.steps = nil, true, 0
 	m.charged.states, m.charged.frames, m.charged.bytes = 0, m.frames, 0
-	m.start.grown, m.start.known, m.made, m.streamed = int(m.count.Grown()), m.store.size(), 0, 0
+	m.start.countGrowth, m.start.known, m.made, m.streamed = int(m.count.Grown()), m.store.Size(), 0, 0
 	m.blocking, m.changes, m.unsteady, m.suspended = 0, 0, false, nil
-	m.parted, m.stuck, m.handedOn = false, false, false
-	m.resumed, m.ended = false, m.ended[:0]
-	clear(m.touched)
-	m.touched = m.touched[:0]
-	m.scopes.reset()
-	m.scalars.reset(len(m.p.scalars))
-	m.canons.reset(len(m.p.canons))
-	m.maps.reset(len(m.p.maps))
-	m.streams.reset(len(m.p.streams))
-	m.folds = slices.Grow(m.folds[:0], len(m.p.scalars))[:len(m.p.scalars)]
+	m.sawPar, m.stuck, m.handedOn = false, false, false
+	m.resumed, m.endedPars = false, m.endedPars[:0]
+	clear(m.changedStreams)
+	m.changedStreams = m.changedStreams[:0]
+	m.scopes.Reset()
+	m.scalars.Reset(len(m.p.Scalars))
+	m.canons.Reset(len(m.p.Canons))
+	m.maps.Reset(len(m.p.Maps))
+	m.streams.Reset(len(m.p.Streams))
+	m.folds = slices.Grow(m.folds[:0], len(m.p.Scalars))[:len(m.p.Scalars)]
 	clear(m.folds)
 	m.lastError, m.anyError = errorSlot{}, errorSlot{}
-	m.results = results
+	m.Results = results
 	m.resetRequests()
 	m.clearAnswers()
-	m.own, m.waits = own[:0], m.waits[:0]
+	m.own, m.waits = m.spareOwn[:0], m.waits[:0]
 
 	m.arrived = arrived.Len() > 0
-	m.trace.Reset(known, arrived, spare)
+	m.trace.Reset(m.Known, arrived, m.spareKnown)
 }
 
 // numberStreams gives the values of all streams their final generations.
-func (m *machine) numberStreams(result []trace.Entry) (bad *fault.Fault) {
+func (m *Machine) numberStreams(result []trace.Entry) (bad *fault.Fault) {
 	for _, list := range m.streams {
 		for _, s := range list {
-			if f := s.number(result); f != nil {
+			if f := s.Number(result); f != nil {
 				bad = f
 			}
 		}

@@ -1,8 +1,10 @@
-package interpreter
+package machine
 
 import (
 	"github.com/aquanode/aquanode/interpreter/air"
 	"github.com/aquanode/aquanode/interpreter/fault"
+	"github.com/aquanode/aquanode/interpreter/internal/content"
+	"github.com/aquanode/aquanode/interpreter/internal/program"
 	"github.com/aquanode/aquanode/interpreter/meter"
 	"github.com/aquanode/aquanode/interpreter/value"
 )
@@ -15,34 +17,34 @@ import (
 type errorSlot struct {
 	locked bool
 	err    *fault.Fault
-	n      *node        // the instruction that failed
-	peer   *string      // nil: the object names none
-	object *item        // once made, or given to fail
-	cause  *fault.Fault // :error: only: the error that the enclosing xor caught
+	n      *program.Node // the instruction that failed
+	peer   *string       // nil: the object names none
+	object *content.Item // once made, or given to fail
+	cause  *fault.Fault  // :error: only: the error that the enclosing xor caught
 }
 
 var noError = value.Object([]value.Field{{Key: "error_code", Value: value.Int(0)}, {Key: "message", Value: value.EmptyString}})
 
-// failed notes an error at the instruction where it arises. While it bubbles up nothing
+// recordError notes an error at the instruction where it arises. While it bubbles up nothing
 // changes: the slots are locked by then, or do not take this error.
-func (m *machine) failed(n *node, f *fault.Fault) *fault.Fault {
+func (m *Machine) recordError(n *program.Node, f *fault.Fault) *fault.Fault {
 	if f == nil || !f.Catchable() {
 		return f
 	}
 	if !m.lastError.locked && f.Code() != fault.CodeMatch && f.Code() != fault.CodeMismatch {
-		m.lastError = errorSlot{locked: true, err: f, n: n, peer: m.failedAt(f)}
+		m.lastError = errorSlot{locked: true, err: f, n: n, peer: m.errorPeer(f)}
 	}
 	if !m.anyError.locked {
 		m.anyError = errorSlot{locked: true, err: f, n: n}
-		if n.op == opCall || n.op == opCanon {
-			m.anyError.peer = m.failedAt(f)
+		if n.Op == program.OpCall || n.Op == program.OpCanon {
+			m.anyError.peer = m.errorPeer(f)
 		}
 	}
 	return f
 }
 
-// failedAt is the peer that an error is ascribed to.
-func (m *machine) failedAt(f *fault.Fault) *string {
+// errorPeer is the peer that an error is ascribed to.
+func (m *Machine) errorPeer(f *fault.Fault) *string {
 	if f.Triplet != nil {
 		return &f.Triplet.PeerPK
 	}
@@ -50,22 +52,22 @@ func (m *machine) failedAt(f *fault.Fault) *string {
 }
 
 // item is the error object.
-func (m *machine) errorItem(s *errorSlot) *item {
+func (m *Machine) errorItem(s *errorSlot) *content.Item {
 	if s.object == nil {
-		s.object = &item{val: noError, tet: m.particle.initTetraplet}
+		s.object = &content.Item{Val: noError, Tet: m.particle.initTetraplet}
 		if s.err != nil {
-			s.object.val = m.errorObject(s.err.Code(), s.n.ins, s.err.Message(), s.peer)
+			s.object.Val = m.errorObject(s.err.Code(), s.n.Instr, s.err.Message(), s.peer)
 			if s.err.Triplet != nil {
-				s.object.tet = s.err.Triplet
+				s.object.Tet = s.err.Triplet
 			}
 		}
 	}
 	return s.object
 }
 
-func (m *machine) errorObject(code int64, ins air.Instr, message string, peer *string) value.Value {
+func (m *Machine) errorObject(code int64, ins air.Instr, message string, peer *string) value.Value {
 	instruction := air.Text(ins)
-	_ = fault.Charge(m.count, (len(instruction)+len(message))/meter.Byte, len(message)+sizeOfItem+500)
+	_ = fault.Charge(m.count, (len(instruction)+len(message))/meter.Byte, len(message)+content.SizeOfItem+500)
 	instruction = fault.Cut(instruction)
 	fields := []value.Field{
 		{Key: "error_code", Value: value.Int(code)},
@@ -79,12 +81,12 @@ func (m *machine) errorObject(code int64, ins air.Instr, message string, peer *s
 }
 
 // fail raises an error object.
-func (m *machine) fail(n *node) *fault.Fault {
+func (m *Machine) fail(n *program.Node) *fault.Fault {
 	object, f := m.failObject(n)
 	if f != nil {
 		return f
 	}
-	m.charged.bytes += len(object.val.Text()) + sizeOfItem + 500 // gone with the next error
+	m.charged.bytes += len(object.Val.Text()) + content.SizeOfItem + 500 // gone with the next error
 	m.lastError = errorSlot{locked: true, object: object}
 	m.complete = false
 	if isFailOf(n, air.Error) {
@@ -93,18 +95,18 @@ func (m *machine) fail(n *node) *fault.Fault {
 			return m.anyError.cause
 		}
 	}
-	return fault.Fail.New(object.val)
+	return fault.Fail.New(object.Val)
 }
 
-func (m *machine) failObject(n *node) (*item, *fault.Fault) {
-	ins := n.ins.(*air.Fail)
+func (m *Machine) failObject(n *program.Node) (*content.Item, *fault.Fault) {
+	ins := n.Instr.(*air.Fail)
 	if ins.Literal {
-		return &item{
-			val: m.errorObject(ins.Code, ins, ins.Message, &m.particle.InitPeerID),
-			tet: m.particle.initTetraplet,
+		return &content.Item{
+			Val: m.errorObject(ins.Code, ins, ins.Message, &m.particle.InitPeerID),
+			Tet: m.particle.initTetraplet,
 		}, nil
 	}
-	it, f := m.resolve(&n.operands[0])
+	it, f := m.resolve(&n.Operands[0])
 	if f != nil {
 		return nil, f
 	}
@@ -112,8 +114,8 @@ func (m *machine) failObject(n *node) (*item, *fault.Fault) {
 }
 
 // checkErrorObject says what is wrong with a value that is to be raised.
-func (m *machine) checkErrorObject(it *item) *fault.Fault {
-	v, f := it.value(m.count)
+func (m *Machine) checkErrorObject(it *content.Item) *fault.Fault {
+	v, f := it.Value(m.count)
 	switch {
 	case f != nil:
 		return f
@@ -149,7 +151,7 @@ func callFailed(code int32, message string, tet *value.Tetraplet) *fault.Fault {
 }
 
 // isFailOf reports whether a fail raises %last_error% or :error:, whichever is asked for.
-func isFailOf(n *node, kind air.ValueKind) bool {
-	f := n.ins.(*air.Fail)
+func isFailOf(n *program.Node, kind air.ValueKind) bool {
+	f := n.Instr.(*air.Fail)
 	return !f.Literal && f.Of.Kind == kind
 }
