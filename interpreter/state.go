@@ -90,7 +90,7 @@ func newState(known *data.Data, trace data.States, bytes []byte, params Params, 
 		known:    known,
 		bytes:    bytes,
 		count:    count,
-		store:    content.NewStore(known, params.CurrentPeerID, count),
+		store:    content.NewStore(known, count),
 		particle: machine.NewParticle(params.particle()),
 	}
 	m.Attach(&s.particle, &s.store, count)

@@ -25,6 +25,19 @@ var rules = []rule{
 	{"interpreter/fault", []string{"interpreter/value", "interpreter/meter"}},
 	{"interpreter/data", []string{"interpreter/value", "interpreter/meter", "interpreter/fault"}},
 	{"interpreter/trace", []string{"interpreter/data", "interpreter/value", "interpreter/meter", "interpreter/fault"}},
+	// What the machine computes with knows no machine.
+	{"interpreter/internal/slab", nil},
+	{"interpreter/internal/program", []string{
+		"interpreter/air", "interpreter/value", "interpreter/meter", "interpreter/fault", "interpreter/internal/slab"}},
+	{"interpreter/internal/content", []string{
+		"interpreter/data", "interpreter/value", "interpreter/meter", "interpreter/fault",
+		"interpreter/internal/program", "interpreter/internal/slab"}},
+	{"interpreter/internal/scope", []string{
+		"interpreter/air", "interpreter/data", "interpreter/trace", "interpreter/meter", "interpreter/fault",
+		"interpreter/internal/program", "interpreter/internal/content"}},
+	{"interpreter/internal/machine", []string{
+		"interpreter/air", "interpreter/data", "interpreter/trace", "interpreter/value", "interpreter/meter",
+		"interpreter/fault", "interpreter/internal"}},
 	{"interpreter/", nil},
 	// The stages of the compiler know the trees between them, not each other.
 	{"aqua/diag", nil},

@@ -1,3 +1,5 @@
+// Package content is what a script computes with: values with where they came from ([Item]), results of
+// calls, canons, and the [Store] in which the content ids of one particle resolve to them.
 package content
 
 import (
@@ -16,7 +18,6 @@ import (
 type Store struct {
 	known      *data.Data
 	count      *meter.Counter
-	self       string // this peer
 	LastCallID uint32
 	epoch      int32                        // counts roll-backs: what items remember is void after one
 	tetraplets map[value.Tetraplet]data.CID // of those stored here
@@ -29,9 +30,9 @@ type Store struct {
 }
 
 // NewStore is a store over the content of known.
-func NewStore(known *data.Data, self string, count *meter.Counter) Store {
+func NewStore(known *data.Data, count *meter.Counter) Store {
 	return Store{
-		known: known, count: count, self: self, LastCallID: known.LastCallID,
+		known: known, count: count, LastCallID: known.LastCallID,
 		tetraplets: map[value.Tetraplet]data.CID{},
 	}
 }
@@ -154,7 +155,7 @@ type CanonList struct {
 }
 
 // AddCanon stores a canon of this peer. last is the list of the stream's latest canon, if any.
-func (s *Store) AddCanon(items []*Item, last *CanonList) (data.CID, *fault.Fault) {
+func (s *Store) AddCanon(peer string, items []*Item, last *CanonList) (data.CID, *fault.Fault) {
 	list := s.prefix(items, last)
 	cids, f := s.addElements(items[len(list.cids):])
 	if f != nil {
@@ -165,7 +166,7 @@ func (s *Store) AddCanon(items []*Item, last *CanonList) (data.CID, *fault.Fault
 		last.items, last.cids = items, list.cids
 	}
 	r := data.CanonResult{
-		Tetraplet: s.addTetraplet(value.Tetraplet{PeerPK: s.self}),
+		Tetraplet: s.addTetraplet(value.Tetraplet{PeerPK: peer}),
 		Elements:  list.cids[:len(list.cids):len(list.cids)],
 	}
 	cid := data.CanonResultCID(r, s.count)

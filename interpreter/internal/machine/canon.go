@@ -99,7 +99,7 @@ func (m *Machine) makeCanon(n *program.Node) *fault.Fault {
 		c.Items = []*content.Item{{Val: ix.Object(content.FirstOf), Tet: &value.Tetraplet{PeerPK: peer}}}
 	}
 	m.flushAnswers() // the canon names the results that its values come from
-	cid, f := m.store.AddCanon(c.Items, last)
+	cid, f := m.store.AddCanon(peer, c.Items, last)
 	if f != nil {
 		return f
 	}

@@ -1,3 +1,9 @@
+// Package machine executes scripts: it merges what a peer knows with what arrived, instruction by
+// instruction, and says what the script asks for.
+//
+// A [Machine] makes the runs of one particle at one peer, one after the other, over a [Particle] and the
+// content in a store. Machine.Run makes a run that Commit makes known. A run that comes to a call of this
+// peer with nothing else to do is suspended there, and Resume goes on with it (suspend.go).
 package machine
 
 import (

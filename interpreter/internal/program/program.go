@@ -1,3 +1,5 @@
+// Package program makes scripts ready to run: names are numbers, nested seqs are flat lists, literals are
+// values.
 package program
 
 import (
