@@ -96,7 +96,7 @@ func TestNoResult(t *testing.T) {
 		t.Fatalf("want an empty result, got %v, %v", r, err)
 	}
 	c.Close() // what was started arrives all the same
-	for deadline := time.Now().Add(10 * time.Second); net.Peers[0].Journal().Count(journal.Arrived, "") == 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); net.Peers[0].Journal().Count(journal.Arrived, "") == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the particle did not arrive")
 		}
@@ -131,11 +131,11 @@ func TestRelayGone(t *testing.T) {
 	c := connect(t, net.Peers[0].Addrs()[0])
 	net.Close()
 	began := time.Now()
-	_, err := c.Run(t.Context(), client.Script{AIR: hello, Data: map[string]any{"name": value.String("bob")}, TTL: time.Minute})
+	_, err := c.Run(t.Context(), client.Script{AIR: hello, Data: map[string]any{"name": value.String("bob")}, TTL: 10 * time.Minute})
 	if err == nil || !strings.Contains(err.Error(), "cannot send to the relay") {
 		t.Errorf("want an error about the relay, got %v", err)
 	}
-	if took := time.Since(began); took > 30*time.Second {
+	if took := time.Since(began); took > 5*time.Minute {
 		t.Errorf("it took %s to find out", took)
 	}
 }

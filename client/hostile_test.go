@@ -291,12 +291,12 @@ func TestGiantsFromARelay(t *testing.T) {
 		streams = append(streams, s)
 		all.Go(func() {
 			s.Write([]byte("\x13/multistream/1.0.0\n\x18" + wire.ProtocolID + "\n\xff\xff\xff\x2f"))
-			s.SetWriteDeadline(time.Now().Add(30 * time.Second))
+			s.SetWriteDeadline(time.Now().Add(time.Minute))
 			s.Write(piece) // and waits for what is missing to 100 MB
 		})
 	}
 	all.Wait()
-	for end := time.Now().Add(30 * time.Second); me.Journal().Count(journal.Refused, journal.Overload) == 0; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); me.Journal().Count(journal.Refused, journal.Overload) == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("nothing was refused")
 		}

@@ -38,7 +38,7 @@ func TestBootstrapWithoutID(t *testing.T) {
 			t.Errorf("%s: connected to nobody: %v", listen, second.Peers())
 		}
 		first = begin(config.Config{Key: key(1), Listen: []string{addr}, Bootstrap: []string{addr}, Admin: "127.0.0.1:0"}) // itself
-		for deadline := time.Now().Add(20 * time.Second); len(second.Peers()) == 0; time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); len(second.Peers()) == 0; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: no connection", listen)
 			}
@@ -49,7 +49,7 @@ func TestBootstrapWithoutID(t *testing.T) {
 		if status, body := get(t, second.AdminAddr(), "/health"); status != 200 {
 			t.Errorf("%s: health is %d, %s", listen, status, body)
 		}
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 			status, body := get(t, first.AdminAddr(), "/health")
 			if status == 200 {
 				break

@@ -29,7 +29,7 @@ func TestTwoProcessesWithOneKeyAreNotHealthy(t *testing.T) {
 	third := run(1)
 	a, b := run(2, third.Addrs()[0]), run(2, third.Addrs()[0])
 	for _, n := range []*node.Node{a, b} {
-		for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 			_, text := get(t, n.AdminAddr(), "/health")
 			if strings.Contains(text, `"key":"Fail"`) && strings.Contains(text, a.Addrs()[0]) && strings.Contains(text, b.Addrs()[0]) {
 				break

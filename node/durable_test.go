@@ -34,7 +34,7 @@ func TestDurableVault(t *testing.T) {
 	addr := x.Peers[0].Addrs()[0]
 	end := make(chan string, 1)
 	go func() {
-		r, err := x.run(`(seq (call -relay- ("vault" "put") ["kept"] file) (seq (call -relay- ("slow" "wait") [700]) (call -relay- ("vault" "cat") [file] r)))`)
+		r, err := x.run(`(seq (call -relay- ("vault" "put") ["kept"] file) (seq (call -relay- ("slow" "wait") [2000]) (call -relay- ("vault" "cat") [file] r)))`)
 		end <- fmt.Sprint(r, err)
 	}()
 	for x.Peers[0].Journal().Count(journal.Called, "") == 0 {

@@ -75,7 +75,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	until := func(what string, is func() bool) {
 		t.Helper()
-		for range 3000 {
+		for range 6000 {
 			if is() {
 				return
 			}

@@ -72,7 +72,7 @@ func allFree(base, n int) bool {
 // ready PORT... waits until somebody listens.
 func ready(ts *testscript.TestScript, _ bool, ports []string) {
 	for _, port := range ports {
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 			c, err := net.Dial("tcp", "127.0.0.1:"+port)
 			if err == nil {
 				c.Close()

@@ -264,7 +264,7 @@ func TestPeerThatDoesNotAcknowledge(t *testing.T) {
 // A remote that reads and never acknowledges holds frames no longer than their deadline or
 // Config.Hold, and is tried again.
 func TestRemoteThatNeverAcknowledges(t *testing.T) {
-	x := newNode(t, 1, func(c *Config) { c.FrameTimeout = 200 * time.Millisecond; c.Hold = 300 * time.Millisecond })
+	x := newNode(t, 1, func(c *Config) { c.FrameTimeout = 600 * time.Millisecond; c.Hold = 900 * time.Millisecond })
 	var good atomic.Bool
 	got := make(chan int, 10_000)
 	h := acking(t, 50, func(s network.Stream) {
@@ -288,7 +288,7 @@ func TestRemoteThatNeverAcknowledges(t *testing.T) {
 		m.Account = purse
 		all = append(all, m)
 	}
-	soon := time.Now().Add(100 * time.Millisecond)
+	soon := time.Now().Add(300 * time.Millisecond)
 	for i, m := range all {
 		if i%2 == 0 {
 			m.Deadline = soon

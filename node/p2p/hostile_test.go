@@ -38,19 +38,19 @@ func quiet(s network.Stream) { s.Close() }
 // A frame that comes byte by byte for ever ends at its deadline, which the bytes do not
 // move.
 func TestEndlessFrame(t *testing.T) {
-	const timeout = 500 * time.Millisecond
+	const timeout = time.Second
 	x := newNode(t, 1, func(c *Config) { c.FrameTimeout = timeout })
 	h := strange(t, "ipfs/0.1.0", quiet)
 	connectTo(t, h, x)
 	s := openTo(t, h, x)
-	s.Write([]byte("\xff\xff\x7f")) // 2 MB to come
 	began := time.Now()
-	for len(x.refused) == 0 && time.Since(began) < 20*time.Second {
+	s.Write([]byte("\xff\xff\x7f")) // 2 MB to come
+	for len(x.refused) == 0 && time.Since(began) < time.Minute {
 		s.Write([]byte("x"))
 		time.Sleep(timeout / 20)
 	}
 	wantReason(t, wait(t, x.refused, "a refusal"), journal.BadFrame)
-	if took := time.Since(began); took < timeout/2 {
+	if took := time.Since(began); took < timeout {
 		t.Errorf("refused after %s already", took)
 	}
 	wantGoodOne(t, h, x)
@@ -59,7 +59,7 @@ func TestEndlessFrame(t *testing.T) {
 
 func (x *node) wantHeld(want int64) {
 	x.t.Helper()
-	for end := time.Now().Add(20 * time.Second); x.Host.held.Load() != want; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); x.Host.held.Load() != want; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			x.t.Fatalf("want %d bytes held, got %d", want, x.Host.held.Load())
 		}
@@ -143,7 +143,7 @@ func TestManyStreams(t *testing.T) {
 	connectTo(t, good, x)
 	opened := 0
 	for range 10_000 {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		s, err := bad.Network().ConnsToPeer(x.host.ID())[0].NewStream(ctx)
 		cancel()
 		if err != nil {
@@ -161,7 +161,7 @@ func TestManyStreams(t *testing.T) {
 	}
 	wantReason(t, wait(t, x.refused, "a refusal"), journal.TooManyStreams)
 	served := func() int { return int(x.senderOf(bad).streams.Load()) } // with those that are just being refused
-	for end := time.Now().Add(20 * time.Second); served() > x.cfg.MaxStreams; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); served() > x.cfg.MaxStreams; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d streams are served", served())
 		}
@@ -229,7 +229,7 @@ func TestGiantIntroduction(t *testing.T) {
 	connectTo(t, h, x)
 	id := h.ID()
 	book := x.host.Peerstore()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		protocols, _ := book.GetProtocols(id)
 		agent, _ := book.Get(id, "AgentVersion")
 		version, _ := book.Get(id, "ProtocolVersion")

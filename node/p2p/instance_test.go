@@ -17,7 +17,7 @@ func TestTwoProcessesWithOneKey(t *testing.T) {
 	}
 	b.dial(third)
 	for _, x := range []struct{ own, other *node }{{a, b}, {b, a}} {
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 			if addrs, ok := x.own.Conflict(); ok {
 				if want := [2]string{x.own.Addrs()[0], x.other.Addrs()[0]}; addrs != want {
 					t.Errorf("want %v, got %v", want, addrs)

@@ -120,7 +120,7 @@ func wait[T any](t testing.TB, c <-chan T, what string) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("waited too long for %s", what)
 		panic("unreachable")
 	}
@@ -340,25 +340,29 @@ func TestRemoteWithoutParticlesIsLetGo(t *testing.T) {
 // What breaks a frame or a stream leaves a reason and the connection.
 func TestBadFrames(t *testing.T) {
 	good := outgoing(10).Frame
-	slow := 300 * time.Millisecond
 	for _, c := range []struct {
 		name   string
 		bytes  string
 		hang   bool // leave the stream open
+		late   bool // nothing but the time ends it
 		reason journal.Reason
 	}{
-		{"too long", "\xff\xff\xff\xff\x7f", true, journal.BadFrame},
-		{"endless length", strings.Repeat("\xff", 20), true, journal.BadFrame},
-		{"cut short", string(good[:100]), false, journal.BadFrame},
-		{"only half a length", "\x80", false, journal.BadFrame},
-		{"never completed", string(good[:100]), true, journal.BadFrame},
-		{"nothing at all", "", true, journal.BadFrame},
-		{"not message pack", "\x05hello", false, journal.BadMessage},
-		{"JSON", "\x04\x80\x04{}", false, journal.BadMessage},
-		{"no particle", "\x03\x81\x04\x80", false, journal.BadMessage},
+		{"too long", "\xff\xff\xff\xff\x7f", true, false, journal.BadFrame},
+		{"endless length", strings.Repeat("\xff", 20), true, false, journal.BadFrame},
+		{"cut short", string(good[:100]), false, false, journal.BadFrame},
+		{"only half a length", "\x80", false, false, journal.BadFrame},
+		{"never completed", string(good[:100]), true, true, journal.BadFrame},
+		{"nothing at all", "", true, true, journal.BadFrame},
+		{"not message pack", "\x05hello", false, false, journal.BadMessage},
+		{"JSON", "\x04\x80\x04{}", false, false, journal.BadMessage},
+		{"no particle", "\x03\x81\x04\x80", false, false, journal.BadMessage},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			x := newNode(t, 1, func(cfg *Config) { cfg.FrameTimeout = slow; cfg.MaxMessage = 1 << 20 })
+			timeout := time.Minute
+			if c.late {
+				timeout = time.Second // also for the good one after it
+			}
+			x := newNode(t, 1, func(cfg *Config) { cfg.FrameTimeout = timeout; cfg.MaxMessage = 1 << 20 })
 			h := strange(t, "ipfs/0.1.0", func(s network.Stream) { s.Close() })
 			connectTo(t, h, x)
 			s, err := h.NewStream(context.Background(), x.host.ID(), particleProtocol)
@@ -397,7 +401,7 @@ func wantGoodOne(t *testing.T, h host.Host, x *node) {
 	}
 	s.CloseWrite()
 	x.wantReceived(m)
-	s.SetReadDeadline(time.Now().Add(5 * time.Second))
+	s.SetReadDeadline(time.Now().Add(time.Minute))
 	if _, err := io.ReadAll(s); err != nil {
 		t.Errorf("stream is not closed after the remote's end: %v", err)
 	}
@@ -454,7 +458,7 @@ func TestSendFailures(t *testing.T) {
 
 // A reader that stalls costs its own frames only, and a new stream is tried for the next.
 func TestStalledStreamIsGivenUp(t *testing.T) {
-	x := newNode(t, 1, func(c *Config) { c.FrameTimeout = 200 * time.Millisecond })
+	x := newNode(t, 1, func(c *Config) { c.FrameTimeout = time.Second })
 	var later atomic.Bool
 	got := make(chan string, 10)
 	h := strange(t, "ipfs/0.1.0", func(s network.Stream) {
@@ -492,7 +496,7 @@ func TestFlush(t *testing.T) {
 		for _, m := range all {
 			a.Send(b.ID(), m)
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		a.Flush(ctx)
 		cancel()
 		a.Close()
@@ -532,10 +536,9 @@ func TestFlushToClient(t *testing.T) {
 	x.Send(c.ID().String(), m)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	start := time.Now()
 	x.Flush(ctx)
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("flushing took %s", took)
+	if ctx.Err() != nil {
+		t.Error("Flush waited for the client to close its side")
 	}
 	x.Close()
 	if id := wait(t, got, "a particle"); id != m.Particle {

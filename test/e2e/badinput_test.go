@@ -152,7 +152,7 @@ func (p *peer) wantMetrics(t *testing.T) {
 func TestReplays(t *testing.T) {
 	p := start(t)
 	_, send := stranger(t, p)
-	q := particle.New(testKey("somebody else"), fmt.Sprintf(`(call %q ("op" "identity") ["x"] r)`, p.PeerID), 3*time.Second, time.Now())
+	q := particle.New(testKey("somebody else"), fmt.Sprintf(`(call %q ("op" "identity") ["x"] r)`, p.PeerID), 6*time.Second, time.Now())
 	const replays = 200
 	for range replays {
 		send(string(wire.Frame(q)))
@@ -162,7 +162,7 @@ func TestReplays(t *testing.T) {
 		t.Errorf("want one call of %d replays, got %d", replays, n)
 	}
 	p.wantCount("done/", 1)
-	time.Sleep(3 * time.Second)
+	time.Sleep(q.Left(time.Now()) + time.Second)
 	send(string(wire.Frame(q)))
 	p.wantCount("refused/expired", 1)
 	if n := p.counts()["called/"]; n != 1 {

@@ -200,16 +200,16 @@ func TestTakenOver(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(100*time.Millisecond + rand.N(200*time.Millisecond))
+		for taken.Load() < 10 { // else the test shows little
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(rand.N(300 * time.Millisecond))
 		p.kill()
 		senders.Wait()
 		h.Close()
 		p = again(t, p, args...)
 		p.wantCount("resumed/", int(taken.Load()))
 		t.Logf("%d particles taken over, %d there after the crash", taken.Load(), p.counts()["resumed/"])
-		if taken.Load() < 10 {
-			t.Error("too few for a test")
-		}
 		p.kill()
 	}
 }

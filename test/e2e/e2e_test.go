@@ -125,7 +125,7 @@ func (p *peer) counts() map[string]int {
 // wantCount waits until the journal counts at least n.
 func (p *peer) wantCount(what string, n int) {
 	p.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); p.counts()[what] < n; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); p.counts()[what] < n; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			p.t.Fatalf("want %d of %s in the journal, it has %v", n, what, p.counts())
 		}
@@ -163,7 +163,7 @@ func command(t *testing.T, args ...string) output {
 // over runs a script through the first of three peers, which it may call peer1 to peer3.
 func over(t *testing.T, peers [3]*peer, file string, args ...string) output {
 	t.Helper()
-	all := []string{"run", file, "--relay", peers[0].addr(), "--ttl", "20s"}
+	all := []string{"run", file, "--relay", peers[0].addr(), "--ttl", "1m"}
 	for i, p := range peers {
 		all = append(all, "--on", fmt.Sprintf("peer%d=%s", i+1, p.PeerID))
 	}

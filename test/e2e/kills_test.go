@@ -33,6 +33,11 @@ func TestKills(t *testing.T) {
 	acknowledged := map[string]time.Time{} // deadlines by id
 	total, matched := 0, 0
 	var mu sync.Mutex
+	count := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return total
+	}
 	for round := range *kills {
 		p := start(t, args...)
 		matched += wantResumed(t, p, acknowledged)
@@ -52,7 +57,10 @@ func TestKills(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(50*time.Millisecond + rand.N(300*time.Millisecond))
+		for before := count(); count() < before+10; { // else the test shows little
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(rand.N(300 * time.Millisecond))
 		p.kill()
 		all.Wait()
 		h.Close()
@@ -69,8 +77,8 @@ func TestKills(t *testing.T) {
 	p := start(t, args...)
 	matched += wantResumed(t, p, acknowledged)
 	t.Logf("%d kills, %d particles acknowledged, %d found again (each once a start)", *kills, total, matched)
-	if total < 10**kills || matched == 0 {
-		t.Error("too few for a test")
+	if matched == 0 {
+		t.Error("no particle was found again: each start took longer than their TTL")
 	}
 }
 
@@ -78,7 +86,7 @@ func TestKills(t *testing.T) {
 // those that end soon.
 func wantResumed(t *testing.T, p *peer, list map[string]time.Time) (matched int) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		resumed := resumedIDs(t, p)
 		missing := ""
 		matched = 0
