@@ -10,7 +10,7 @@ import (
 	"github.com/aquanode/aquanode/internal/due"
 )
 
-// ErrClosed answers calls after Close.
+// ErrClosed is the answer to calls and registrations after Close.
 var ErrClosed = errors.New("the peer is stopping")
 
 // maxPauses bounds the calls that wait for time, at 400 bytes each. What one particle or owner

@@ -106,20 +106,21 @@ type Info struct {
 // An Option describes a service at registration.
 type Option func(*Registry, *instance)
 
-// In puts the service in the scope of a peer; without it the service is [Everywhere].
+// In puts the service in the scope of a peer, or [Everywhere]. Without it the service is in the
+// scope of the host.
 func In(scope string) Option { return func(_ *Registry, s *instance) { s.info.Scope = scope } }
 
 // Concurrent lets calls of the service run in parallel.
 func Concurrent() Option { return func(_ *Registry, s *instance) { s.queue = nil } }
 
-// Functions names the functions of the service. Handlers with a method Functions() []string
-// need not be told.
+// Functions names the functions of the service. Handlers with a method Functions() []string, such
+// as [Funcs], do not need it.
 func Functions(names ...string) Option {
 	return func(_ *Registry, s *instance) { s.info.Functions = names }
 }
 
-// OfKind sets the kind of the service. Without it a service is [Builtin] everywhere, and
-// [Service] in a scope.
+// OfKind sets the kind of the service. Without it a service is [Builtin] in the scope
+// [Everywhere], and [Service] in others.
 func OfKind(k Kind) Option { return func(_ *Registry, s *instance) { s.info.Kind = k } }
 
 // OwnedBy names the peer that created the service. Without it this is the host.
@@ -145,12 +146,19 @@ func New(c Config) *Registry {
 // Host is the peer id of the host scope.
 func (r *Registry) Host() string { return r.config.Host }
 
-// Register adds a service. Its id must be free in its scope, also as an alias.
+// Register adds a service. Its id must be free in its scope, also as an alias. After Close it
+// returns [ErrClosed].
 func (r *Registry) Register(id string, h Handler, opts ...Option) error {
 	s := r.newInstance(id, h, opts)
 	r.changing.Lock()
 	defer r.changing.Unlock()
 	err := r.free(s)
+	if r.closed.Load() {
+		err = ErrClosed
+	}
+	if c, ok := h.(interface{ check() error }); ok && err == nil {
+		err = c.check()
+	}
 	if err == nil {
 		err = r.keep(Change{Service: s.info})
 	}
@@ -162,7 +170,7 @@ func (r *Registry) Register(id string, h Handler, opts ...Option) error {
 }
 
 func (r *Registry) newInstance(id string, h Handler, opts []Option) *instance {
-	s := &instance{info: Info{ID: id, Owner: r.config.Host, Handler: h}, handler: h}
+	s := &instance{info: Info{ID: id, Scope: r.config.Host, Owner: r.config.Host, Handler: h}, handler: h}
 	s.queue = &queue{limit: r.config.QueueLimit}
 	s.counters.functions = map[string]*FunctionStats{}
 	if l, ok := h.(interface{ Functions() []string }); ok {

@@ -5,8 +5,11 @@
 // waits for its turn, runs it and gives back a [Result] for the interpreter:
 //
 //	r := services.New(services.Config{Host: hostPeerID})
-//	r.Register("greeter", services.HandlerFunc(greet), services.In(hostPeerID))
+//	r.Register("greeter", services.Funcs{"greet": services.Func(greet)})
 //	r.Start(ctx, call, func(result services.Result) { ... })
+//
+// A service is a [Handler]. [Funcs] makes one of typed Go functions, [HandlerFunc] of one that
+// reads its arguments itself.
 //
 // # Which service answers
 //
@@ -15,8 +18,8 @@
 //  3. the call's own Closure, if the embedding program gave one;
 //  4. nobody: "Service with id 's' not found (function f)".
 //
-// A scope is the host or one worker, named by its peer id; scopes do not see each other's
-// services and aliases. Since rule 1 asks for the function too, a service may take the id or
+// A scope is the host or one worker, named by its peer id. Services are registered in the scope of
+// the host unless [In] says otherwise. Scopes do not see each other's services and aliases. Since rule 1 asks for the function too, a service may take the id or
 // alias of a built-in one and gets the calls that the built-in service does not know.
 //
 // # Order and parallelism

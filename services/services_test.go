@@ -72,8 +72,8 @@ func callTo(scope, service, function string) *Call {
 
 func TestResolution(t *testing.T) {
 	r := newRegistry(Config{})
-	register(t, r, "op", say("builtin op"), Functions("noop"))
-	register(t, r, "any", say("builtin any"))
+	register(t, r, "op", say("builtin op"), Functions("noop"), In(Everywhere))
+	register(t, r, "any", say("builtin any"), In(Everywhere))
 	register(t, r, "op", say("host op"), In("host"))
 	register(t, r, "any", say("host any"), In("host"))
 	register(t, r, "s", say("host s"), In("host"))
@@ -83,7 +83,7 @@ func TestResolution(t *testing.T) {
 	alias(t, r, "host", "a", "s")
 	alias(t, r, "host", "peer", "s2")
 	alias(t, r, "worker", "w", "s")
-	register(t, r, "peer", say("builtin peer"), Functions("identify"))
+	register(t, r, "peer", say("builtin peer"), Functions("identify"), In(Everywhere))
 
 	closure := callTo("host", "nobody", "f")
 	closure.Closure = say("closure")

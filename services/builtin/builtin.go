@@ -167,7 +167,7 @@ func Register(r *services.Registry, c Config) error {
 		byService[f.Service][f.Name] = f
 	}
 	for id, fns := range byService {
-		err := r.Register(id, &service{h, fns}, services.Concurrent())
+		err := r.Register(id, &service{h, fns}, services.Concurrent(), services.In(services.Everywhere))
 		if err != nil {
 			return err
 		}
