@@ -40,6 +40,7 @@ type (
 	Result       = runs.Result
 	Error        = runs.Error
 	TimeoutError = runs.TimeoutError
+	Callback     = runs.Callback
 )
 
 // DefaultTTL is how long scripts may take unless configured.

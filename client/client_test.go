@@ -139,3 +139,15 @@ func TestRelayGone(t *testing.T) {
 		t.Errorf("it took %s to find out", took)
 	}
 }
+
+func TestUseAfterClose(t *testing.T) {
+	c := connect(t, network(t, 1).Peers[0].Addrs()[0])
+	for range 2 {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := c.Run(t.Context(), client.Script{AIR: "(null)"}); !errors.Is(err, client.ErrClosed) {
+		t.Errorf("want ErrClosed, got %v", err)
+	}
+}

@@ -34,6 +34,7 @@ import (
 	"github.com/aquanode/aquanode/node/admin"
 	"github.com/aquanode/aquanode/node/config"
 	"github.com/aquanode/aquanode/node/dispatch"
+	"github.com/aquanode/aquanode/node/identity"
 	"github.com/aquanode/aquanode/node/journal"
 	"github.com/aquanode/aquanode/node/p2p"
 	"github.com/aquanode/aquanode/node/spill"
@@ -57,6 +58,7 @@ type (
 	Result       = runs.Result
 	Error        = runs.Error
 	TimeoutError = runs.TimeoutError
+	Callback     = runs.Callback
 )
 
 // What is wrong with a call at the wrong time of a peer's life.
@@ -87,8 +89,12 @@ type Node struct {
 	learned sync.Map // full addresses of bootstrap peers by those that lack the id
 }
 
-// New makes a peer that does not listen before Start. It has to be closed.
+// New makes a peer that does not listen before Start. It has to be closed. Without a key the peer
+// gets a new one; one with a data directory needs a key that lasts as long.
 func New(cfg Config) (*Node, error) {
+	if cfg.Key == nil && cfg.DataDir == "" {
+		cfg.Key = identity.Generate()
+	}
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}

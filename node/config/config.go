@@ -20,7 +20,7 @@ import (
 // local networks of this protocol have always used, TCP and WebSocket.
 var DefaultListen = []string{"/ip4/0.0.0.0/tcp/7777", "/ip4/0.0.0.0/tcp/9999/ws"}
 
-// Config configures one peer. Only Key is required.
+// Config configures one peer. All but Key may be left out, and for node.New also Key.
 type Config struct {
 	// Key is the root key: the peer's identity, and what signs its part of particles.
 	Key ed25519.PrivateKey
