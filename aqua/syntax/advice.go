@@ -2,8 +2,8 @@ package syntax
 
 import "strings"
 
-// advice is a hint for texts that look like another language, or "". The error was found at a place;
-// what decides is that place and the line it is on.
+// advice returns a hint for text that looks like another language, or "". It looks at the place of
+// the error and its line.
 func (p *parser) advice(at int) string {
 	from := strings.LastIndexByte(p.text[:at], '\n') + 1
 	line := p.text[from:]
@@ -27,9 +27,9 @@ func (p *parser) advice(at int) string {
 	case first == "let" || first == "var":
 		return "write name = value"
 	case first == "else" || first == "elif":
-		return "else stands alone, as else:, and may hold another if"
+		return "write else: on a line of its own; an if may follow in its block"
 	case first == "while":
-		return "there is no while: use for x <- list, or for x <- stream rec"
+		return "use a loop over items: for x <- list, or for x <- stream rec"
 	case first == "def" || first == "function" || first == "fn":
 		return "functions begin with func"
 	case strings.HasPrefix(rest, "=") && (first == "if" || strings.HasPrefix(line, "if ")):
@@ -39,7 +39,7 @@ func (p *parser) advice(at int) string {
 	case strings.HasPrefix(rest, "in ") && first == "for":
 		return "write for x <- list:"
 	case strings.HasPrefix(rest, "'"):
-		return "strings stand in double quotes"
+		return "write strings in double quotes"
 	case strings.HasPrefix(rest, "\t"):
 		return "use spaces here"
 	}
@@ -54,6 +54,6 @@ func (p *parser) advice(at int) string {
 // otherTypes are types of other languages.
 var otherTypes = map[string]string{
 	"int": "i64", "uint": "u64", "integer": "i64", "number": "f64", "float": "f64", "double": "f64",
-	"boolean": "bool", "str": "string", "text": "string", "any": "⊤, the type of any value", "byte": "u8",
-	"void": "nothing: a function without a result has no ->",
+	"boolean": "bool", "str": "string", "text": "string", "byte": "u8",
+	"any": "⊤, the type of any value", "void": "nothing: a function without a result has no ->",
 }

@@ -6,16 +6,15 @@ import (
 	"github.com/aquanode/aquanode/aqua/diag"
 )
 
-// Bounds that keep hostile texts from exhausting the stack; real programs
-// stay far below them.
+// Bounds against hostile texts, which could exhaust the stack. Real programs are far below.
 const (
 	maxDepth = 200   // nesting of brackets and types
 	maxChain = 1000  // properties of one value
 	maxNodes = 20000 // operators, properties and items of one line
 )
 
-// Levels of binary operators, loosest first. Within a level, longer signs
-// stand before their prefixes.
+// Levels of binary operators, the weakest first. In a level, longer signs stand before their
+// prefixes.
 var levels = []struct {
 	ops   []string
 	assoc byte // 'l'eft, 'r'ight or 'n'one
@@ -29,7 +28,7 @@ var levels = []struct {
 	{[]string{"**"}, 'r'},
 }
 
-// expr = binary(0)
+// expr = binary
 func (p *parser) expr() (Expr, bool) {
 	if !p.enter() {
 		return nil, false
@@ -38,7 +37,7 @@ func (p *parser) expr() (Expr, bool) {
 	return p.binary(0)
 }
 
-// enter and leave bound the nesting of expressions and types.
+// enter and leave count the nesting of expressions and types.
 func (p *parser) enter() bool {
 	p.depth++
 	if p.depth > maxDepth {
@@ -56,7 +55,9 @@ func (p *parser) node() bool {
 	return p.nodes <= maxNodes || p.want("a shorter line")
 }
 
-// binary = operand {op operand}, at one level of precedence.
+// binary = unary {operator unary}
+//
+// A level binds its operands weaker than the levels above it.
 func (p *parser) binary(level int) (Expr, bool) {
 	if level == len(levels) {
 		return p.unary()
@@ -89,7 +90,11 @@ func (p *parser) binary(level int) (Expr, bool) {
 	}
 }
 
-// operator steps over one of the signs and the blanks around it, or over nothing.
+// operator = "||" | "&&" | equality | "+" | "-" | "*" | "/" | "%" | "**"
+//
+//	equality = "==" | "!=" | "<=" | ">=" | "<" | ">"
+//
+// It skips one of ops and the blanks around it.
 func (p *parser) operator(ops []string) (string, diag.Span, bool) {
 	start := p.pos
 	p.gap()
@@ -141,7 +146,7 @@ func (p *parser) unary() (Expr, bool) {
 	return &Not{Span: p.span(start), X: x}, true
 }
 
-// postfix = atom {"." name [call] | "[" expr "]" | "!" [digits]}
+// postfix = atom {property | bang | index}
 func (p *parser) postfix() (Expr, bool) {
 	x, ok := p.atom()
 	for n := 0; ok; n++ {
@@ -167,7 +172,9 @@ func (p *parser) postfix() (Expr, bool) {
 	return nil, false
 }
 
-// property = "." (name | class) [arguments]
+// property = "." variable (namedArgs | call)
+//
+// namedArgs are those of copy, and of a type in a module.
 func (p *parser) property(x Expr) (Expr, bool) {
 	p.pos++
 	n, ok := p.variable()
@@ -216,7 +223,7 @@ func (p *parser) index(x Expr) (Expr, bool) {
 	return &Index{Span: x.At().To(p.span(p.pos)), X: x, I: i}, true
 }
 
-// atom = literal | collection | make | call | name | "(" expr ")"
+// atom = literal | "true" | "false" | collection | parens | make | variable call
 func (p *parser) atom() (Expr, bool) {
 	c := p.peek()
 	switch {
@@ -254,7 +261,7 @@ func (p *parser) parens() (Expr, bool) {
 	return x, p.accept(")") || p.wantClosing(")", opened)
 }
 
-// literal = "%init_peer_id%" | string | ["-"] digits ["." digits]
+// literal = "%init_peer_id%" | STRING | ["-"] digits ["." digits]
 func (p *parser) literal() (Expr, bool) {
 	start := p.pos
 	switch p.peek() {
@@ -293,7 +300,7 @@ func (p *parser) literal() (Expr, bool) {
 	return p.lit(start, kind)
 }
 
-// stringEnd is where the quote is that ends a string, or -1.
+// stringEnd returns the offset of the quote that ends a string, or -1.
 func (p *parser) stringEnd(text string) int {
 	if !p.escapes {
 		return strings.IndexByte(text, '"')
@@ -313,7 +320,7 @@ func (p *parser) lit(start int, kind LiteralKind) (Expr, bool) {
 	return &Literal{Span: p.span(start), Kind: kind, Text: p.text[start:p.pos]}, true
 }
 
-// collection = ["?" | "*"] "[" [expr {"," expr}] "]"
+// collection = ["?" | "*"] "[" exprs "]"
 func (p *parser) collection() (Expr, bool) {
 	start := p.pos
 	c := &Collection{Kind: CollectionKind(p.peek())}
@@ -326,7 +333,9 @@ func (p *parser) collection() (Expr, bool) {
 	return c, ok
 }
 
-// exprs is a list of expressions, possibly empty, up to a closing bracket.
+// exprs = [expr {"," expr}]
+//
+// It parses up to and with the closing bracket.
 func (p *parser) exprs(closing string) (list []Expr, ok bool) {
 	opened := p.pos - 1
 	p.inBrackets++
@@ -353,7 +362,7 @@ func (p *parser) exprs(closing string) (list []Expr, ok bool) {
 	}
 }
 
-// opensCall tells whether an opening parenthesis follows, maybe after blanks.
+// opensCall reports whether an opening parenthesis follows, maybe after blanks.
 func (p *parser) opensCall() bool {
 	start := p.pos
 	p.blanks()
@@ -362,7 +371,9 @@ func (p *parser) opensCall() bool {
 	return open
 }
 
-// call = fn ["{" values "}"] "(" values ")"; without parentheses it is fn itself.
+// call = [["{" exprs "}"] "(" exprs ")"]
+//
+// Without brackets it returns fn.
 func (p *parser) call(fn Expr) (Expr, bool) {
 	start := p.pos
 	p.blanks()
@@ -389,13 +400,13 @@ func (p *parser) call(fn Expr) (Expr, bool) {
 	return &Apply{Span: fn.At().To(p.span(p.pos)), Fn: fn, Abilities: abilities, Args: args}, true
 }
 
-// make = path "(" named {"," named} ")"
+// make = path namedArgs
 func (p *parser) make(path Path) (Expr, bool) {
 	fields, ok := p.namedArgs()
 	return &Make{Span: path.Span.To(p.span(p.pos)), Type: path, Fields: fields}, ok
 }
 
-// namedArgs = "(" name ["=" expr] {"," name ["=" expr]} ")"
+// namedArgs = "(" namedArg {"," namedArg} ")"
 func (p *parser) namedArgs() (list []NamedArg, ok bool) {
 	p.blanks()
 	opened := p.pos
@@ -422,6 +433,7 @@ func (p *parser) namedArgs() (list []NamedArg, ok bool) {
 	}
 }
 
+// namedArg = variable ["=" expr]
 func (p *parser) namedArg() (NamedArg, bool) {
 	n, ok := p.variable()
 	if !ok {
@@ -438,8 +450,7 @@ func (p *parser) namedArg() (NamedArg, bool) {
 	return NamedArg{n, x}, ok && p.node()
 }
 
-// asPath turns a chain of names into a dotted path, if every part before the
-// last is capitalised.
+// asPath returns a chain of names as a dotted path, if all of its parts are capitalised.
 func asPath(x Expr) (Path, bool) {
 	switch x := x.(type) {
 	case *Ident:
@@ -454,8 +465,7 @@ func asPath(x Expr) (Path, bool) {
 	return Path{}, false
 }
 
-// PathOf is the dotted name an expression consists of, if it is one and all its
-// parts but the last are capitalised.
+// PathOf returns an expression as a dotted path, if all of its parts but the last are capitalised.
 func PathOf(x Expr) (Path, bool) {
 	switch x := x.(type) {
 	case *Ident:

@@ -1,18 +1,17 @@
-// Package syntax reads Aqua programs: text in, a tree with spans out.
+// Package syntax parses Aqua programs to trees with spans. The grammar is
+// docs/spec/aqua.ebnf; its productions stand above the functions that parse them.
 //
-// [Parse] accepts the whole language as published (aqua-api 0.14.6): headers,
-// constants, aliases, data, abilities, services and functions. In script mode
-// it accepts more: a file without a header, statements at top level, and calls
-// joined by "par" on one line. Which of the two a file gets is the caller's
-// choice; a script is always a superset, so nothing changes its meaning by it.
+// [Parse] accepts the whole language as published (aqua-api 0.14.6): headers, constants,
+// aliases, data, abilities, services and functions. In script mode, which the caller
+// chooses, it also accepts a file without a header, statements outside of functions, and
+// calls joined by "par" on one line. The other programs mean the same in both modes.
 //
-// After an error the parser goes on with the next line that is not deeper, so that a text tells
-// all its errors at once. The tree is of use only when there is none.
+// After an error the parser continues with the next line that is not deeper, to report all
+// errors of a text at once. The tree is valid only if there is none.
 //
-// The parser is a recursive descent over characters. Aqua has no reserved
-// words and gives blanks a meaning, so a line is tried as one kind of
-// statement after the other; when none fits, the message comes from the
-// attempt that got farthest.
+// The parser is a recursive descent over characters. Aqua has no reserved words, and its
+// blanks have a meaning, so a line is tried as one kind of statement after the other. If
+// none fits, the message comes from the attempt that got farthest.
 package syntax
 
 import (
@@ -22,7 +21,7 @@ import (
 	"github.com/aquanode/aquanode/aqua/diag"
 )
 
-// parser reads one file.
+// parser parses one file.
 type parser struct {
 	scanner
 	script     bool
@@ -34,7 +33,9 @@ type parser struct {
 	diags      diag.List
 }
 
-// Parse reads a source text. With script set, it accepts the script forms too.
+// file = header definitions
+//
+// Parse parses a source text. With script set, it accepts the script forms too.
 func Parse(src *diag.Source, script bool) (*File, diag.List) {
 	p := &parser{scanner: scanner{src: src, text: src.Text}, script: script}
 	file := &File{Source: src}
@@ -46,27 +47,31 @@ func Parse(src *diag.Source, script bool) (*File, diag.List) {
 	return file, p.diags
 }
 
-// readable checks that the text is UTF-8, and skips a byte order mark.
+// readable checks that the text is UTF-8 and skips a byte order mark.
 func (p *parser) readable() bool {
 	p.accept("\uFEFF")
 	if utf8.ValidString(p.text) {
 		return true
 	}
 	at := 0
-	for r, n := utf8.DecodeRuneInString(p.text); r != utf8.RuneError || n > 1; r, n = utf8.DecodeRuneInString(p.text[at:]) {
+	for {
+		r, n := utf8.DecodeRuneInString(p.text[at:])
+		if r == utf8.RuneError && n <= 1 {
+			break
+		}
 		at += n
 	}
 	p.fail(diag.Span{Start: at, End: at + 1}, "The text is not UTF-8", "save the file in UTF-8 encoding")
 	return false
 }
 
-// maxErrors is how many syntax errors of one text are told.
+// maxErrors bounds the syntax errors of one text.
 const maxErrors = 1000
 
-// stopped reports whether enough is told.
+// stopped reports whether there are too many errors to continue.
 func (p *parser) stopped() bool { return len(p.diags) >= maxErrors }
 
-// recover goes on after an error in the line that begins at start, with blanks lead: with the next
+// recover continues after an error in the line at start, with blanks lead: it skips to the next
 // line that is not deeper.
 func (p *parser) recover(start int, lead string) {
 	p.pos, p.inBrackets, p.depth = start, 0, 0
@@ -82,7 +87,7 @@ func (p *parser) recover(start int, lead string) {
 	}
 }
 
-// nextLine steps to the beginning of the next line.
+// nextLine skips to the beginning of the next line.
 func (p *parser) nextLine() {
 	if i := strings.IndexByte(p.rest(), '\n'); i >= 0 {
 		p.pos += i + 1
@@ -97,7 +102,7 @@ func (p *parser) fail(span diag.Span, message, hint string) {
 	p.diags = append(p.diags, d)
 }
 
-// failExpected reports what the farthest attempt was looking for.
+// failExpected reports what the farthest attempt expected.
 func (p *parser) failExpected() {
 	var list []string
 	seen := map[string]bool{}
@@ -111,15 +116,17 @@ func (p *parser) failExpected() {
 	if n := len(list); n > 2 {
 		what = strings.Join(list[:n-1], ", ") + " or " + list[n-1]
 	}
-	d := diag.New(diag.Syntax, p.src, p.foundSpan(p.farthest), "Expected "+what+", found "+p.found(p.farthest))
+	d := diag.New(diag.Syntax, p.src, p.foundSpan(p.farthest),
+		"Expected "+what+", found "+p.found(p.farthest))
 	if p.opened >= 0 && p.opened < p.farthest {
-		d.Notes = []diag.Note{{Place: diag.Place{Source: p.src, Span: diag.Span{Start: p.opened, End: p.opened + 1}}, Message: "the bracket is opened here"}}
+		bracket := diag.Place{Source: p.src, Span: diag.Span{Start: p.opened, End: p.opened + 1}}
+		d.Notes = []diag.Note{{Place: bracket, Message: "the bracket is opened here"}}
 	}
 	d.Hint = p.advice(p.farthest)
 	p.diags = append(p.diags, d)
 }
 
-// header reads the lines before the definitions.
+// header = {headerLine}
 func (p *parser) header(file *File) {
 	for first := true; !p.stopped(); first = false {
 		p.emptyLines()
@@ -140,7 +147,9 @@ func (p *parser) header(file *File) {
 	}
 }
 
-// headerLine = module | import | use | export. It is false when the line is something else.
+// headerLine = (module | importLine | use | export) END
+//
+// It returns false for another line.
 func (p *parser) headerLine() (Header, bool) {
 	start := p.pos
 	word, ok := p.headerKeyword()
@@ -168,7 +177,7 @@ func (p *parser) headerLine() (Header, bool) {
 	return h, true
 }
 
-// headerKeyword steps over the first word of a header line and the blanks after it.
+// headerKeyword skips the first word of a header line and the blanks after it.
 func (p *parser) headerKeyword() (Name, bool) {
 	if !isLower(p.peek()) {
 		return Name{}, false
@@ -184,7 +193,7 @@ func (p *parser) headerKeyword() (Name, bool) {
 	return word, false
 }
 
-// module = "aqua" path ["declares" ("*" | variable {"," variable})]
+// module = ("aqua" | "module") path ["declares" ("*" | variable {"," variable})]
 func (p *parser) module(word Name) (Header, bool) {
 	m := &Module{Keyword: word}
 	var ok bool
@@ -215,7 +224,7 @@ func (p *parser) module(word Name) (Header, bool) {
 	}
 }
 
-// importLine = "import" [renames "from"] string
+// importLine = "import" [renames "from"] filePath
 func (p *parser) importLine(start int) (Header, bool) {
 	h := &Import{}
 	ok := true
@@ -233,7 +242,9 @@ func (p *parser) importLine(start int) (Header, bool) {
 	return h, ok
 }
 
-// use = "use" [renames "from"] string ["as" class]
+// use = "use" [renames "from"] filePath ["as" class]
+//
+// The last part is required after renames.
 func (p *parser) use(start int) (Header, bool) {
 	h := &Use{}
 	ok := true
@@ -266,7 +277,7 @@ func (p *parser) use(start int) (Header, bool) {
 	return h, true
 }
 
-// filePath = string, the path of a file
+// filePath = STRING
 func (p *parser) filePath() (string, diag.Span, bool) {
 	if p.peek() != '"' {
 		return "", diag.Span{}, p.want("a path in double quotes")
@@ -285,26 +296,12 @@ func (p *parser) export(start int) (Header, bool) {
 	return &Export{p.span(start), names}, ok
 }
 
-// renames = rename {"," rename}, where rename = name ["as" name] | class ["as" class]
+// renames = rename {"," rename}
 func (p *parser) renames() (list []Rename, ok bool) {
 	for {
-		n, ok := p.variable()
-		if !ok || !p.node() {
+		r, ok := p.rename()
+		if !ok {
 			return nil, false
-		}
-		r := Rename{n, n}
-		at := p.pos
-		if p.blanks() && p.keyword("as") && p.blanks() {
-			if isUpper(n.Text[0]) {
-				r.As, ok = p.class()
-			} else {
-				r.As, ok = p.name()
-			}
-			if !ok {
-				return nil, false
-			}
-		} else {
-			p.pos = at
 		}
 		list = append(list, r)
 		if !p.accept(",") {
@@ -314,8 +311,29 @@ func (p *parser) renames() (list []Rename, ok bool) {
 	}
 }
 
-// definitions reads the rest of the file. Definitions need no empty line between them: each begins
-// at the first column.
+// rename = name ["as" name] | class ["as" class]
+func (p *parser) rename() (r Rename, ok bool) {
+	n, ok := p.variable()
+	if !ok || !p.node() {
+		return Rename{}, false
+	}
+	at := p.pos
+	if !p.blanks() || !p.keyword("as") || !p.blanks() {
+		p.pos = at
+		return Rename{n, n}, true
+	}
+	as, ok := Name{}, false
+	if isUpper(n.Text[0]) {
+		as, ok = p.class()
+	} else {
+		as, ok = p.name()
+	}
+	return Rename{n, as}, ok
+}
+
+// definitions = {definition | topLevel}
+//
+// Definitions need no empty line between them: each begins at the first column.
 func (p *parser) definitions(file *File) {
 	for !p.stopped() {
 		p.emptyLines()
@@ -334,18 +352,21 @@ func (p *parser) definitions(file *File) {
 		} else if def != nil {
 			file.Defs = append(file.Defs, def)
 		}
-		// What a body could not make sense of, it has left behind already.
+		// A body skips its own errors.
 		if len(p.diags) > errors && p.pos == start {
 			p.recover(start, "")
 		}
 	}
 }
 
-// topLevel reads a line that is no definition: a statement in a script, else an error.
+// topLevel = line
+//
+// Outside of scripts, it is an error.
 func (p *parser) topLevel(file *File) {
 	start := p.pos
 	if word, ok := p.headerKeyword(); ok {
-		p.fail(word.Span, "Header lines come before the first definition", "move this line to the top of the file")
+		p.fail(word.Span, "Header lines come before the first definition",
+			"move this line to the top of the file")
 		p.pos = start
 		return
 	}
@@ -353,7 +374,8 @@ func (p *parser) topLevel(file *File) {
 	if !p.script {
 		hint := p.advice(start)
 		if hint == "" {
-			hint = "'service', 'data', 'ability', 'alias', 'const' and 'func' may stand here; statements belong into a function"
+			hint = "a line at the first column begins with service, data, ability, alias, const or func; " +
+				"statements belong into a function"
 		}
 		p.fail(p.foundSpan(start), "Expected a definition, found "+p.found(start), hint)
 		return
@@ -361,8 +383,10 @@ func (p *parser) topLevel(file *File) {
 	file.Script = append(file.Script, p.line("", true)...)
 }
 
-// definition = const | alias | data | ability | service | func. It is false
-// when the line is something else. After an error it is nil, at the beginning or behind the error.
+// definition = constant | alias | data | ability | service | function
+//
+// It returns false for another line. After an error def is nil, and the position is the beginning
+// of the definition or behind the error.
 func (p *parser) definition() (def Def, ok bool) {
 	start, errors := p.pos, len(p.diags)
 	word, ok := p.definitionKeyword()
@@ -398,8 +422,8 @@ func (p *parser) definition() (def Def, ok bool) {
 	return nil, true
 }
 
-// definitionKeyword steps over the first word of a definition. What follows it
-// decides whether it is one: in a script "data = 1" is an assignment.
+// definitionKeyword skips the first word of a definition. The text behind it decides whether it is
+// one: in a script "data = 1" is an assignment.
 func (p *parser) definitionKeyword() (Name, bool) {
 	if !isLower(p.peek()) {
 		return Name{}, false
@@ -415,7 +439,7 @@ func (p *parser) definitionKeyword() (Name, bool) {
 	return word, false
 }
 
-// constant = "const" NAME ["?"] "=" expr
+// constant = "const" variable ["?"] "=" expr END
 func (p *parser) constant() (Def, bool) {
 	n, ok := p.variable()
 	if !ok {
@@ -458,7 +482,7 @@ func (p *parser) constantValue(name string, x Expr) bool {
 	return false
 }
 
-// alias = "alias" class ":" typ
+// alias = "alias" class ":" typ END
 func (p *parser) alias() (Def, bool) {
 	n, ok := p.class()
 	if !ok || !p.colon() {
@@ -468,7 +492,7 @@ func (p *parser) alias() (Def, bool) {
 	return &Alias{n, t}, ok && p.endOfLine()
 }
 
-// data = "data" class ":" fields
+// data = "data" class ":" END members
 func (p *parser) data() (Def, bool) {
 	n, ok := p.class()
 	if !ok || !p.colon() || !p.endOfLine() {
@@ -478,7 +502,7 @@ func (p *parser) data() (Def, bool) {
 	return &Data{n, fields}, ok
 }
 
-// ability = "ability" class ":" members
+// ability = "ability" class ":" END members
 func (p *parser) ability() (Def, bool) {
 	n, ok := p.class()
 	if !ok || !p.colon() || !p.endOfLine() {
@@ -488,7 +512,7 @@ func (p *parser) ability() (Def, bool) {
 	return &Ability{n, fields}, ok
 }
 
-// service = "service" class ["(" expr ")"] ":" members
+// service = "service" class ["(" expr ")"] ":" END members
 func (p *parser) service() (Def, bool) {
 	n, ok := p.class()
 	if !ok {
@@ -512,7 +536,11 @@ func (p *parser) service() (Def, bool) {
 	return s, ok
 }
 
-// members are the indented lines of data types, abilities and services.
+// members = INDENT member END {INDENT member END} DEDENT
+//
+// member parses those of one kind of definition:
+//
+//	member = dataField | abilityField | serviceField
 func (p *parser) members(owner Name, member func() (Field, bool)) (list []Field, ok bool) {
 	indent := ""
 	for {
@@ -531,7 +559,7 @@ func (p *parser) members(owner Name, member func() (Field, bool)) (list []Field,
 			indent = lead
 		}
 		if lead != indent {
-			p.fail(p.span(start), "Inconsistent indentation in the block", "all lines of a block begin with the same blanks")
+			p.fail(p.span(start), "Inconsistent indentation in the block", sameBlanks)
 			return nil, false
 		}
 		p.forget()
@@ -554,7 +582,9 @@ func (p *parser) dataField() (Field, bool) {
 	return Field{n, t}, ok
 }
 
-// abilityField = name ":" basic | name ":" arrow without arguments | name signature
+// abilityField = name (signature | ":" (arrow | basic))
+//
+// The arrow has no arguments.
 func (p *parser) abilityField() (Field, bool) {
 	n, ok := p.name()
 	if !ok {
@@ -575,7 +605,7 @@ func (p *parser) abilityField() (Field, bool) {
 	return Field{n, t}, ok
 }
 
-// serviceField = name signature | name ":" arrow
+// serviceField = name (signature | ":" arrow)
 func (p *parser) serviceField() (Field, bool) {
 	n, ok := p.name()
 	if !ok {
@@ -592,7 +622,7 @@ func (p *parser) serviceField() (Field, bool) {
 	return Field{n, a}, ok
 }
 
-// function = "func" name signature ":" body
+// function = "func" name signature ":" END block
 func (p *parser) function() (Def, bool) {
 	n, ok := p.name()
 	if !ok {
@@ -612,13 +642,13 @@ func (p *parser) function() (Def, bool) {
 	return f, len(p.diags) == errors
 }
 
-// ParseExpr reads a single expression that takes the whole text.
+// ParseExpr parses a text that is one expression.
 func ParseExpr(src *diag.Source) (Expr, diag.List) {
 	return parseExpr(&parser{scanner: scanner{src: src, text: src.Text}})
 }
 
-// ParseCall reads a call with its arguments, as a single expression that takes the whole text. In
-// its strings a quote may stand behind a backslash, and a backslash too.
+// ParseCall parses a text that is one expression, a call. A backslash in its strings escapes a
+// quote or a backslash.
 func ParseCall(src *diag.Source) (Expr, diag.List) {
 	return parseExpr(&parser{scanner: scanner{src: src, text: src.Text}, escapes: true})
 }

@@ -7,21 +7,19 @@ import (
 	"github.com/aquanode/aquanode/aqua/diag"
 )
 
-// scanner walks over the text of a program. Aqua has no reserved words and its
-// blanks carry meaning in places ("S (x)" is not "S(x)"), so there is no
-// separate token stream: the parser asks the scanner for what may stand next,
-// and may go back by setting pos.
+// scanner reads the text of a program. Aqua has no reserved words, and its blanks have a
+// meaning in places ("S (x)" is not "S(x)"). So there is no stream of tokens: the parser
+// asks the scanner for one of the texts that may follow, and sets pos to go back.
 type scanner struct {
 	src  *diag.Source
 	text string
 	pos  int
 
-	// The farthest place where something was expected and not found. A line is
-	// tried as several kinds of statements; the attempt that got farthest tells
-	// best what is wrong.
+	// The farthest place where something was expected and not found. A line is tried as
+	// several kinds of statements; the attempt that got farthest has the best message.
 	farthest int
 	expected []string
-	opened   int // the bracket whose end was expected there, -1 if none was
+	opened   int // the bracket whose end was expected there, or -1
 }
 
 func (s *scanner) rest() string { return s.text[s.pos:] }
@@ -35,7 +33,7 @@ func (s *scanner) peek() byte {
 
 func (s *scanner) atEnd() bool { return s.pos >= len(s.text) }
 
-// want notes that what was expected here, and is false, to end an attempt.
+// want records that what was expected here. It returns false, to end an attempt.
 func (s *scanner) want(what string) bool {
 	if s.pos > s.farthest || s.expected == nil {
 		s.farthest, s.expected, s.opened = s.pos, nil, -1
@@ -46,10 +44,10 @@ func (s *scanner) want(what string) bool {
 	return false
 }
 
-// forget starts a new line: earlier expectations no longer matter.
+// forget starts a new line, for which earlier expectations do not matter.
 func (s *scanner) forget() { s.farthest, s.expected, s.opened = s.pos, nil, -1 }
 
-// wantClosing notes that a closing bracket was expected, of the one that was opened at a place.
+// wantClosing records that the end of the bracket at opened was expected.
 func (s *scanner) wantClosing(closing string, opened int) bool {
 	s.want("'" + closing + "'")
 	if s.pos == s.farthest {
@@ -58,7 +56,7 @@ func (s *scanner) wantClosing(closing string, opened int) bool {
 	return false
 }
 
-// accept steps over a fixed text.
+// accept skips a fixed text.
 func (s *scanner) accept(text string) bool {
 	if strings.HasPrefix(s.rest(), text) {
 		s.pos += len(text)
@@ -67,12 +65,12 @@ func (s *scanner) accept(text string) bool {
 	return false
 }
 
-// expect is accept that notes the expectation.
+// expect is accept that records the expectation.
 func (s *scanner) expect(text string) bool {
 	return s.accept(text) || s.want("'"+text+"'")
 }
 
-// keyword steps over a word that does not go on as a name.
+// keyword skips a word, unless it is the beginning of a longer name.
 func (s *scanner) keyword(word string) bool {
 	if !strings.HasPrefix(s.rest(), word) {
 		return false
@@ -84,7 +82,7 @@ func (s *scanner) keyword(word string) bool {
 	return true
 }
 
-// blanks skips spaces and tabs and tells whether there were any.
+// blanks skips spaces and tabs and reports whether there were any.
 func (s *scanner) blanks() bool {
 	start := s.pos
 	for s.pos < len(s.text) && (s.text[s.pos] == ' ' || s.text[s.pos] == '\t') {
@@ -93,19 +91,19 @@ func (s *scanner) blanks() bool {
 	return s.pos > start
 }
 
-// leading is the run of blanks at pos, which it steps over.
+// leading skips the blanks at pos and returns them.
 func (s *scanner) leading() string {
 	start := s.pos
 	s.blanks()
 	return s.text[start:s.pos]
 }
 
-// lineEnd steps over \n, \r\n or \n\r.
+// lineEnd skips \n, \r\n or \n\r.
 func (s *scanner) lineEnd() bool {
 	return s.accept("\r\n") || s.accept("\n\r") || s.accept("\n")
 }
 
-// comment steps over "--" and what follows it on the line.
+// comment skips "--" and the rest of the line.
 func (s *scanner) comment() bool {
 	if !s.accept("--") {
 		return false
@@ -116,7 +114,7 @@ func (s *scanner) comment() bool {
 	return true
 }
 
-// endOfLine steps over blanks, a comment and the line end (or the end of the text).
+// endOfLine skips blanks, a comment and the line end (or the end of the text).
 func (s *scanner) endOfLine() bool {
 	start := s.pos
 	s.blanks()
@@ -129,8 +127,8 @@ func (s *scanner) endOfLine() bool {
 	return false
 }
 
-// emptyLines skips lines that hold only blanks and comments and stops at the
-// start of a line with something on it. It tells how many it skipped.
+// emptyLines skips lines with blanks and comments only, up to the start of the next
+// line, and returns their number.
 func (s *scanner) emptyLines() (n int) {
 	for !s.atEnd() {
 		start := s.pos
@@ -148,7 +146,7 @@ func (s *scanner) emptyLines() (n int) {
 	return n
 }
 
-// loose skips blanks, comments and line ends, as is allowed inside brackets.
+// loose skips blanks, comments and line ends, which all separate inside brackets.
 func (s *scanner) loose() {
 	for {
 		s.blanks()
@@ -159,13 +157,13 @@ func (s *scanner) loose() {
 	}
 }
 
-// name scans an identifier that starts with a lower-case letter.
+// name = LOWER {LOWER | UPPER | DIGIT | "_"}
 func (s *scanner) name() (Name, bool) { return s.word("a name", isLower) }
 
-// class scans an identifier that starts with an upper-case letter.
+// class = UPPER {LOWER | UPPER | DIGIT | "_"}
 func (s *scanner) class() (Name, bool) { return s.word("a capitalised name", isUpper) }
 
-// variable scans an identifier of either case.
+// variable = name | class
 func (s *scanner) variable() (Name, bool) {
 	return s.word("a name", func(c byte) bool { return isLower(c) || isUpper(c) })
 }
@@ -181,7 +179,7 @@ func (s *scanner) word(what string, first func(byte) bool) (Name, bool) {
 	return Name{s.text[start:s.pos], diag.Span{Start: start, End: s.pos}}, true
 }
 
-// digits steps over decimal digits.
+// digits = DIGIT {DIGIT}
 func (s *scanner) digits() bool {
 	start := s.pos
 	for isDigit(s.peek()) {
@@ -192,7 +190,7 @@ func (s *scanner) digits() bool {
 
 func (s *scanner) span(start int) diag.Span { return diag.Span{Start: start, End: s.pos} }
 
-// found describes what stands at an offset, for messages.
+// found describes the text at an offset, for messages.
 func (s *scanner) found(at int) string {
 	rest := s.text[min(at, len(s.text)):]
 	switch {
@@ -211,7 +209,7 @@ func (s *scanner) found(at int) string {
 	return "'" + strings.ToValidUTF8(rest[:n], "\uFFFD") + "'"
 }
 
-// foundSpan covers what found describes.
+// foundSpan is the span of the text that found describes.
 func (s *scanner) foundSpan(at int) diag.Span {
 	n := at
 	for n < len(s.text) && isNameByte(s.text[n]) {

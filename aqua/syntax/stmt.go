@@ -9,9 +9,13 @@ import (
 // maxBlocks bounds the nesting of blocks.
 const maxBlocks = 400
 
-// block parses the lines that belong to an opener whose leading blanks are
-// outer: those whose leading blanks go on from outer. The first line fixes the
-// blanks of all. Return lines are allowed in the bodies of functions only.
+// sameBlanks is the hint for a line with other leading blanks than those of its block.
+const sameBlanks = "all lines of a block begin with the same blanks"
+
+// block = INDENT line {INDENT line} DEDENT
+//
+// outer is the leading blanks of the line that opens the block. Return lines are allowed in the
+// bodies of functions only.
 func (p *parser) block(outer string, function bool) []Stmt {
 	p.blocks++
 	defer func() { p.blocks-- }()
@@ -28,11 +32,12 @@ func (p *parser) block(outer string, function bool) []Stmt {
 		start := p.pos
 		lead := p.leading()
 		if p.atEnd() || len(lead) <= len(outer) && strings.HasPrefix(outer, lead) {
-			p.pos = before // the empty lines separate this block from what follows
+			p.pos = before // the empty lines do not belong to the block
 			return list
 		}
 		if !strings.HasPrefix(lead, outer) {
-			p.fail(p.span(start), "Unexpected indentation", "indent with the same blanks as the line that opens the block")
+			p.fail(p.span(start), "Unexpected indentation",
+				"indent with the same blanks as the line that opens the block")
 			p.recover(start, outer)
 			continue
 		}
@@ -56,8 +61,9 @@ func (p *parser) block(outer string, function bool) []Stmt {
 	return list
 }
 
-// line parses one statement with the block below it. In a script, calls joined
-// by "par" may share a line; each is a statement.
+// line = statements END [block]
+//
+// A statement that ends with ":" has a block.
 func (p *parser) line(lead string, function bool) []Stmt {
 	p.forget()
 	p.nodes = 0
@@ -69,7 +75,8 @@ func (p *parser) line(lead string, function bool) []Stmt {
 	}
 	last := stmts[len(stmts)-1]
 	if _, isReturn := last.(*Return); isReturn && !function {
-		p.fail(last.At(), "Return expression must be on the top indentation level and at the end of function body",
+		p.fail(last.At(),
+			"Return expression must be on the top indentation level and at the end of function body",
 			"give the value a name in the block and return it at the end of the function")
 		return nil
 	}
@@ -78,20 +85,24 @@ func (p *parser) line(lead string, function bool) []Stmt {
 		errors := len(p.diags)
 		*b = p.block(lead, closure)
 		if len(*b) == 0 && len(p.diags) == errors {
-			p.fail(diag.Span{Start: start, End: last.At().End}, "Block expression has no body", "indent the lines that belong to it")
+			p.fail(diag.Span{Start: start, End: last.At().End}, "Block expression has no body",
+				"indent the lines that belong to it")
 		}
 	}
 	return stmts
 }
 
-// mixed is the hint for a line whose blanks are not those of its block.
+// mixed returns the hint for a line with other leading blanks than those of its block.
 func (p *parser) mixed(lead, indent string) string {
 	if strings.Contains(lead, "\t") != strings.Contains(indent, "\t") {
 		return "tabs and spaces are different blanks: use one of them"
 	}
-	return "all lines of a block begin with the same blanks"
+	return sameBlanks
 }
 
+// statements = statement | inlinePar
+//
+// The second form is for scripts.
 func (p *parser) statements() ([]Stmt, bool) {
 	s, ok := p.statement()
 	if ok {
@@ -103,7 +114,7 @@ func (p *parser) statements() ([]Stmt, bool) {
 	return p.inlinePar()
 }
 
-// inlinePar = call "par" call {"par" call}
+// inlinePar = callStmt "par" callStmt {"par" callStmt}
 func (p *parser) inlinePar() (list []Stmt, ok bool) {
 	start := p.pos
 	for {
@@ -125,9 +136,10 @@ func (p *parser) inlinePar() (list []Stmt, ok bool) {
 	}
 }
 
-// statement tries the forms of a line in the order that decides between them:
-// Aqua has no reserved words, so "if = 1" is an assignment, and "on (x)" may be
-// a call of a function named on.
+// statement = returnStmt | keywordForm | setService | push | declare | closure | assign | callStmt
+//
+// The order decides between the forms: "if = 1" is an assignment, and "on (x)" may be a call of a
+// function named on.
 func (p *parser) statement() (Stmt, bool) {
 	c := p.peek()
 	switch {
@@ -141,7 +153,7 @@ func (p *parser) statement() (Stmt, bool) {
 	return p.attempt(p.callStmt)
 }
 
-// attempt takes the first form that reaches the end of the line.
+// attempt parses the first form that reaches the end of the line.
 func (p *parser) attempt(forms ...func() (Stmt, bool)) (Stmt, bool) {
 	start := p.pos
 	for _, form := range forms {
@@ -153,7 +165,9 @@ func (p *parser) attempt(forms ...func() (Stmt, bool)) (Stmt, bool) {
 	return nil, false
 }
 
-// keywordForm parses the lines that begin with a keyword.
+// keywordForm = bareBlock | blockForm | joinStmt | ("par" | "co") branch
+//
+//	blockForm = forStmt | onStmt | ifStmt | catchStmt | parSeqStmt
 func (p *parser) keywordForm() (Stmt, bool) {
 	start := p.pos
 	word, _ := p.name()
@@ -202,7 +216,7 @@ func (p *parser) bareBlock(word Name) (Stmt, bool) {
 	return &Try{Span: word.Span}, true
 }
 
-// colon = ":" with blanks around it
+// colon skips ":" with blanks around it.
 func (p *parser) colon() bool {
 	p.blanks()
 	if !p.expect(":") {
@@ -212,7 +226,7 @@ func (p *parser) colon() bool {
 	return true
 }
 
-// branch is what may follow par and co: on, for, join or a call.
+// branch = onStmt | forStmt | joinStmt | callStmt
 func (p *parser) branch() (Stmt, bool) {
 	start := p.pos
 	forms := []func() (Stmt, bool){p.branchKeyword, p.callStmt}
@@ -235,7 +249,7 @@ func (p *parser) branchKeyword() (Stmt, bool) {
 	return nil, false
 }
 
-// lineEnds looks for the end of the line without stepping over it.
+// lineEnds is endOfLine that does not move.
 func (p *parser) lineEnds() bool {
 	start := p.pos
 	ok := p.endOfLine()
@@ -243,7 +257,7 @@ func (p *parser) lineEnds() bool {
 	return ok
 }
 
-// returnStmt = "<-" expr {"," expr}
+// returnStmt = "<-" values
 func (p *parser) returnStmt() (Stmt, bool) {
 	start := p.pos
 	p.pos += 2
@@ -269,7 +283,7 @@ func (p *parser) values() (list []Expr, ok bool) {
 	}
 }
 
-// setService = path blanks expr
+// setService = path expr
 func (p *parser) setService() (Stmt, bool) {
 	start := p.pos
 	path, ok := p.path()
@@ -307,7 +321,7 @@ func (p *parser) declare() (Stmt, bool) {
 	return &Declare{p.span(start), n, t}, ok
 }
 
-// closure = name " = " ["func"] signature ":"
+// closure = name "=" ["func"] signature ":"
 func (p *parser) closure() (Stmt, bool) {
 	start := p.pos
 	n, _ := p.name()
@@ -338,12 +352,13 @@ func (p *parser) assign() (Stmt, bool) {
 	x, ok := p.expr()
 	if c, isCollection := x.(*Collection); ok && isCollection && len(c.Items) == 0 {
 		p.pos = c.Span.Start
-		return nil, p.want("a value with elements (an empty collection cannot get a name; write it in place)")
+		return nil, p.want(
+			"a value with elements (an empty collection cannot get a name; write it in place)")
 	}
 	return &Assign{p.span(start), n, x}, ok
 }
 
-// callStmt = [variable {"," variable} "<-"] expr
+// callStmt = [targets] expr
 func (p *parser) callStmt() (Stmt, bool) {
 	start := p.pos
 	targets, ok := p.targets()
@@ -354,6 +369,7 @@ func (p *parser) callStmt() (Stmt, bool) {
 	return &Call{p.span(start), targets, x}, ok
 }
 
+// targets = variable {"," variable} "<-"
 func (p *parser) targets() (list []Name, ok bool) {
 	for {
 		n, ok := p.variable()
@@ -373,7 +389,7 @@ func (p *parser) targets() (list []Name, ok bool) {
 	}
 }
 
-// forStmt = "for" name "<-" expr ["par" | "try" | "rec"] ":"
+// forStmt = "for" itemOf ["par" | "try" | "rec"] ":"
 func (p *parser) forStmt(start int) (Stmt, bool) {
 	item, in, ok := p.itemOf()
 	if !ok {
@@ -412,7 +428,7 @@ func (p *parser) itemOf() (Name, Expr, bool) {
 	return item, in, ok
 }
 
-// onStmt = "on" expr {"via" expr} ":"
+// onStmt = "on" place ":"
 func (p *parser) onStmt(start int) (Stmt, bool) {
 	peer, via, ok := p.place()
 	return &On{Span: p.span(start), Peer: peer, Via: via}, ok && p.colon()
@@ -455,7 +471,7 @@ func (p *parser) catchStmt(start int) (Stmt, bool) {
 	return &Catch{Span: p.span(start), Name: n}, ok && p.colon()
 }
 
-// parSeqStmt = "parseq" name "<-" expr "on" place ":"
+// parSeqStmt = "parseq" itemOf "on" place ":"
 func (p *parser) parSeqStmt(start int) (Stmt, bool) {
 	item, in, ok := p.itemOf()
 	if !ok {

@@ -6,7 +6,7 @@ import (
 	"github.com/aquanode/aquanode/aqua/diag"
 )
 
-// File is one parsed source text.
+// File is a parsed source text.
 type File struct {
 	Source *diag.Source
 	Header []Header
@@ -14,7 +14,7 @@ type File struct {
 	Script []Stmt // top-level statements, in script mode only
 }
 
-// Name is an identifier where it stands.
+// Name is an identifier with its place.
 type Name struct {
 	Text string
 	Span diag.Span
@@ -109,7 +109,7 @@ type Ability struct {
 	Fields []Field
 }
 
-// Service is a service with its functions; ID is nil when it has no default id.
+// Service is a service with its functions. ID is nil if it has no default id.
 type Service struct {
 	Name   Name
 	ID     Expr
@@ -150,7 +150,7 @@ type (
 	BottomType struct{ Span diag.Span }
 )
 
-// CollectionKind tells arrays, options and streams apart.
+// CollectionKind is array, option or stream.
 type CollectionKind byte
 
 // The signs that open the three kinds of collections.
@@ -194,7 +194,7 @@ func (t *ArrowType) At() diag.Span      { return t.Span }
 //	*Par *Co *Join *Declare *Closure *Assign *Call
 type Stmt interface{ At() diag.Span }
 
-// ForMode is the way a loop goes over its items.
+// ForMode is the mode of a loop.
 type ForMode uint8
 
 // The modes of "for x <- xs MODE:".
@@ -211,7 +211,7 @@ type (
 		Span   diag.Span
 		Values []Expr
 	}
-	// SetService gives a service its id for the rest of the scope: S "id".
+	// SetService sets the id of a service for the rest of the scope: S "id".
 	SetService struct {
 		Span    diag.Span
 		Service Path
@@ -274,12 +274,12 @@ type (
 		Via  []Expr
 		Body []Stmt
 	}
-	// Par runs Stmt in parallel with what stands before it.
+	// Par runs Stmt in parallel with the statement before it.
 	Par struct {
 		Span diag.Span
 		Stmt Stmt
 	}
-	// Co starts Stmt and goes on.
+	// Co starts Stmt and does not wait for it.
 	Co struct {
 		Span diag.Span
 		Stmt Stmt
@@ -289,7 +289,7 @@ type (
 		Span   diag.Span
 		Values []Expr
 	}
-	// Declare makes a stream: "s: *T".
+	// Declare declares a stream: "s: *T".
 	Declare struct {
 		Span diag.Span
 		Name Name
@@ -336,7 +336,7 @@ func (s *Closure) At() diag.Span    { return s.Span }
 func (s *Assign) At() diag.Span     { return s.Span }
 func (s *Call) At() diag.Span       { return s.Span }
 
-// body is where the block below a statement goes, or nil when it has none.
+// body returns where the block of a statement goes, nil if it has none.
 func body(s Stmt) *[]Stmt {
 	switch s := s.(type) {
 	case *For:
@@ -370,7 +370,7 @@ func body(s Stmt) *[]Stmt {
 //	*Literal *Ident *Select *Index *Apply *Make *Copy *Collection *Binary *Not
 type Expr interface{ At() diag.Span }
 
-// LiteralKind tells literals apart.
+// LiteralKind is the kind of a literal.
 type LiteralKind uint8
 
 // The kinds of literals. Signed integers are those written with a minus.
@@ -462,8 +462,8 @@ func (e *Collection) At() diag.Span { return e.Span }
 func (e *Binary) At() diag.Span     { return e.Span }
 func (e *Not) At() diag.Span        { return e.Span }
 
-// Defined are the names that statements and the blocks below them define, each with its first place.
-// Names of loops, of errors and those in closures are among them.
+// Defined returns the names that statements and their blocks define, each with its first place: also
+// those of loops, of errors and in closures.
 func Defined(stmts []Stmt) map[string]diag.Span {
 	all := map[string]diag.Span{}
 	add := func(n Name) {
@@ -501,7 +501,7 @@ func Defined(stmts []Stmt) map[string]diag.Span {
 	return all
 }
 
-// bare is a statement without par and co.
+// bare returns a statement without par and co.
 func bare(s Stmt) Stmt {
 	switch s := s.(type) {
 	case *Par:

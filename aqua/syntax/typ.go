@@ -1,6 +1,6 @@
 package syntax
 
-// typ = arrow | basic
+// typ = arrow | parenType | basic
 func (p *parser) typ() (Type, bool) {
 	if !p.enter() {
 		return nil, false
@@ -29,7 +29,9 @@ func (p *parser) parenType() (Type, bool) {
 	return t, p.expect(")")
 }
 
-// arrow = [abilities] [basic {"," basic}] "->" results, the form without labels.
+// arrow = [abilities] [basic {"," basic}] "->" results
+//
+// Its arguments have no names.
 func (p *parser) arrow() (*ArrowType, bool) {
 	start := p.pos
 	a := &ArrowType{}
@@ -57,7 +59,7 @@ func (p *parser) arrow() (*ArrowType, bool) {
 	return a, ok
 }
 
-// results = "()" | result {"," result}, after the arrow sign.
+// results = "()" | typ {"," typ}
 func (p *parser) results() (list []Type, ok bool) {
 	p.blanks()
 	if p.accept("()") {
@@ -84,8 +86,8 @@ func (p *parser) results() (list []Type, ok bool) {
 	}
 }
 
-// startsType tells whether a type can begin here. Lower-case names are types
-// only when they are scalars.
+// startsType reports whether a type can begin here. Lower-case names are types only if they are
+// scalars.
 func (p *parser) startsType() bool {
 	start := p.pos
 	defer func() { p.pos = start }()
@@ -96,7 +98,9 @@ func (p *parser) startsType() bool {
 	return isScalar[n.Text]
 }
 
-// abilities = ["{" path {"," path} "}"]
+// abilities = "{" path {"," path} "}"
+//
+// It returns true without a bracket.
 func (p *parser) abilities() (list []Path, ok bool) {
 	if !p.accept("{") {
 		return nil, true
@@ -120,11 +124,15 @@ func (p *parser) abilities() (list []Path, ok bool) {
 }
 
 var isScalar = map[string]bool{
-	"u8": true, "u16": true, "u32": true, "u64": true, "i8": true, "i16": true, "i32": true, "i64": true,
+	"u8": true, "u16": true, "u32": true, "u64": true,
+	"i8": true, "i16": true, "i32": true, "i64": true,
 	"f32": true, "f64": true, "bool": true, "string": true,
 }
 
 // basic = "⊤" | "⊥" | ("[]" | "?" | "*") basic | scalar | path
+//
+//	scalar = integer | "f32" | "f64" | "bool" | "string"
+//	integer = "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64"
 func (p *parser) basic() (Type, bool) {
 	if !p.enter() {
 		return nil, false
@@ -147,7 +155,7 @@ func (p *parser) basic() (Type, bool) {
 		return &NamedType{path}, ok
 	}
 	if p.peek() == '%' {
-		return nil, p.want("a type (stream maps, %T, belong to a later version of the language)")
+		return nil, p.want("a type (stream maps, %T, are not in this version of the language)")
 	}
 	n, ok := p.word("a type", isLower)
 	if !ok {
@@ -182,7 +190,9 @@ func (p *parser) path() (Path, bool) {
 	return path, true
 }
 
-// signature = [abilities] "(" [name ":" typ {"," name ":" typ}] ")" ["->" results], the form with labels.
+// signature = [abilities] "(" [param {"," param}] ")" ["->" results]
+//
+// Its arguments have names.
 func (p *parser) signature() (*ArrowType, bool) {
 	start := p.pos
 	a := &ArrowType{}
