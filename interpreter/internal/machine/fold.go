@@ -128,20 +128,25 @@ func (m *Machine) lastElement(n *program.Node, p *pass) (*program.Node, *fault.F
 	return nil, nil
 }
 
-// leaveNext comes back from a further element to the one before.
+// leaveNext comes back from a further element to the one before. After an error the scope is that of
+// the one before, but the iterator stays where it is, on every peer alike: what handles the error sees
+// the element that failed.
 func (m *Machine) leaveNext(fr *frame, f *fault.Fault) *fault.Fault {
 	p := fr.pass
 	m.pop()
 	m.scopes.Leave()
 	m.scopes.Show()
 	m.dropDeeper()
+	if f != nil {
+		return f
+	}
 	p.index--
-	if f == nil && p.stream != nil {
+	if p.stream != nil {
 		if err := m.trace.BackIterator(p.stream.fold); err != nil {
 			return m.traceFault(fr.n, err)
 		}
 	}
-	return f
+	return nil
 }
 
 func (m *Machine) enterFoldStream(n *program.Node) (*program.Node, *fault.Fault) {
