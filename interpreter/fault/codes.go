@@ -1,4 +1,4 @@
-// Code generated from the table by 'go test ./interpreter/fault -update'. DO NOT EDIT.
+// Code generated from the table by 'UPDATE_GOLDEN=1 go test ./interpreter/fault'. DO NOT EDIT.
 
 package fault
 

@@ -1,17 +1,13 @@
 package fault
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
 	"go/format"
-	"os"
-	"slices"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write codes.go and docs/ERRORS.md anew")
+	"github.com/aquanode/aquanode/internal/golden"
+)
 
 func TestTable(t *testing.T) {
 	names := map[string]bool{}
@@ -36,27 +32,16 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestGenerated holds that the constants and the document are made from the table.
+// TestGenerated holds that the constants and the document are made from the table. UPDATE_GOLDEN=1 makes
+// them anew.
 func TestGenerated(t *testing.T) {
-	for path, text := range map[string][]byte{"codes.go": codes(t), "../../docs/ERRORS.md": document()} {
-		if *update {
-			if err := os.WriteFile(path, text, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		have, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(have, text) {
-			t.Errorf("%s is not made from the table as it is: run 'go test ./interpreter/fault -update'", path)
-		}
-	}
+	golden.File(t, "codes.go", codes(t))
+	golden.File(t, "../../docs/ERRORS.md", document())
 }
 
-func codes(t *testing.T) []byte {
+func codes(t *testing.T) string {
 	var b strings.Builder
-	b.WriteString("// Code generated from the table by 'go test ./interpreter/fault -update'. DO NOT EDIT.\n\n")
+	b.WriteString("// Code generated from the table by 'UPDATE_GOLDEN=1 go test ./interpreter/fault'. DO NOT EDIT.\n\n")
 	b.WriteString("package fault\n\n// The codes of runs. 0 is success.\nconst (\n")
 	for _, c := range Table {
 		fmt.Fprintf(&b, "Code%s = %d\n", c.Name, c.Number)
@@ -66,12 +51,12 @@ func codes(t *testing.T) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return text
+	return string(text)
 }
 
 const documentHead = `# Errors of AIR
 
-Made from the table in ` + "`interpreter/fault`" + ` by ` + "`go test ./interpreter/fault -update`" + `.
+Made from the table in ` + "`interpreter/fault`" + ` by ` + "`UPDATE_GOLDEN=1 go test ./interpreter/fault`" + `.
 
 A run ends with a code; 0 is success. What the codes leave behind:
 
@@ -87,7 +72,7 @@ other peers see them. ` + "`…`" + ` stands for a name, a number or a value. Co
 project's own.
 `
 
-func document() []byte {
+func document() string {
 	var b strings.Builder
 	b.WriteString(documentHead)
 	for _, c := range Table {
@@ -99,7 +84,7 @@ func document() []byte {
 		}
 		fmt.Fprintf(&b, "\nWhat to do: %s\n", strings.TrimSpace(c.Remedy))
 	}
-	return []byte(b.String())
+	return b.String()
 }
 
 // example is the text with an ellipsis in place of each argument.
@@ -124,28 +109,5 @@ func TestTextsAreCut(t *testing.T) {
 	}
 	if f := ServiceError.New(1, Whole(long)); !strings.Contains(f.Message(), long) {
 		t.Error("the error of a service is cut")
-	}
-}
-
-// TestTextsTakeTheirArguments holds that no text shows a verb without an argument.
-func TestTextsTakeTheirArguments(t *testing.T) {
-	for _, c := range Table {
-		for _, text := range c.Texts {
-			args := make([]any, strings.Count(text.Format, "%"))
-			for i := range args {
-				args[i] = 7
-			}
-			verbs := []string{"%!s(int=7)"} // strings are shown as strings elsewhere
-			got := text.Fill(args...)
-			for _, v := range verbs {
-				got = strings.ReplaceAll(got, v, "7")
-			}
-			if strings.Contains(got, "%!") {
-				t.Errorf("%d: %s", c.Number, got)
-			}
-		}
-	}
-	if !slices.ContainsFunc(Table, func(c *Code) bool { return c.Number == CodeStopped }) {
-		t.Error("no code for runs that are stopped")
 	}
 }

@@ -3,8 +3,12 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
+
+	"golang.org/x/tools/txtar"
 )
 
 // TestLateResults runs programs whose results come after what follows them was asked for, over five processes that know
@@ -23,14 +27,14 @@ func TestLateResults(t *testing.T) {
 				want       []string // sorted, or nil for the ids of the arguments
 				n          int
 			}{
-				{"hang", "hang(peer3)", []string{"1", "2", "3"}, 3},
-				{"hang", "hang(peer1)", []string{"1", "2", "3"}, 3},
-				{"hang", "hang_loop(peer4)", []string{"1", "2", "3"}, 3},
-				{"hang", "hang_co(peer5)", []string{"1", "2"}, 2},
-				{"closure-par", "closure_par(peer2, peer5)", nil, 2},
-				{"closure-par", "closure_par(peer1, peer3)", nil, 2},
+				{"late-results", "hang(peer3)", []string{"1", "2", "3"}, 3},
+				{"late-results", "hang(peer1)", []string{"1", "2", "3"}, 3},
+				{"late-results", "hang_loop(peer4)", []string{"1", "2", "3"}, 3},
+				{"late-results", "hang_co(peer5)", []string{"1", "2"}, 2},
+				{"late-closures", "closure_par(peer2, peer5)", nil, 2},
+				{"late-closures", "closure_par(peer1, peer3)", nil, 2},
 			} {
-				args := append([]string{"run", "../../interpreter/testdata/late/" + c.file + ".aqua", "-f", c.call, "--ttl", "30s"}, network...)
+				args := append([]string{"run", lateProgram(t, c.file), "-f", c.call, "--ttl", "30s"}, network...)
 				out := command(t, args...)
 				var got []string
 				if err := json.Unmarshal([]byte(out.stdout), &got); out.err != nil || err != nil {
@@ -43,4 +47,24 @@ func TestLateResults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lateProgram is the program of a case of the interpreter's suite, in a file of its own.
+func lateProgram(t *testing.T, name string) string {
+	t.Helper()
+	a, err := txtar.ParseFile("../../interpreter/testdata/suite/" + name + ".txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range a.Files {
+		if f.Name == "program.aqua" {
+			path := filepath.Join(t.TempDir(), f.Name)
+			if err := os.WriteFile(path, f.Data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}
+	}
+	t.Fatalf("%s has no program", name)
+	return ""
 }
