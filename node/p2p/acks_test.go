@@ -319,7 +319,7 @@ func TestWindow(t *testing.T) {
 	for size, want := range map[int]int{0: windowFrames, 1 << 20: 3, windowBytes + 1: 1} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			const n = 2000
-			x := newNode(t, 1, func(c *Config) { c.FrameTimeout = time.Hour; c.QueueFrames = n })
+			x := newNode(t, 1, func(c *Config) { c.FrameTimeout = time.Hour; c.QueueFrames = 2 * n })
 			streams, got := make(chan network.Stream, 10), make(chan struct{}, n)
 			h := acking(t, 50, func(s network.Stream) {
 				streams <- s

@@ -136,8 +136,8 @@ type Config struct {
 	FrameTimeout time.Duration // for reading or writing a frame; 0 is 20 s
 	Introduction time.Duration // for a remote to tell that it speaks the particle protocol; 0 is 10 s
 	Hold         time.Duration // how long frames wait for a peer that cannot be reached; 0 is 30 s
-	QueueFrames  int           // frames waiting for one peer; 0 is 4096
-	QueueBytes   int           // bytes waiting for one peer; 0 is 128 MiB
+	QueueFrames  int           // frames waiting for one peer, half of them of one account; 0 is 8192
+	QueueBytes   int           // the same in bytes; 0 is 256 MiB
 
 	Receiver Receiver // takes what arrives
 	Sender   Sender   // is told what becomes of frames given to Send
@@ -183,8 +183,8 @@ func (c *Config) setDefaults() {
 	c.FrameTimeout = or(c.FrameTimeout, 20*time.Second)
 	c.Hold = or(c.Hold, 30*time.Second)
 	c.Introduction = or(c.Introduction, 10*time.Second)
-	c.QueueFrames = or(c.QueueFrames, 4096)
-	c.QueueBytes = or(c.QueueBytes, 128<<20)
+	c.QueueFrames = or(c.QueueFrames, 8192)
+	c.QueueBytes = or(c.QueueBytes, 256<<20)
 	c.AgentVersion = or(c.AgentVersion, "aquanode")
 }
 

@@ -43,8 +43,8 @@ type outbox struct {
 	waiting      []Outgoing
 	written      int // of waiting, the first ones: on the stream, and not acknowledged
 	writtenBytes int
-	frames       int // waiting or being sent
-	bytes        int
+	backlog                          // waiting or being sent
+	accounts     map[Account]backlog // of these, by who is charged; nil is not one of them
 	state        state
 	kept         *link // one that does not acknowledge is used by the goroutine that sends, without the lock
 	window       int   // most frames that are written and not acknowledged
@@ -53,6 +53,44 @@ type outbox struct {
 	limited      bool  // frames have a time to give up
 	busy         bool  // see recount
 	absence            // while there is no connection
+}
+
+// A backlog is what waits in a queue.
+type backlog struct{ frames, bytes int }
+
+func (q *backlog) add(frames, bytes int) {
+	q.frames += frames
+	q.bytes += bytes
+}
+
+// count adds frames of an account, or takes them off.
+func (b *outbox) count(account Account, frames, bytes int) {
+	b.backlog.add(frames, bytes)
+	if account == nil {
+		return
+	}
+	own := b.accounts[account]
+	own.add(frames, bytes)
+	if own == (backlog{}) {
+		delete(b.accounts, account)
+		return
+	}
+	if b.accounts == nil {
+		b.accounts = make(map[Account]backlog)
+	}
+	b.accounts[account] = own
+}
+
+// room reports why a frame does not fit in the queue of its peer. An account may have as many
+// frames and bytes there as are still free: so one sender leaves half of it to others.
+func (b *outbox) room(m Outgoing, most backlog) error {
+	free := backlog{most.frames - b.frames, most.bytes - b.bytes}
+	own := b.accounts[m.Account] // nothing for nil
+	if b.frames > 0 && (own.frames >= free.frames || own.bytes+len(m.Frame) > free.bytes) {
+		return fmt.Errorf("%w: %d frames, %d bytes, of this sender %d and %d", journal.QueueFull,
+			b.frames, b.bytes, own.frames, own.bytes)
+	}
+	return nil
 }
 
 // state is what happens with an outbox.
@@ -108,8 +146,8 @@ func (h *Host) enqueue(id peer.ID, m Outgoing) (held, err error) {
 	if b == nil {
 		b = &outbox{to: id, window: windowFrames}
 	}
-	if b.frames >= h.cfg.QueueFrames || b.bytes+len(m.Frame) > max(h.cfg.QueueBytes, len(m.Frame)) {
-		return nil, fmt.Errorf("%w: %d frames, %d bytes", journal.QueueFull, b.frames, b.bytes)
+	if err := b.room(m, backlog{h.cfg.QueueFrames, h.cfg.QueueBytes}); err != nil {
+		return nil, err
 	}
 	near := b.state != resting || b.written > 0 || h.newest(id) != nil
 	if !near {
@@ -122,8 +160,7 @@ func (h *Host) enqueue(id peer.ID, m Outgoing) (held, err error) {
 	}
 	h.outboxes[id] = b
 	b.waiting = append(b.waiting, m)
-	b.frames++
-	b.bytes += len(m.Frame)
+	b.count(m.Account, 1, len(m.Frame))
 	switch {
 	case b.state.absent():
 		h.limit(b, len(b.waiting)-1)
@@ -184,8 +221,7 @@ func (h *Host) hold(m Outgoing) error {
 // release gives back what hold has charged for frames. h.mu is held.
 func (h *Host) release(b *outbox, batch []Outgoing) {
 	for _, m := range batch {
-		b.frames--
-		b.bytes -= len(m.Frame)
+		b.count(m.Account, -1, -len(m.Frame))
 		h.grow(m.Account, -queueEntry)
 		frame := (*byte)(nil)
 		if len(m.Frame) > 0 {

@@ -273,6 +273,55 @@ func TestAccountOfARemote(t *testing.T) {
 	wantGoodOne(t, h, x)
 }
 
+// One account leaves half of the queue of a peer to others, also where the first one has filled
+// its half, in frames and in bytes. What is sent or lost is given back.
+func TestQueueIsShared(t *testing.T) {
+	const size = 10_000
+	frame := len(outgoing(size).Frame)
+	for name, limit := range map[string]func(*Config){
+		"frames": func(c *Config) { c.QueueFrames = 64 },
+		"bytes":  func(c *Config) { c.QueueBytes = 64 * frame },
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newNode(t, 1, func(c *Config) { limit(c); c.Hold = time.Hour })
+			to := someIDs(1)[0]
+			send := func(account Account, n int) (taken int) {
+				t.Helper()
+				for range n {
+					m := outgoing(size)
+					m.Account = account
+					x.Send(to, m)
+					select {
+					case err := <-x.sent: // before Send has returned
+						wantReason(t, err, journal.QueueFull)
+					default:
+						taken++
+					}
+				}
+				return taken
+			}
+			flood, honest := newPurse(1<<30), newPurse(1<<30)
+			for i, c := range []struct {
+				account Account
+				n, want int
+			}{{flood, 100, 32}, {honest, 5, 5}, {flood, 10, 0}, {honest, 100, 11}, {nil, 100, 16}} {
+				if got := send(c.account, c.n); got != c.want {
+					t.Errorf("%d: %d of %d frames were taken, want %d", i, got, c.n, c.want)
+				}
+			}
+			id, err := peer.Decode(to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := x.outbox(id)
+			x.Close()
+			if len(b.accounts) != 0 || b.backlog != (backlog{}) {
+				t.Errorf("%+v and %d accounts are left", b.backlog, len(b.accounts))
+			}
+		})
+	}
+}
+
 func TestRanges(t *testing.T) {
 	const id, relay = "12D3KooWRSafuiBnN9kRtp7uRPSbtJbpLqWNNeLxhnsDSZB9HGUd", "12D3KooWANqfCDrV79MZdMnMqTvDdqSAPSxdgFY1L6DCq2DVGB4D"
 	remote, err := peer.Decode(id)
