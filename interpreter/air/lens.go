@@ -8,8 +8,8 @@ import (
 
 // A lens is written
 //
-//	lens     = ".length" | ".$" accessor { accessor }
-//	accessor = [ "." ] "[" ( index | name ) "]" [ "!" ] | "." name [ "!" ]
+//	lens = ".length" | ".$" accessor {accessor}
+//	accessor = ["."] "[" (INDEX | NAME) "]" ["!"] | "." NAME ["!"]
 //
 // "!" has no effect.
 

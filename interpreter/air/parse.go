@@ -233,7 +233,18 @@ func (p *parser) place(k kind) place {
 	return place{frame: -1}
 }
 
-// The sets of what the grammar allows in each place.
+// The sets of what the grammar (docs/spec/air.ebnf) allows in each place: names for str, and
+//
+//	peer = str | "%init_peer_id%"
+//	str = STRING | SCALAR [lens] | CANON lens | CANONMAP lens
+//	arg = peer | INT | FLOAT | "true" | "false" | "[" "]" | "%timestamp%" | "%ttl%" | error [lens] | CANON
+//	value = arg | CANONMAP
+//	key = STRING | INT | SCALAR [lens] | CANON lens
+//	iterable = "[" "]" | SCALAR [lens] | CANON | CANONMAP [lens] | STREAM | MAP
+//	failure = SCALAR [lens] | CANON lens | INT STRING | error
+//	error = "%last_error%" | ":error:"
+//	output = SCALAR | STREAM
+//	variable = SCALAR | STREAM | MAP | CANON | CANONMAP
 var (
 	instructions = set(tokAp, tokCall, tokCanon, tokFail, tokFold, tokMatch, tokMismatch, tokNever,
 		tokNew, tokNext, tokNull, tokPar, tokSeq, tokXor)
@@ -257,6 +268,8 @@ var branching = [...]struct{ need, most uint8 }{
 }
 
 // instr reads an instruction up to its branches and opens it. The current token is its "(".
+//
+//	instr = call | canon | ap | seq | par | xor | match | mismatch | fold | next | new | fail | never | null
 func (p *parser) instr() bool {
 	start := p.tok.Start
 	p.next()
@@ -282,7 +295,18 @@ func (p *parser) instr() bool {
 	return true
 }
 
-// head reads the operands of an instruction.
+// head reads the operands of an instruction. Branches and the closing bracket follow.
+//
+//	seq = "(" "seq" instr instr ")"
+//	par = "(" "par" instr instr ")"
+//	xor = "(" "xor" instr instr ")"
+//	match = "(" "match" value value instr ")"
+//	mismatch = "(" "mismatch" value value instr ")"
+//	fold = "(" "fold" iterable SCALAR instr [instr] ")"
+//	next = "(" "next" SCALAR ")"
+//	new = "(" "new" variable instr ")"
+//	never = "(" "never" ")"
+//	null = "(" "null" ")"
 func (p *parser) head(kind kind, f *frame) bool {
 	switch kind {
 	case tokCall:
@@ -325,7 +349,7 @@ func (p *parser) expect(k kind) bool {
 	return true
 }
 
-// call = "(" "call" peer "(" name name ")" "[" { value } "]" [ scalar | stream ] ")"
+// call = "(" "call" peer "(" str str ")" "[" {value} "]" [output] ")"
 func (p *parser) call(f *frame) bool {
 	return p.operand(peers) &&
 		p.expect(tokOpen) && p.pair(names) && p.expect(tokClose) &&
@@ -352,7 +376,7 @@ func (p *parser) output(f *frame) bool {
 	return p.variable(f, outputs)
 }
 
-// ap = "(" "ap" aparg ( scalar | stream ) ")" | "(" "ap" "(" key aparg ")" map ")"
+// ap = "(" "ap" (arg output | "(" key arg ")" MAP) ")"
 func (p *parser) ap(f *frame) bool {
 	if p.tok.kind == tokOpen {
 		p.next()
@@ -361,7 +385,7 @@ func (p *parser) ap(f *frame) bool {
 	return p.operand(apArgs|set(tokOpen)) && p.used(f) && p.variable(f, outputs)
 }
 
-// canon = "(" "canon" peer ( stream canonstream | map ( canonmap | scalar ) ) ")"
+// canon = "(" "canon" peer (STREAM CANON | MAP (CANONMAP | SCALAR)) ")"
 func (p *parser) canon(f *frame) bool {
 	if !p.operand(peers) {
 		return false
@@ -373,7 +397,7 @@ func (p *parser) canon(f *frame) bool {
 	return p.operand(set(tokStream, tokStreamMap)) && p.variable(f, to)
 }
 
-// fail = "(" "fail" ( scalar [ lens ] | canon lens | int string | last_error | error ) ")"
+// fail = "(" "fail" failure ")"
 func (p *parser) failInstr(f *frame) bool {
 	literal := p.tok.kind == tokInt
 	f.zero = literal && p.tok.integer == 0
