@@ -13,8 +13,9 @@ import (
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
-// TestNamesAgainAreFew counts how often peers are named again by fan-outs and joins of 100 (-wide 1000 takes a minute): never where the
-// answers come home, and at most once for each answer where they are joined on a peer that was asked with the first one.
+// TestNamesAgainAreFew counts how often peers are named again by fan-outs and joins of 100 (-wide
+// 1000 takes a minute): never where the answers come home, and at most once for each answer where
+// they are joined on a peer that was asked with the first one.
 func TestNamesAgainAreFew(t *testing.T) {
 	for _, c := range []struct {
 		name, script string // over the peers @w0, @w1 ...
@@ -57,7 +58,8 @@ func fanOut(t *testing.T, script string, n int) *simulate.Outcome {
 	}
 	all := value.Array(ids)
 	s.Services = []simulate.Rule{{Function: &list, Ret: &all}}
-	// A join that counts by canons of all elements so far would be quadratic by itself; this one waits for the last element.
+	// A join that counts by canons of all elements so far would be quadratic by itself; this one
+	// waits for the last element.
 	join := fmt.Sprintf(`(fold $$s e (seq (new $$none (canon "$1" $$none #none)) (xor (match e "@w%d" (null)) (next e))) (never))`, n-1)
 	script = strings.ReplaceAll(script, "LIST", `(call "@client" ("s" "list") [] ps)`)
 	s.Air = simulate.Text(regexp.MustCompile(`JOIN:(@\w+)`).ReplaceAllString(script, join))

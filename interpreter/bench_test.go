@@ -9,7 +9,8 @@ import (
 	"github.com/aquanode/aquanode/interpreter/simulate"
 )
 
-// clientSteps are the runs of the client in a fan-out to n peers, and what a state needs to repeat them.
+// clientSteps are the runs of the client in a fan-out to n peers, and what a state needs to repeat
+// them.
 func clientSteps(tb testing.TB, n int) []*simulate.Request {
 	requests, err := simulate.Client(context.Background(), simulate.FanOut(n))
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/aquanode/aquanode/interpreter/data"
 )
 
-// The work and the memory of a run grow with what comes in, and not faster: a stranger chooses all of it.
+// The work and the memory of a run grow with what comes in, and not faster: a stranger chooses all
+// of it.
 
 // tally is a meter that only counts.
 type tally struct{ units, bytes int64 }

@@ -54,8 +54,9 @@ type Params struct {
 	Limits        Limits
 	Scripts       *program.Cache // where resolved scripts are kept; nil resolves anew
 
-	// Meter is asked while Open, Step, Run and Data go on; nil lets them. When it returns an error, what goes on ends with that
-	// error and changes nothing. Bytes that a call took are given back at its end: for those that stay see MemSize.
+	// Meter is asked while Open, Step, Run and Data go on; nil lets them. When it returns an error,
+	// what goes on ends with that error and changes nothing. Bytes that a call took are given back
+	// at its end: for those that stay see MemSize.
 	Meter meter.Meter
 }
 
@@ -65,12 +66,12 @@ type Limits struct {
 	AirSize, ParticleSize, CallResultSize uint64
 	Hard                                  bool
 
-	// Steps is how many instructions a run may execute; nested folds multiply. A run that goes on is stopped,
-	// as by its context, with code 29000.
+	// Steps is how many instructions a run may execute; nested folds multiply. A run that goes on
+	// is stopped, as by its context, with code 29000.
 	Steps int
 
-	// Data bounds what this peer may know of the particle, in bytes of data; 0 means DefaultData. A run that goes beyond ends with
-	// code 29001.
+	// Data bounds what this peer may know of the particle, in bytes of data; 0 means DefaultData. A
+	// run that goes beyond ends with code 29001.
 	Data int
 }
 
@@ -96,15 +97,16 @@ type Outcome struct {
 	RetCode      int64
 	ErrorMessage string // "" for 0
 	NextPeers    []string
-	// Again are peers that were asked for something before a result that they need was there, and have to get the data once
-	// more: without that a join hangs whenever its parts come at different times. See again.go. The published interpreter
-	// does not tell.
+	// Again are peers that were asked for something before a result that they need was there, and
+	// have to get the data once more: without that a join hangs whenever its parts come at
+	// different times. See again.go. The published interpreter does not tell.
 	Again        []string
 	CallRequests []CallRequest
 	Refused      []Refusal // arrivals of a Step that were not merged
 
-	// Stopped is why a run ended before its end, with code 29000: the error of the meter, the cause of the context, or ErrSteps.
-	// What was merged before stays, all else is as it was, results included.
+	// Stopped is why a run ended before its end, with code 29000: the error of the meter, the cause
+	// of the context, or ErrSteps. What was merged before stays, all else is as it was, results
+	// included.
 	Stopped error
 
 	AirSizeLimitExceeded        bool

@@ -18,9 +18,10 @@ var (
 	latePrograms = flag.Int("late-programs", 40, "number of random programs with late results")
 )
 
-// lateProgram draws an Aqua program that pushes words to a stream wherever it comes by, in par, for .. par, co and closures, on
-// peers and clients behind relays, and has ended when all words are there. What else it waits for comes on the way:
-// variables of other branches, and streams of its own.
+// lateProgram draws an Aqua program that pushes words to a stream wherever it comes by, in par, for
+// .. par, co and closures, on peers and clients behind relays, and has ended when all words are
+// there. What else it waits for comes on the way: variables of other branches, and streams of its
+// own.
 type lateProgram struct {
 	*rand.Rand
 	words   []string
@@ -265,8 +266,9 @@ func runProgram(t *testing.T, script string, seed uint32, again bool) *simulate.
 	return out
 }
 
-// TestRandomProgramsWithLateResults compiles random programs and runs each in four orders of arrival over virtual time, with messages
-// that come twice. All answer with all words. For a search, 5000 programs in 15 minutes:
+// TestRandomProgramsWithLateResults compiles random programs and runs each in four orders of
+// arrival over virtual time, with messages that come twice. All answer with all words. For a
+// search, 5000 programs in 15 minutes:
 //
 //	go test ./interpreter -run RandomProgramsWithLateResults -v -timeout 1h -args -late-programs 5000 -late-seed 1000
 func TestRandomProgramsWithLateResults(t *testing.T) {

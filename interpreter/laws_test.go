@@ -18,8 +18,9 @@ import (
 // The laws of the merge, over random programs whose result does not depend on who is
 // faster: seqs, pars and xors of calls with scalar results, some of which fail.
 
-// orderFree draws such a program over three peers; what both branches of a par define is used behind it. Only left branches
-// have calls that fail: a par fails when both branches do, and no value brings that news to a peer that waits for it.
+// orderFree draws such a program over three peers; what both branches of a par define is used
+// behind it. Only left branches have calls that fail: a par fails when both branches do, and no
+// value brings that news to a peer that waits for it.
 func orderFree(t *rapid.T) string {
 	n := 0
 	var draw func(depth int, known []string, fails bool) (string, []string)
@@ -192,7 +193,8 @@ func TestMergeIsIdempotent(t *testing.T) {
 	})
 }
 
-// TestEveryStepOnceMore repeats each step of a particle at its peer: nothing may be asked for twice.
+// TestEveryStepOnceMore repeats each step of a particle at its peer: nothing may be asked for
+// twice.
 func TestEveryStepOnceMore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		out := play(t, scenarioOf(t), rapid.Uint32Range(1, 1000).Draw(t, "seed"), true)

@@ -15,7 +15,8 @@ import (
 	"github.com/aquanode/aquanode/interpreter/data"
 )
 
-// threads are peers that run a particle one step after the other. Calls of the service "later" get no answer.
+// threads are peers that run a particle one step after the other. Calls of the service "later" get
+// no answer.
 type threads struct {
 	t      *testing.T
 	script string
@@ -73,7 +74,8 @@ func (h *threads) step(id string, arrivals [][]byte, results map[uint32]interpre
 	}
 }
 
-// aCall is what a client makes of a call of a function on a host behind its relay; its response has no answer yet.
+// aCall is what a client makes of a call of a function on a host behind its relay; its response has
+// no answer yet.
 const aCall = `
 (xor
  (new $-ephemeral-stream-
@@ -143,7 +145,8 @@ func TestSettled(t *testing.T) {
 	}
 }
 
-// crowd is threads that run in any order, with data that comes again and to peers that it is not for.
+// crowd is threads that run in any order, with data that comes again and to peers that it is not
+// for.
 type crowd struct {
 	*threads
 	*rand.Rand
@@ -162,7 +165,8 @@ type parcel struct {
 	data []byte
 }
 
-// program draws a program that mostly does one thing after the other, and the variables that it sets, all to ids of peers.
+// program draws a program that mostly does one thing after the other, and the variables that it
+// sets, all to ids of peers.
 func (c *crowd) program(depth int, known []string) (text string, defined []string) {
 	if depth == 0 {
 		return c.instruction(known)
@@ -268,8 +272,8 @@ func (c *crowd) happened(at string, out interpreter.Outcome) {
 	}
 }
 
-// TestSettledStates lets all kinds of data arrive at states that say nothing can follow. Nothing does, and without these arrivals the
-// same calls are made everywhere.
+// TestSettledStates lets all kinds of data arrive at states that say nothing can follow. Nothing
+// does, and without these arrivals the same calls are made everywhere.
 func TestSettledStates(t *testing.T) {
 	claims := [2]int{}
 	for seed := range uint64(400) {

@@ -75,8 +75,9 @@ func (s *State) mergeSigners(a *arrival) (*data.Signers, error) {
 	return data.MergeSigners(known, a.signers, s.count)
 }
 
-// checkKnown looks once at the data that the state was opened with: each peer with results in its trace must have a
-// key. Whether the signatures are good it need not ask: the data is this peer's own.
+// checkKnown looks once at the data that the state was opened with: each peer with results in its
+// trace must have a key. Whether the signatures are good it need not ask: the data is this peer's
+// own.
 func (s *State) checkKnown() error {
 	if s.signed != nil && !s.particle.Unsure {
 		return nil
@@ -146,7 +147,8 @@ func (s *State) sign() data.Signature {
 	return signer.Signature
 }
 
-// Data is all that this peer knows, encoded: what it keeps and what it sends. It fails with the error of the meter.
+// Data is all that this peer knows, encoded: what it keeps and what it sends. It fails with the
+// error of the meter.
 func (s *State) Data() ([]byte, error) {
 	s.count.Begin(context.Background())
 	defer s.count.End()

@@ -106,15 +106,16 @@ func (p *Params) particle() machine.Params {
 	}
 }
 
-// Settled reports whether nothing can follow here for certain: whatever arrives later brings no call requests and no next
-// peers, and Outcome.Again names only peers that know already. So it is when the latest run that changed something came to its end and
+// Settled reports whether nothing can follow here for certain: whatever arrives later brings no
+// call requests and no next peers, and Outcome.Again names only peers that know already. So it is
+// when the latest run that changed something came to its end and
 //
 //   - waits for nothing, or
-//   - waits at one place for another peer, as a relay does that has handed an answer on, and no instruction that may come
-//     after that place is for this peer.
+//   - waits at one place for another peer, as a relay does that has handed an answer on, and no
+//     instruction that may come after that place is for this peer.
 //
-// The second holds only for scripts that run one thing after the other so far. With par, two peers know different things, and
-// one that has nothing to do may be the first to know both.
+// The second holds only for scripts that run one thing after the other so far. With par, two peers
+// know different things, and one that has nothing to do may be the first to know both.
 func (s *State) Settled() bool { return s.settled }
 
 // Step merges all that arrived and takes the results of service calls, and goes on with the
@@ -279,7 +280,8 @@ func (o *Outcome) add(m *machine.Machine, f *fault.Fault) {
 	o.Again = union(o.Again, m.PeersAgain())
 }
 
-// union adds to a list what it does not have. It owns the list, but not more, which has nothing twice.
+// union adds to a list what it does not have. It owns the list, but not more, which has nothing
+// twice.
 func union(list, more []string) []string {
 	if len(list) == 0 {
 		return more[:len(more):len(more)]
@@ -300,8 +302,8 @@ func union(list, more []string) []string {
 // Waiting lists what the latest run could not go on with, in the order in which it was met.
 func (s *State) Waiting() []machine.Wait { return s.m.Waiting() }
 
-// MemSize is about how many bytes the state holds, the script not counted, which is shared. It takes
-// the same time for all states, since hosts ask after each step.
+// MemSize is about how many bytes the state holds, the script not counted, which is shared. It
+// takes the same time for all states, since hosts ask after each step.
 func (s *State) MemSize() int {
 	size := len(s.bytes) + meter.SizeOf[State](1) + 100*len(s.signed) + 120*s.verified.Len()
 	return size + s.store.MemSize() + s.particle.MemSize() + s.m.Size()

@@ -22,7 +22,8 @@ import (
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
-// TestSuite runs the cases in testdata/suite. Each is a named file in the form txtar: its story, and
+// TestSuite runs the cases in testdata/suite. Each is a named file in the form txtar: its story,
+// and
 //
 //	-- script.air --      the script, or
 //	-- program.aqua --    functions that are compiled
@@ -252,8 +253,8 @@ func (c *suiteCase) compiled(t *testing.T, function string) string {
 	return f.AIR
 }
 
-// inOrder runs the scenario in one of many orders: over virtual time or at random, results one by one
-// or together, messages once or twice, cold or retained.
+// inOrder runs the scenario in one of many orders: over virtual time or at random, results one by
+// one or together, messages once or twice, cold or retained.
 func (c *suiteCase) inOrder(t *testing.T, seed uint32, again bool) *simulate.Outcome {
 	t.Helper()
 	s, batch := c.scenario, seed%3 == 0

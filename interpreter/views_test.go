@@ -16,8 +16,8 @@ func encoded(tb testing.TB, s *interpreter.State) []byte {
 	return b
 }
 
-// TestArrivalsAreNotKept writes over what arrived once a step has ended: a state that lives on must not have views of it, whether it
-// knew something before or nothing.
+// TestArrivalsAreNotKept writes over what arrived once a step has ended: a state that lives on must
+// not have views of it, whether it knew something before or nothing.
 func TestArrivalsAreNotKept(t *testing.T) {
 	steps := clientSteps(t, 30)
 	for name, from := range map[string]int{"from the beginning": 0, "from one arrival": 12} {

@@ -75,8 +75,8 @@ func TestGrammarAboveFunctions(t *testing.T) {
 	}
 }
 
-// TestGrammarIsParsed parses random scripts made from the grammar: none has a syntax error. With a word
-// dropped or doubled most have one.
+// TestGrammarIsParsed parses random scripts made from the grammar: none has a syntax error. With a
+// word dropped or doubled most have one.
 func TestGrammarIsParsed(t *testing.T) {
 	g := &generator{Rand: rand.New(rand.NewPCG(1, 2)), rules: grammar(t)}
 	damaged := 0
@@ -151,7 +151,8 @@ func (g *generator) rule(name string) {
 	g.choice(&rest, true)
 }
 
-// choice makes a text of one of the alternatives up to a closing bracket; the others are passed over.
+// choice makes a text of one of the alternatives up to a closing bracket; the others are passed
+// over.
 func (g *generator) choice(rest *[]string, take bool) {
 	n := alternatives(*rest)
 	for i, chosen := 0, g.IntN(n); i < n; i++ {

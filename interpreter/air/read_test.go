@@ -87,8 +87,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestMemoryIsShared parses scripts, good and bad ones, by many goroutines at a time: parsers use the
-// memory of others again, and must not find anything of their scripts in it.
+// TestMemoryIsShared parses scripts, good and bad ones, by many goroutines at a time: parsers use
+// the memory of others again, and must not find anything of their scripts in it.
 func TestMemoryIsShared(t *testing.T) {
 	scripts := goodScripts(t)
 	for k, s := range readSamples(t, "answers.jsonl.gz") {

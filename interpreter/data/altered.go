@@ -6,8 +6,8 @@ import (
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
-// Altered lists the entries of all stores that do not hash to their content ids. VerifyStores stops at the first one; this is
-// for people who look at data.
+// Altered lists the entries of all stores that do not hash to their content ids. VerifyStores stops
+// at the first one; this is for people who look at data.
 func Altered(d *Data) map[CID]error {
 	altered := map[CID]error{}
 	alteredIn(altered, typeValue, &d.Values, rawText)

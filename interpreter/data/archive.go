@@ -1,7 +1,7 @@
 package data
 
-// The archive is a tree of fixed-size records that point at each other with relative offsets, written children first: the root is
-// its last 60 bytes. Integers are big-endian. The forms:
+// The archive is a tree of fixed-size records that point at each other with relative offsets,
+// written children first: the root is its last 60 bytes. Integers are big-endian. The forms:
 //
 //	u32      4 bytes, aligned to 4, as are all records
 //	rel      4: signed offset from where it stands

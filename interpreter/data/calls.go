@@ -102,7 +102,8 @@ func appendTetraplets(dst []byte, lists [][]value.Tetraplet) []byte {
 	return dst
 }
 
-// EncodeCallResults writes results in the order of their ids, as a map from ids in decimal to results.
+// EncodeCallResults writes results in the order of their ids, as a map from ids in decimal to
+// results.
 func EncodeCallResults(results map[uint32]CallResult) []byte {
 	ids := make([]uint32, 0, len(results))
 	for id := range results {
@@ -119,8 +120,8 @@ func EncodeCallResults(results map[uint32]CallResult) []byte {
 	return b
 }
 
-// DecodeCallResults reads results from a host. Unlike data, results are never empty: no results are a
-// map of none. The texts are views of b.
+// DecodeCallResults reads results from a host. Unlike data, results are never empty: no results are
+// a map of none. The texts are views of b.
 func DecodeCallResults(b []byte) (CallResults, error) {
 	p, n, err := openCalls(b)
 	const smallest = 4 // bytes of a result, with its key
@@ -241,7 +242,8 @@ func (p *packed) callResultMap(n int) (r CallResult, err error) {
 	return r, nil
 }
 
-// fieldName takes the name of a field, or its number; it is "" for names that are not among those given.
+// fieldName takes the name of a field, or its number; it is "" for names that are not among those
+// given.
 func (p *packed) fieldName(names ...string) (string, error) {
 	it, err := p.Next()
 	if err != nil {

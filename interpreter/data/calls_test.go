@@ -47,7 +47,8 @@ func TestCallRequestVectors(t *testing.T) {
 					t.Errorf("%d: tetraplets %s, want %s", r.ID, got, want.Tetraplets)
 				}
 			}
-			// The reference writes maps in random order, so only single requests must give the same bytes.
+			// The reference writes maps in random order, so only single requests must give the same
+			// bytes.
 			if got := EncodeCallRequests(requests); len(got) != len(vec.CallRequests) ||
 				len(requests) == 1 && !bytes.Equal(got, vec.CallRequests) {
 				t.Errorf("encoded again: %x, want %x", got, vec.CallRequests)
@@ -89,8 +90,8 @@ func TestCallResultVectors(t *testing.T) {
 	}
 }
 
-// oddResultVector is what the reference made of odd call results for the one call with id 1. Each that
-// it takes has one result.
+// oddResultVector is what the reference made of odd call results for the one call with id 1. Each
+// that it takes has one result.
 type oddResultVector struct {
 	Name         string
 	CallResults  []byte `json:"call_results"`

@@ -9,19 +9,19 @@ import (
 	"github.com/aquanode/aquanode/interpreter/meter"
 )
 
-// checkArchive says whether b is an archive that readArchive can read and the reference would accept. It
-// demands exactly what the reference does; that is more than safety, and keeps the order in which writers may
-// lay things out:
+// checkArchive says whether b is an archive that readArchive can read and the reference would
+// accept. It demands exactly what the reference does; that is more than safety, and keeps the order
+// in which writers may lay things out:
 //
-// The records are visited from the root, fields in order, elements in order, with a window that what is
-// visited must lie in. It is [0, root) at first. For a target the window ends where the target begins while
-// its content is visited, and begins where the target ends from then on. So children lie before
-// their parent, siblings in order, and nothing is used twice, except that a shared target, once visited, may be
-// pointed at again from anywhere as the same kind of thing.
+// The records are visited from the root, fields in order, elements in order, with a window that
+// what is visited must lie in. It is [0, root) at first. For a target the window ends where the
+// target begins while its content is visited, and begins where the target ends from then on. So
+// children lie before their parent, siblings in order, and nothing is used twice, except that a
+// shared target, once visited, may be pointed at again from anywhere as the same kind of thing.
 //
-// Every byte is visited at most once, so the time is bounded by the size. One thing is refused that the
-// reference lets through: shared texts, which are ids and peers, of more than maxShared bytes. A pointer of a few bytes
-// could stand for megabytes otherwise, once for each reader of the text.
+// Every byte is visited at most once, so the time is bounded by the size. One thing is refused that
+// the reference lets through: shared texts, which are ids and peers, of more than maxShared bytes.
+// A pointer of a few bytes could stand for megabytes otherwise, once for each reader of the text.
 //
 // On the way it collects the offsets of the states that somebody may have to sign.
 func checkArchive(b []byte, count *meter.Counter) (results []int, err error) {
@@ -49,8 +49,8 @@ func checkArchive(b []byte, count *meter.Counter) (results []int, err error) {
 
 const maxShared = 300 // an id in base 2, the longest spelling, has 289
 
-// checker visits the records of an archive. After the first error nothing is visited any more. The methods that visit
-// take the offset of the record.
+// checker visits the records of an archive. After the first error nothing is visited any more. The
+// methods that visit take the offset of the record.
 type checker struct {
 	b      []byte
 	lo, hi int // the window
@@ -149,8 +149,8 @@ func (c *checker) run(at, target int, size uint32, isText bool) bool {
 func (c *checker) text(at int)  { c.run(at, c.rel(at), c.u32(at+4), true) }
 func (c *checker) bytes(at int) { c.run(at, c.rel(at), c.u32(at+4), false) }
 
-// sharedText visits a shared text. Pointers that come back to it may see the beginning of it only; the
-// reference reads beyond its end for those that want more, this reader refuses them.
+// sharedText visits a shared text. Pointers that come back to it may see the beginning of it only;
+// the reference reads beyond its end for those that want more, this reader refuses them.
 func (c *checker) sharedText(at int) {
 	if c.err != nil {
 		return
@@ -208,7 +208,8 @@ func (c *checker) string(at int) {
 	}
 }
 
-// stringOffset is the offset of the text of an out-of-line string, the one little-endian number in archives.
+// stringOffset is the offset of the text of an out-of-line string, the one little-endian number in
+// archives.
 func stringOffset(b []byte, at int) int { return int(int32(binary.LittleEndian.Uint32(b[at+4:]))) }
 
 // tag reads a tag, one of n.
@@ -235,7 +236,8 @@ func (c *checker) peerName(at int) {
 	}
 }
 
-// trace visits the vec of states. Most of them are pars and requests of the peer before, which takes no visit.
+// trace visits the vec of states. Most of them are pars and requests of the peer before, which
+// takes no visit.
 func (c *checker) trace(at int) {
 	c.list(at, stateSize, func(i, end int) {
 		for ; i < end && c.err == nil; i += stateSize {
@@ -345,7 +347,8 @@ type visit struct {
 
 const visitSize = 16 // bytes of a visit
 
-// visits is the set of shared targets visited so far, a hash table by offset that is probed linearly.
+// visits is the set of shared targets visited so far, a hash table by offset that is probed
+// linearly.
 type visits struct {
 	slots []visit
 	count int

@@ -11,8 +11,9 @@ import (
 	"github.com/aquanode/aquanode/interpreter/fault"
 )
 
-// patchVector is an archive of the blob vectors with a few bytes changed by chance: keep bytes from its
-// beginning, others put in, the rest from its end. Code is what a run of the reference ended with, -1 if it trapped.
+// patchVector is an archive of the blob vectors with a few bytes changed by chance: keep bytes from
+// its beginning, others put in, the rest from its end. Code is what a run of the reference ended
+// with, -1 if it trapped.
 type patchVector struct {
 	Blob string
 	Keep int
@@ -31,9 +32,9 @@ func (vec patchVector) apply(t *testing.T, archive []byte) []byte {
 	return append(append(patched, put...), archive[len(archive)-vec.Rest:]...)
 }
 
-// TestPatchedArchives judges the checker by the reference's validator. They may differ in one thing: a second pointer to a
-// shared text that wants more bytes than the first. The reference lets it through and reads memory that is not
-// the text's, after which it traps more often than not.
+// TestPatchedArchives judges the checker by the reference's validator. They may differ in one
+// thing: a second pointer to a shared text that wants more bytes than the first. The reference lets
+// it through and reads memory that is not the text's, after which it traps more often than not.
 func TestPatchedArchives(t *testing.T) {
 	archives := make(map[string][]byte)
 	for _, blob := range readVectors[blobVector](t, "blobs") {
@@ -111,8 +112,8 @@ func TestSharingDoesNotMultiply(t *testing.T) {
 	}
 }
 
-// TestDecodeAllocatesInProportion decodes archives whose counts promise more than there is, and one in which everything points at the
-// same few bytes.
+// TestDecodeAllocatesInProportion decodes archives whose counts promise more than there is, and one
+// in which everything points at the same few bytes.
 func TestDecodeAllocatesInProportion(t *testing.T) {
 	const n = 50_000
 	same := Encode(&Data{Trace: slices.Repeat([]State{CallDone(Scalar, "c", 0)}, n)})

@@ -14,8 +14,9 @@ import (
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
-// CID is the text of a content id. Those made here are CIDv1, codec json, BLAKE3-256, in lower-case base32:
-// 61 characters that begin with bagaaihra. Others occur in foreign data, and ids are compared as texts.
+// CID is the text of a content id. Those made here are CIDv1, codec json, BLAKE3-256, in lower-case
+// base32: 61 characters that begin with bagaaihra. Others occur in foreign data, and ids are
+// compared as texts.
 type CID string
 
 // cidPrefix is the multibase letter and the five bytes 01 8004 1e 20 (version, codec, hash
@@ -58,8 +59,8 @@ func isCID(sum *digest, c CID) bool {
 	return string(appendCID(text[:0], sum)) == string(c)
 }
 
-// hashers are kept for reuse, for what is longer than a chunk. zeebo/blake3 hashes 16 KB in 4.4 µs and 1 MB in 0.25 ms, without
-// goroutines or allocations (2026-11, 2 cores with AVX-512).
+// hashers are kept for reuse, for what is longer than a chunk. zeebo/blake3 hashes 16 KB in 4.4 µs
+// and 1 MB in 0.25 ms, without goroutines or allocations (2026-11, 2 cores with AVX-512).
 var hashers = sync.Pool{New: func() any { return blake3.New() }}
 
 func newHasher() *blake3.Hasher {
@@ -95,7 +96,8 @@ func ValueCID(v value.Value) CID {
 // bytesOf is a view of a text, to be read only.
 func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
 
-// ArgumentsCID is the argument hash of a call: the content id of the array of its arguments, of which it takes the texts.
+// ArgumentsCID is the argument hash of a call: the content id of the array of its arguments, of
+// which it takes the texts.
 func ArgumentsCID(args []string) CID {
 	sum := argumentsSum(args)
 	return cidOfSum(&sum)
@@ -225,8 +227,8 @@ var originNames = [...]string{Literal: "literal", FromService: "service_result",
 // flushSize is how much of the text of a canon result is put together before it is hashed.
 const flushSize = 1024
 
-// writeJSON writes the text in pieces, since it can be long: each element counts, and it stops when count does. It returns
-// buf for the next.
+// writeJSON writes the text in pieces, since it can be long: each element counts, and it stops when
+// count does. It returns buf for the next.
 func (r CanonResult) writeJSON(w io.Writer, buf []byte, count *meter.Counter) []byte {
 	buf = append(buf[:0], `{"tetraplet":`...)
 	buf = append(r.Tetraplet.appendJSON(buf), `,"values":[`...)

@@ -10,9 +10,9 @@ import (
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
-// Ids of many things at once take a fifth of the time that they take one by one, see package lanes, and
-// the cores share them, in rounds: between two of them only the calling goroutine runs, and counts what was done. When the
-// counter stops them, the ids that are missing are empty.
+// Ids of many things at once take a fifth of the time that they take one by one, see package lanes,
+// and the cores share them, in rounds: between two of them only the calling goroutine runs, and
+// counts what was done. When the counter stops them, the ids that are missing are empty.
 
 // ValueCIDs are the content ids of n values.
 func ValueCIDs(n int, at func(i int) value.Value, count *meter.Counter) []CID {
@@ -57,7 +57,8 @@ func CanonElementCIDs(list []CanonElement, count *meter.Counter) []CID {
 	return cidsOf(count, len(list), func(buf []byte, i int) []byte { return list[i].appendJSON(buf) })
 }
 
-// Beside does two things at the same time if each has to make many content ids; they must not touch the same memory.
+// Beside does two things at the same time if each has to make many content ids; they must not touch
+// the same memory.
 func Beside(many int, a, b func()) {
 	if many < 2*perCore || runtime.GOMAXPROCS(0) == 1 {
 		a()
@@ -70,7 +71,8 @@ func Beside(many int, a, b func()) {
 	other.Wait()
 }
 
-// perCore is from how many ids on another core is worth it: some 20 µs of work, against 5 µs for a goroutine.
+// perCore is from how many ids on another core is worth it: some 20 µs of work, against 5 µs for a
+// goroutine.
 const perCore = 128
 
 // A texter returns the i-th text to hash. It may append it to buf, or return any other.
@@ -90,7 +92,8 @@ func cidsOf(count *meter.Counter, n int, text texter) []CID {
 	return cids
 }
 
-// sumsOf hashes n texts. It calls text and use from several goroutines, which have ended when it returns.
+// sumsOf hashes n texts. It calls text and use from several goroutines, which have ended when it
+// returns.
 func sumsOf(count *meter.Counter, n int, text texter, use func(i int, sum *digest)) {
 	workers := max(1, min(runtime.GOMAXPROCS(0), n/perCore))
 	parts := make([]part, workers)

@@ -10,8 +10,8 @@ import (
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
-// Decode reads data. No bytes are the data of a particle nothing happened to. The strings of the result are
-// views of b.
+// Decode reads data. No bytes are the data of a particle nothing happened to. The strings of the
+// result are views of b.
 func Decode(b []byte) (*Data, error) {
 	e, err := Open(b)
 	if err != nil {
@@ -56,8 +56,9 @@ func (e Envelope) DecodeStates(count *meter.Counter) (*Data, States, error) {
 	return d, statesOf(e.archive, results), nil
 }
 
-// States is a trace that stays in the bytes it came in. A state is read when somebody wants it: those of an arrival are looked at once,
-// and most of them say nothing new. The zero States is empty.
+// States is a trace that stays in the bytes it came in. A state is read when somebody wants it:
+// those of an arrival are looked at once, and most of them say nothing new. The zero States is
+// empty.
 type States struct {
 	archive  []byte
 	first, n int
@@ -109,8 +110,9 @@ func (t States) Par(i int) (left, right uint32) {
 	return binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 }
 
-// checkSharing refuses canon results that share their lists of elements. Nobody has a reason to write that, as
-// different ids mean different lists, and n entries that share a list of n would stand for n² elements.
+// checkSharing refuses canon results that share their lists of elements. Nobody has a reason to
+// write that, as different ids mean different lists, and n entries that share a list of n would
+// stand for n² elements.
 func checkSharing(d *Data, size int) error {
 	elements := 0
 	for _, c := range d.CanonResults.values {

@@ -12,15 +12,16 @@ import (
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
-// Encode writes data, always under this package's own versions. Equal data give equal bytes; stores are written in
-// their order, and equal ids, and equal peers in the trace, once.
+// Encode writes data, always under this package's own versions. Equal data give equal bytes; stores
+// are written in their order, and equal ids, and equal peers in the trace, once.
 func Encode(d *Data) []byte {
 	b, _ := EncodeSigning(d, func() {}, 0, nil) // without a counter nothing stops it
 	return b
 }
 
-// EncodeSigning is Encode for data that lacks a signature under n ids. sign puts it into d.Signatures; while it
-// does, all the rest is written. It has returned when EncodeSigning does. When count stops it, there are no bytes.
+// EncodeSigning is Encode for data that lacks a signature under n ids. sign puts it into
+// d.Signatures; while it does, all the rest is written. It has returned when EncodeSigning does.
+// When count stops it, there are no bytes.
 func EncodeSigning(d *Data, sign func(), n int, count *meter.Counter) ([]byte, error) {
 	size := sizeHint(d)
 	if count.Work(meter.Signature+4*n) != nil || count.Grow(size) != nil {
@@ -93,12 +94,13 @@ type writer struct {
 	texts offsets        // the shared texts written so far
 	peers map[string]int // and the shared strings
 	parts []int          // a stack, see list
-	// Where the ids of results in the trace, the keys of stores, and the source of the latest element of a canon stand;
-	// keys is of any store.
+	// Where the ids of results in the trace, the keys of stores, and the source of the latest
+	// element of a canon stand; keys is of any store.
 	traced, values, tetraplets, elements, source, keys places
 
-	// The elements of the canon result before, and where they were written. A canon of a stream that has grown begins with the same
-	// list, in the same memory, and looking up all of its elements again would be quadratic.
+	// The elements of the canon result before, and where they were written. A canon of a stream
+	// that has grown begins with the same list, in the same memory, and looking up all of its
+	// elements again would be quadratic.
 	before []CID
 	placed []int
 }
@@ -124,8 +126,8 @@ func (w *writer) release() {
 	writers.Put(w)
 }
 
-// places says where ids were written. What refers to them does so mostly in the same order, or to the one
-// before once more; then they need not be looked up.
+// places says where ids were written. What refers to them does so mostly in the same order, or to
+// the one before once more; then they need not be looked up.
 type places struct {
 	ids  []CID
 	at   []int
@@ -250,8 +252,8 @@ func (w *writer) stringText(s string) int {
 	return w.run(s)
 }
 
-// shareText writes a shared text unless it stands somewhere already. An empty one takes a byte, so that
-// nothing else is at its place.
+// shareText writes a shared text unless it stands somewhere already. An empty one takes a byte, so
+// that nothing else is at its place.
 func (w *writer) shareText(s string) int {
 	o := w.texts.find(s, w.b[w.base:])
 	if o.at == 0 {
@@ -406,9 +408,9 @@ func (w *writer) subTraces(l *FoldLore) int {
 	return at
 }
 
-// writeStore writes a store in the order in which its entries were put in. (Sorting the keys of 1000 results
-// took two fifths of the time, and readers take any order.) The keys are likely to stand where likely says, and it
-// adds them to keys; both may be nil.
+// writeStore writes a store in the order in which its entries were put in. (Sorting the keys of
+// 1000 results took two fifths of the time, and readers take any order.) The keys are likely to
+// stand where likely says, and it adds them to keys; both may be nil.
 func writeStore[V any](w *writer, s *Store[V], likely, keys *places, record func(v *V) int) vec {
 	if keys == nil {
 		keys = &w.keys
@@ -478,7 +480,8 @@ func (w *writer) canonResult(c *CanonResult) int {
 	return at
 }
 
-// elementPlaces writes the ids of elements that do not stand anywhere and lists where all of them do.
+// elementPlaces writes the ids of elements that do not stand anywhere and lists where all of them
+// do.
 func (w *writer) elementPlaces(list []CID) []int {
 	if len(w.before) == 0 || len(list) == 0 || &list[0] != &w.before[0] {
 		w.placed = w.placed[:0]

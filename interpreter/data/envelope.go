@@ -13,7 +13,8 @@ import (
 )
 
 // Envelope is the outer layer of data: a MessagePack map with these three fields, in any order and
-// with others to ignore; bytes after the map are ignored as well. The zero Envelope is that of no bytes at all.
+// with others to ignore; bytes after the map are ignored as well. The zero Envelope is that of no
+// bytes at all.
 type Envelope struct {
 	Version            string
 	InterpreterVersion string
@@ -177,7 +178,8 @@ func (p *packed) byteArray(n int) ([]byte, error) {
 // mostVersion is the length of a version, in bytes, that nobody exceeds in good faith.
 const mostVersion = 300
 
-// isVersion reports whether s is a semantic version in full: three numbers of 64 bits and perhaps more.
+// isVersion reports whether s is a semantic version in full: three numbers of 64 bits and perhaps
+// more.
 func isVersion(s string) bool {
 	core := s
 	if i := strings.IndexAny(s, "-+"); i >= 0 {
@@ -192,7 +194,8 @@ func isVersion(s string) bool {
 	return len(s) <= mostVersion && len(numbers) == 3 && utf8.ValidString(s) && semver.IsValid("v"+s)
 }
 
-// envelopeHead is what every envelope written here begins with; the size and bytes of the archive follow.
+// envelopeHead is what every envelope written here begins with; the size and bytes of the archive
+// follow.
 var envelopeHead = func() []byte {
 	head := msgpack.AppendMap(nil, 3)
 	head = msgpack.AppendString(msgpack.AppendString(head, fieldVersion), Version)

@@ -2,8 +2,8 @@ package data
 
 import "github.com/aquanode/aquanode/interpreter/fault"
 
-// Error is a fault of data or of its parts. Code is the return code of the run it ends, and the text
-// is the message of that run.
+// Error is a fault of data or of its parts. Code is the return code of the run it ends, and the
+// text is the message of that run.
 type Error struct {
 	Code    int64
 	Message string

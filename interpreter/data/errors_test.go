@@ -145,7 +145,8 @@ func TestEnvelopeVectors(t *testing.T) {
 	}
 }
 
-// TestStoreVectors has odd spellings of content ids and canon stores with something missing or wrong.
+// TestStoreVectors has odd spellings of content ids and canon stores with something missing or
+// wrong.
 func TestStoreVectors(t *testing.T) {
 	for _, vec := range readVectors[struct {
 		envelopeVector

@@ -9,8 +9,8 @@ import (
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
-// Human decodes data for people and for tests: indented JSON with sorted keys, to the byte what the reference
-// shows. Stores become objects by id, keys and signatures base58.
+// Human decodes data for people and for tests: indented JSON with sorted keys, to the byte what the
+// reference shows. Stores become objects by id, keys and signatures base58.
 func Human(b []byte) ([]byte, error) {
 	d, err := Decode(b)
 	if err != nil {

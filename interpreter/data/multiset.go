@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Multiset is the ids of all results that one peer made in one particle, each as often as it stands in the
-// trace. It is what the peer signs. The zero Multiset is empty.
+// Multiset is the ids of all results that one peer made in one particle, each as often as it stands
+// in the trace. It is what the peer signs. The zero Multiset is empty.
 type Multiset struct {
 	cids   []CID
 	sorted bool
@@ -36,7 +36,8 @@ func (m *Multiset) Sorted() []CID {
 	return m.cids
 }
 
-// sortCIDs sorts ids. Those of the usual form begin with the same letters, so the next eight decide nearly all comparisons.
+// sortCIDs sorts ids. Those of the usual form begin with the same letters, so the next eight decide
+// nearly all comparisons.
 func sortCIDs(cids []CID) {
 	type led struct {
 		lead uint64
@@ -95,8 +96,9 @@ func (m *Multiset) fingerprint() fingerprint {
 	return f
 }
 
-// message is what is signed: the count, each id and the salt with its length, all lengths in little-endian 32 bits. The
-// salt is the particle id, so that signatures of one particle are worth nothing in another.
+// message is what is signed: the count, each id and the salt with its length, all lengths in
+// little-endian 32 bits. The salt is the particle id, so that signatures of one particle are worth
+// nothing in another.
 func (m *Multiset) message(salt string) []byte {
 	msg := make([]byte, 0, 4+len(m.cids)*(4+cidLen)+4+len(salt))
 	msg = binary.LittleEndian.AppendUint32(msg, uint32(len(m.cids)))

@@ -18,8 +18,8 @@ type knownPeer struct {
 	id  string
 }
 
-// knownPeers is a cache with one place per hash: base58 takes 0.6 µs, and the same few peers sign everything.
-// What is in it depends on keys alone, so it changes no results.
+// knownPeers is a cache with one place per hash: base58 takes 0.6 µs, and the same few peers sign
+// everything. What is in it depends on keys alone, so it changes no results.
 var knownPeers [1024]atomic.Pointer[knownPeer]
 
 // PeerIDOf is the peer id of an Ed25519 key of 32 bytes: the usual 12D3KooW... text.

@@ -19,8 +19,8 @@ func (d *Data) RollBack(to Mark) {
 	d.ServiceResults.truncate(to.results)
 }
 
-// truncate keeps the first n entries. Those put in last are taken out of the index first, so nothing was probed
-// past one that goes.
+// truncate keeps the first n entries. Those put in last are taken out of the index first, so
+// nothing was probed past one that goes.
 func (s *Store[V]) truncate(n int) {
 	for i := len(s.keys) - 1; i >= n; i-- {
 		s.index[s.slot(s.keys[i])] = 0
@@ -37,7 +37,8 @@ func (d *Data) Size() int {
 		heldBy(&d.ServiceResults) + 160*len(d.Signatures)
 }
 
-// heldBy is the memory of a store, with its keys and the ids in its values where they are not keys of others.
+// heldBy is the memory of a store, with its keys and the ids in its values where they are not keys
+// of others.
 func heldBy[V any](s *Store[V]) int {
 	const key = 64 // an id, as it is allocated
 	return s.texts + len(s.keys)*key + cap(s.keys)*int(unsafe.Sizeof(CID(""))) +

@@ -13,8 +13,8 @@ import (
 	"github.com/aquanode/aquanode/interpreter/meter"
 )
 
-// formatEd25519 is the format byte of keys and signatures; formatSecp256k1 the only other one that signatures may
-// have, as the reference looks at the 64 bytes after it alone.
+// formatEd25519 is the format byte of keys and signatures; formatSecp256k1 the only other one that
+// signatures may have, as the reference looks at the 64 bytes after it alone.
 const (
 	formatEd25519   = 0
 	formatSecp256k1 = 2
@@ -27,8 +27,8 @@ type Signer struct {
 	Made      *Multiset
 }
 
-// Signers are the peers that have signatures in some data, each with what it signs. The zero Signers is that
-// of empty data.
+// Signers are the peers that have signatures in some data, each with what it signs. The zero
+// Signers is that of empty data.
 type Signers struct {
 	list   []Signer
 	byPeer map[string]int
@@ -53,8 +53,8 @@ func PublicKeyOf(key ed25519.PrivateKey) string {
 	return string(append([]byte{formatEd25519}, key.Public().(ed25519.PublicKey)...))
 }
 
-// SignersOf finds out who should have signed what: it gives each result in the trace to the peer that its tetraplet
-// names. It fails if a key is malformed or a peer with results has none.
+// SignersOf finds out who should have signed what: it gives each result in the trace to the peer
+// that its tetraplet names. It fails if a key is malformed or a peer with results has none.
 func SignersOf(d *Data, count *meter.Counter) (*Signers, error) {
 	s, err := signersOfKeys(d, count)
 	for i := 0; i < len(d.Trace) && err == nil; i++ {
@@ -170,8 +170,8 @@ func (s *Signers) attribute(d *Data, state *State) error {
 	return nil
 }
 
-// MadeBy is the peer that has to sign a state: that of the tetraplet of its result. It is empty for states that nobody
-// signs: requests, unused results, par, ap and fold.
+// MadeBy is the peer that has to sign a state: that of the tetraplet of its result. It is empty for
+// states that nobody signs: requests, unused results, par, ap and fold.
 func (d *Data) MadeBy(state *State) (peer string, err error) {
 	var tetraplet CID
 	var found bool
@@ -237,8 +237,8 @@ func keyOf(s Signer) (k verifiedKey, ok bool) {
 	return k, sig[0] == formatEd25519 || sig[0] == formatSecp256k1
 }
 
-// Verify checks the signatures of data from another peer. Those that known remembers are not checked again, and known
-// remembers the others if all are good; it may be nil.
+// Verify checks the signatures of data from another peer. Those that known remembers are not
+// checked again, and known remembers the others if all are good; it may be nil.
 func (s *Signers) Verify(particleID string, known *Verified, count *meter.Counter) error {
 	if known == nil {
 		known = &Verified{}
@@ -278,7 +278,8 @@ func (s *Signers) Verify(particleID string, known *Verified, count *meter.Counte
 	return nil
 }
 
-// togetherMost is how many signatures, or ids under them in hundreds, are verified before the meter is asked again: 3 ms.
+// togetherMost is how many signatures, or ids under them in hundreds, are verified before the meter
+// is asked again: 3 ms.
 const togetherMost = 64
 
 // together is how many of the signers are verified at once.
@@ -307,10 +308,12 @@ func (s *Signer) mismatch() error {
 	return signatureError(fault.SignatureMismatch, s.Peer, why, s.Made)
 }
 
-// parallelFrom is the number of signatures from which on they are verified on all cores. One takes 40 µs.
+// parallelFrom is the number of signatures from which on they are verified on all cores. One takes
+// 40 µs.
 const parallelFrom = 8
 
-// firstBad is the first i below n that is not good, -1 if all are. The goroutines it starts have ended when it returns.
+// firstBad is the first i below n that is not good, -1 if all are. The goroutines it starts have
+// ended when it returns.
 func firstBad(n int, good func(i int) bool) int {
 	workers := min(runtime.GOMAXPROCS(0), n)
 	if n < parallelFrom {
@@ -347,8 +350,9 @@ func firstBadOf(start, n, step int, good func(i int) bool) int {
 	return n
 }
 
-// MergeSigners takes for each peer the signature under more results. The results under the other one must be
-// among them, or the peer has said different things to different sides. What is taken from current is copied.
+// MergeSigners takes for each peer the signature under more results. The results under the other
+// one must be among them, or the peer has said different things to different sides. What is taken
+// from current is copied.
 func MergeSigners(prev, current *Signers, count *meter.Counter) (*Signers, error) {
 	merged := &Signers{byPeer: make(map[string]int, len(prev.list))}
 	for _, signer := range prev.list {

@@ -37,8 +37,8 @@ type spelled struct {
 	digest []byte
 }
 
-// parseCID reads a content id. Everybody writes the one spelling that makeCID writes, but others have to be taken:
-// other bases, capitals, a path before the id, and bytes after the digest.
+// parseCID reads a content id. Everybody writes the one spelling that makeCID writes, but others
+// have to be taken: other bases, capitals, a path before the id, and bytes after the digest.
 func parseCID(c CID) (s spelled, err error) {
 	text := string(c)
 	if _, after, ok := strings.Cut(text, "/ipfs/"); ok {
@@ -57,8 +57,9 @@ func parseCID(c CID) (s spelled, err error) {
 	return parseCIDv1(b)
 }
 
-// decodeMultibase decodes text in the base that its first letter names. What is not exactly what the bytes are
-// encoded as, but for capitals, is refused: the library overlooks line feeds and stray bits at the end.
+// decodeMultibase decodes text in the base that its first letter names. What is not exactly what
+// the bytes are encoded as, but for capitals, is refused: the library overlooks line feeds and
+// stray bits at the end.
 func decodeMultibase(text string) ([]byte, error) {
 	if len(text) == 46 && strings.HasPrefix(text, "Qm") { // version 0: base 58 without a letter for it
 		text = string(multibase.Base58BTC) + text

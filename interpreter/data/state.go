@@ -28,8 +28,8 @@ const (
 	Unused
 )
 
-// State is one executed state of a trace. It is one flat struct of 64 bytes, not an interface with nine implementations, since
-// traces are long and merging compares states all the time.
+// State is one executed state of a trace. It is one flat struct of 64 bytes, not an interface with
+// nine implementations, since traces are long and merging compares states all the time.
 type State struct {
 	Kind       Kind
 	Output     Output
@@ -55,7 +55,8 @@ type FoldLore struct {
 	Before   SubTrace // by the body before its next
 	After    SubTrace // after it
 	// Parts is the number of sub-traces in the data. It is 2 in all sound data and then they are
-	// Before and After; the merge refuses other numbers, and of more than 2 only the first are kept.
+	// Before and After; the merge refuses other numbers, and of more than 2 only the first are
+	// kept.
 	Parts uint32
 }
 
@@ -71,7 +72,8 @@ func ParState(left, right uint32) State { return State{Kind: Par, Left: left, Ri
 // CallSent is the state of a call that peer sent on towards where it is to run.
 func CallSent(peer string) State { return State{Kind: CallRequestSent, Peer: peer} }
 
-// CallPending is the state of a call that waits for the result of a request of peer to its own services.
+// CallPending is the state of a call that waits for the result of a request of peer to its own
+// services.
 func CallPending(peer string, id uint32) State {
 	return State{Kind: CallRequestSent, Peer: peer, CallID: id, HasCallID: true}
 }

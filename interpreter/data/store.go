@@ -16,8 +16,8 @@ import (
 type Store[V any] struct {
 	keys   []CID
 	values []V
-	// index is a hash table of positions in keys plus one, 0 for a free slot, at most 3/4 full, probed linearly.
-	// Four bytes an entry and no copies of keys make it three times as fast to
+	// index is a hash table of positions in keys plus one, 0 for a free slot, at most 3/4 full,
+	// probed linearly. Four bytes an entry and no copies of keys make it three times as fast to
 	// build as a Go map, and decoding builds five of them each time.
 	index []uint32
 	texts int // bytes behind the values: texts, and ids in the lists of canons
@@ -62,8 +62,8 @@ func (s *Store[V]) Find(cid CID) (held CID, v *V) {
 	return "", nil
 }
 
-// Held is the store's own copy of the content id, for those that want to keep a string but not the buffer
-// it was decoded from; without an entry it is a fresh copy.
+// Held is the store's own copy of the content id, for those that want to keep a string but not the
+// buffer it was decoded from; without an entry it is a fresh copy.
 func (s *Store[V]) Held(cid CID) CID {
 	if i := s.find(cid); i >= 0 {
 		return s.keys[i]
@@ -129,9 +129,9 @@ func (s *Store[V]) Reserve(n int) {
 }
 
 // Merge takes over the entries of the stores of current. Where both have a different entry for a
-// content id, that of current stays, as data from others is verified and our own is not.
-// What is taken over is copied; ids that are keys here already are not copied again. When count stops it, the stores
-// have a part of the entries.
+// content id, that of current stays, as data from others is verified and our own is not. What is
+// taken over is copied; ids that are keys here already are not copied again. When count stops it,
+// the stores have a part of the entries.
 func (d *Data) Merge(current *Data, count *meter.Counter) error {
 	mergeStore(count, &d.Values, &current.Values, sameText, cloneValue)
 	mergeStore(count, &d.Tetraplets, &current.Tetraplets, same, cloneTetraplet)

@@ -135,7 +135,8 @@ func stateForm(s *State) any {
 	return m{"canon": m{"executed": s.CID}}
 }
 
-// expectedForm brings the stores and signatures of a blob vector, which are lists in random order, into maps.
+// expectedForm brings the stores and signatures of a blob vector, which are lists in random order,
+// into maps.
 func expectedForm(t testing.TB, decoded []byte) any {
 	form := generic(t, decoded).(map[string]any)
 	for name, x := range form {

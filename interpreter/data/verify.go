@@ -22,9 +22,9 @@ const (
 	typeServiceResult = "air_interpreter_data::executed_state::ServiceResultCidAggregate"
 )
 
-// VerifyStores checks data from another peer: that each entry of its stores hashes to its content id, and that what
-// entries refer to is in the stores. Entries that known holds too are taken as verified; it may
-// be nil. Ids of the trace are checked where they are used.
+// VerifyStores checks data from another peer: that each entry of its stores hashes to its content
+// id, and that what entries refer to is in the stores. Entries that known holds too are taken as
+// verified; it may be nil. Ids of the trace are checked where they are used.
 func VerifyStores(d, known *Data, count *meter.Counter) error {
 	if known == nil {
 		known = &Data{}
@@ -52,7 +52,8 @@ type verifier struct {
 
 func rawText(v *value.Value, _ []byte) []byte { return bytesOf(v.Text()) }
 
-// verifyStore checks the entries of a store that known has not. text writes what they are hashed from, see texter.
+// verifyStore checks the entries of a store that known has not. text writes what they are hashed
+// from, see texter.
 func verifyStore[V any](v *verifier, typeName string, s, known *Store[V], same func(a, b V) bool, text func(x *V, buf []byte) []byte) {
 	if v.err != nil || len(s.keys) == 0 {
 		return
@@ -96,7 +97,8 @@ func verifyStore[V any](v *verifier, typeName string, s, known *Store[V], same f
 	b.release()
 }
 
-// canonResults checks canon results. Their texts can be long, so they are not put together as a whole.
+// canonResults checks canon results. Their texts can be long, so they are not put together as a
+// whole.
 func (v *verifier) canonResults(known *Data) {
 	var buf []byte
 	for i, key := range v.data.CanonResults.keys {
@@ -115,8 +117,8 @@ func (v *verifier) canonResults(known *Data) {
 	}
 }
 
-// verifyUnusual checks a content id that is not the usual one of what feed writes. It may be another spelling of it,
-// or of that with the other hash function.
+// verifyUnusual checks a content id that is not the usual one of what feed writes. It may be
+// another spelling of it, or of that with the other hash function.
 func verifyUnusual(c CID, typeName string, feed func(hash io.Writer)) error {
 	p, err := parseCID(c)
 	if err == nil {

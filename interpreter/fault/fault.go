@@ -55,7 +55,8 @@ func Stop(err error) *Fault {
 	return &Fault{code: CodeStopped, message: err.Error(), cause: errors.Unwrap(err)}
 }
 
-// TooManySteps ends a run that executed more instructions than its limit. cause is what callers test for.
+// TooManySteps ends a run that executed more instructions than its limit. cause is what callers
+// test for.
 func TooManySteps(steps, limit int, cause error) *Fault {
 	f := StepLimit.New(steps, limit)
 	f.cause = cause
@@ -107,8 +108,8 @@ func (f *Fault) Message() string {
 	return f.message
 }
 
-// mostText is how much of a value or a name a fault shows. Faults are values too: of a long one each
-// fault could make another.
+// mostText is how much of a value or a name a fault shows. Faults are values too: of a long one
+// each fault could make another.
 const mostText = 1024
 
 // Cut shortens a text.

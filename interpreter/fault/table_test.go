@@ -32,8 +32,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestGenerated holds that the constants and the document are made from the table. UPDATE_GOLDEN=1 makes
-// them anew.
+// TestGenerated holds that the constants and the document are made from the table. UPDATE_GOLDEN=1
+// makes them anew.
 func TestGenerated(t *testing.T) {
 	golden.File(t, "codes.go", codes(t))
 	golden.File(t, "../../docs/ERRORS.md", document())

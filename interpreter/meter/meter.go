@@ -1,4 +1,5 @@
-// Package meter counts the work and the memory of a run while it goes on, so that its host can make it wait or end it.
+// Package meter counts the work and the memory of a run while it goes on, so that its host can make
+// it wait or end it.
 package meter
 
 import (
@@ -9,9 +10,10 @@ import (
 
 // A Meter is asked while a run goes on. One goroutine at a time.
 type Meter interface {
-	// Work is told of units of work done since the last call. A unit is about 50 ns: one instruction, 64 bytes
-	// decoded, hashed or encoded; a signature is 1000. It may wait: so a run gives its slot back, and goes on
-	// later from where it stands. The run ends with the error that it returns.
+	// Work is told of units of work done since the last call. A unit is about 50 ns: one
+	// instruction, 64 bytes decoded, hashed or encoded; a signature is 1000. It may wait: so a run
+	// gives its slot back, and goes on later from where it stands. The run ends with the error that
+	// it returns.
 	Work(units int) error
 	// Grow is asked before a run takes n more bytes; n < 0 gives bytes back.
 	Grow(n int64) error
@@ -24,7 +26,8 @@ const (
 	Signature = 1000 // units of a signature, made or verified
 )
 
-// batch is the units between two questions to the meter, 50 us. Of bytes it is asked when as many are taken as can be read in them.
+// batch is the units between two questions to the meter, 50 us. Of bytes it is asked when as many
+// are taken as can be read in them.
 const batch = 1000
 
 // Stop is the error of a run that its meter or its context ended.
@@ -34,9 +37,10 @@ func (s *Stop) Error() string { return fmt.Sprintf("execution was stopped: %v", 
 
 func (s *Stop) Unwrap() error { return s.Err }
 
-// Counter adds up small amounts of work and asks a Meter about each thousand units. After the first error it returns only
-// that, until the next Begin: loops may ignore it, and whoever called them looks at Err. A nil Counter counts
-// nothing and never stops. Of one with a nil Meter, only the context does.
+// Counter adds up small amounts of work and asks a Meter about each thousand units. After the first
+// error it returns only that, until the next Begin: loops may ignore it, and whoever called them
+// looks at Err. A nil Counter counts nothing and never stops. Of one with a nil Meter, only the
+// context does.
 type Counter struct {
 	meter   Meter
 	ctx     context.Context
@@ -50,7 +54,8 @@ type Counter struct {
 	err     error
 }
 
-// NewCounter makes a counter that asks m: after about 1000 units, or as many as its method Batch() int says, if it has one.
+// NewCounter makes a counter that asks m: after about 1000 units, or as many as its method Batch()
+// int says, if it has one.
 func NewCounter(m Meter) Counter {
 	c := Counter{meter: m, batch: batch}
 	if b, ok := m.(interface{ Batch() int }); ok {

@@ -67,8 +67,8 @@ func (m *meter) timing(name string) Timing {
 	}
 }
 
-// Bench times a request in the cold form, from the input bytes to the output bytes. Scripts that scripts
-// holds are not resolved again; give nil to measure that too.
+// Bench times a request in the cold form, from the input bytes to the output bytes. Scripts that
+// scripts holds are not resolved again; give nil to measure that too.
 func Bench(ctx context.Context, r *Request, budget time.Duration, scripts *interpreter.Scripts) (Timing, error) {
 	in, err := r.Input(scripts)
 	if err != nil {
@@ -87,8 +87,8 @@ func Bench(ctx context.Context, r *Request, budget time.Duration, scripts *inter
 	return m.timing(r.Name), ctx.Err()
 }
 
-// BenchRetained times requests that follow each other at one peer, stepping one state through them. A
-// step whose outcome names next peers includes the encoding of the data for them.
+// BenchRetained times requests that follow each other at one peer, stepping one state through them.
+// A step whose outcome names next peers includes the encoding of the data for them.
 func BenchRetained(ctx context.Context, rs []*Request, budget time.Duration, scripts *interpreter.Scripts) ([]Timing, error) {
 	meters := make([]meter, len(rs))
 	for pass := 0; ; pass++ {

@@ -13,8 +13,8 @@ type Case struct {
 	Name     string
 	Requests []*Request // their times are added up
 	Fresh    bool       // the script is new in each run
-	// Retained cases step one state through all requests and count those from Warm on; engines without
-	// states run those cold.
+	// Retained cases step one state through all requests and count those from Warm on; engines
+	// without states run those cold.
 	Retained bool
 	Warm     int
 }
@@ -117,8 +117,8 @@ func relayRoundTrip(ctx context.Context) (*Case, error) {
 
 func ptr[T any](v T) *T { return &v }
 
-// onList runs a body over a list of n numbers that a service returned; the step that is measured is the one
-// with that result.
+// onList runs a body over a list of n numbers that a service returned; the step that is measured is
+// the one with that result.
 func onList(body string, n int) func(context.Context) (*Case, error) {
 	return func(ctx context.Context) (*Case, error) {
 		r, err := record(ctx, &Scenario{
@@ -153,8 +153,8 @@ func race(ctx context.Context) (*Case, error) {
 	return &Case{Requests: r[2:3]}, nil
 }
 
-// join is how compilers wait for n values of a stream: a fold that freezes what it has seen with every
-// element and goes on until that is enough.
+// join is how compilers wait for n values of a stream: a fold that freezes what it has seen with
+// every element and goes on until that is enough.
 func join(n int) func(context.Context) (*Case, error) {
 	return onList(fmt.Sprintf(`(seq (fold l i (seq (ap i $s) (next i)))
 (new $test (seq
@@ -228,8 +228,8 @@ func manySigners(ctx context.Context) (*Case, error) {
 	return &Case{Requests: r[:1]}, nil
 }
 
-// fanOutStart is the first step of the client, which asks all peers. Its script, as that of a worker, is new in each run: it
-// is when somebody fans out.
+// fanOutStart is the first step of the client, which asks all peers. Its script, as that of a
+// worker, is new in each run: it is when somebody fans out.
 func fanOutStart(ctx context.Context) (*Case, error) {
 	r, err := record(ctx, onlyOnce(FanOut(1000)), "client")
 	if err != nil {
@@ -251,8 +251,8 @@ func onlyOnce(s *Scenario) *Scenario {
 	return s
 }
 
-// parTree is a balanced tree of pars. Every second call is of one peer, the others are of another one; the client
-// has what one did and gets what the other did.
+// parTree is a balanced tree of pars. Every second call is of one peer, the others are of another
+// one; the client has what one did and gets what the other did.
 func parTree(ctx context.Context) (*Case, error) {
 	leaf := 0
 	var tree func(depth int) string

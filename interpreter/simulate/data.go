@@ -10,9 +10,9 @@ import (
 	"github.com/aquanode/aquanode/interpreter/data"
 )
 
-// WriteData shows data as a tree: each state with what it holds and who signed it, pars and
-// folds with the states inside them. Only what was verified is called signed: that the contents fit their ids, and that the
-// signature fits those. For the latter it takes the id of the particle.
+// WriteData shows data as a tree: each state with what it holds and who signed it, pars and folds
+// with the states inside them. Only what was verified is called signed: that the contents fit their
+// ids, and that the signature fits those. For the latter it takes the id of the particle.
 func WriteData(w io.Writer, d *data.Data, particleID string) error {
 	t := tree{w: w, d: d, signers: map[string]string{}, altered: data.Altered(d)}
 	t.line(0, "interpreter %s, data %s, %d states, last call id %d", orNone(d.InterpreterVersion), orNone(d.Version), len(d.Trace), d.LastCallID)

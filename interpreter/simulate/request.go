@@ -1,5 +1,5 @@
-// Package simulate runs particles without a network: single runs in a text form, and whole particles over
-// simulated peers with services that follow rules.
+// Package simulate runs particles without a network: single runs in a text form, and whole
+// particles over simulated peers with services that follow rules.
 //
 // The forms are those of the black-box tools around the reference interpreter, so that the same
 // files go through both: a [Request] and its [Answer], one JSON object a line, and a [Scenario].

@@ -21,7 +21,8 @@ type Peer struct {
 	key  ed25519.PrivateKey
 }
 
-// NewPeer makes a test peer. Without a seed it is the SHA-256 of "aquanode-test-peer:" and the name.
+// NewPeer makes a test peer. Without a seed it is the SHA-256 of "aquanode-test-peer:" and the
+// name.
 func NewPeer(name string, seed []byte) Peer {
 	if seed == nil {
 		sum := sha256.Sum256([]byte("aquanode-test-peer:" + name))
@@ -86,9 +87,9 @@ func (t *Text) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*string)(t))
 }
 
-// Order says which pending event is next: "fifo" (default), "lifo", "random:SEED", the earliest in a virtual time in which
-// messages and results take random times, most of them short and some long ("time:SEED"), or the labels of the events one
-// after the other.
+// Order says which pending event is next: "fifo" (default), "lifo", "random:SEED", the earliest in
+// a virtual time in which messages and results take random times, most of them short and some long
+// ("time:SEED"), or the labels of the events one after the other.
 type Order struct {
 	Kind   string
 	Seed   uint32

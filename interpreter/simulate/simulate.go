@@ -113,8 +113,8 @@ func Run(ctx context.Context, s *Scenario, o Options) (*Outcome, error) {
 	return sim.finish(), ctx.Err()
 }
 
-// gossip brings everybody's data to everybody, as nobody does, until somebody makes a call: what it needs was there, and
-// it was not told.
+// gossip brings everybody's data to everybody, as nobody does, until somebody makes a call: what it
+// needs was there, and it was not told.
 func (sim *simulation) gossip() error {
 	for range 3 { // what a peer freezes then may lead to a call of another
 		for _, to := range sim.s.Peers {

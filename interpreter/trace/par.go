@@ -6,8 +6,8 @@ import (
 	"github.com/aquanode/aquanode/interpreter/data"
 )
 
-// Par is the bookkeeping of one par instruction. Positions and sizes are below 2^31 as archives are; pars nest a
-// thousand deep, so it is small.
+// Par is the bookkeeping of one par instruction. Positions and sizes are below 2^31 as archives
+// are; pars nest a thousand deep, so it is small.
 type Par struct {
 	at        int32 // position of the par state in the result
 	leftSize  int32
@@ -16,8 +16,8 @@ type Par struct {
 	prev, cur parSide
 }
 
-// parSide is a par state of an input: where its branches begin, their sizes, and how many states of the window
-// follow them.
+// parSide is a par state of an input: where its branches begin, their sizes, and how many states of
+// the window follow them.
 type parSide struct{ start, left, right, rest int32 }
 
 func (p *parSide) afterLeft() window  { return window{int(p.start + p.left), int(p.left)} }

@@ -31,7 +31,8 @@ type Entry struct {
 	Known any
 }
 
-// Foreign is what is known of a state from the current trace: its strings are views of what arrived.
+// Foreign is what is known of a state from the current trace: its strings are views of what
+// arrived.
 type Foreign struct{}
 
 // Source tells which inputs a merged state was found in.
@@ -88,7 +89,8 @@ type met struct {
 	pk, ck data.Kind
 }
 
-// meet takes the next states. All that there are have to be of the kinds from first to last, those of the instruction.
+// meet takes the next states. All that there are have to be of the kinds from first to last, those
+// of the instruction.
 func (h *Handler) meet(first, last data.Kind, want string) (m met, err error) {
 	m.p, m.pk = h.prev.take()
 	m.c, m.ck = h.cur.take()
@@ -121,8 +123,8 @@ func (h *Handler) MeetCall() (*Entry, Source, error) {
 	return h.took(m, FromBoth)
 }
 
-// took notes where a merged state was found and returns it with what is remembered about it. It is good until the next
-// one is met.
+// took notes where a merged state was found and returns it with what is remembered about it. It is
+// good until the next one is met.
 func (h *Handler) took(m met, from Source) (*Entry, Source, error) {
 	var e *Entry
 	if from == FromCurrent {

@@ -75,8 +75,9 @@ func TestMeetCall(t *testing.T) {
 	}
 }
 
-// TestBranchesDoNotShift merges a par whose left branch stops early on one side: the right branch and what follows find
-// their own states all the same. It is the merge of two halves of docs/spec/air.md, 12.7.
+// TestBranchesDoNotShift merges a par whose left branch stops early on one side: the right branch
+// and what follows find their own states all the same. It is the merge of two halves of
+// docs/spec/air.md, 12.7.
 func TestBranchesDoNotShift(t *testing.T) {
 	alice := []data.State{data.ParState(2, 1), data.CallDone(data.Scalar, "A", 0), data.CallPending("alice", 2), data.CallSent("alice")}
 	bob := []data.State{data.ParState(1, 2), data.CallSent("bob"), data.CallDone(data.Scalar, "B", 0), data.CallPending("bob", 2)}

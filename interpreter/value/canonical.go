@@ -6,8 +6,8 @@ import (
 )
 
 // isCanonical reports whether s is the canonical text of a value. It is the fast way into Parse:
-// one pass, no allocation (but for keys or floats that need a closer look), and no for an answer as soon
-// as anything is unusual, be it legal or not; Parse's parser then says which.
+// one pass, no allocation (but for keys or floats that need a closer look), and no for an answer as
+// soon as anything is unusual, be it legal or not; Parse's parser then says which.
 func isCanonical(s string) bool {
 	return len(s) > 0 && skipCanonical(s, 0, 0) == len(s) && utf8.ValidString(s)
 }
@@ -134,8 +134,8 @@ func skipCanonicalEscape(s string, i int) int {
 	return i + 6
 }
 
-// skipCanonicalNumber decides at sight for integers of up to 18 digits and plain floats of up to 15, which name
-// their float exactly and shortest; others are read and written to compare.
+// skipCanonicalNumber decides at sight for integers of up to 18 digits and plain floats of up to
+// 15, which name their float exactly and shortest; others are read and written to compare.
 func skipCanonicalNumber(s string, i int) int {
 	start := i
 	if s[i] == '-' {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// FromGo makes a value of a Go one: nil, booleans, numbers, strings, []any, map[string]any and []string
-// directly, other types the way encoding/json writes them.
+// FromGo makes a value of a Go one: nil, booleans, numbers, strings, []any, map[string]any and
+// []string directly, other types the way encoding/json writes them.
 func FromGo(x any) (Value, error) {
 	switch x := x.(type) {
 	case nil:
@@ -66,7 +66,8 @@ func fromMap(m map[string]any) (Value, error) {
 	return Object(fields), nil
 }
 
-// fromOther keeps the kinds that encoding/json would lose: it writes the float 1 as 1, an integer here.
+// fromOther keeps the kinds that encoding/json would lose: it writes the float 1 as 1, an integer
+// here.
 func fromOther(x any) (Value, error) {
 	switch r := reflect.ValueOf(x); r.Kind() {
 	case reflect.Float32, reflect.Float64:

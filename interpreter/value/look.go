@@ -64,7 +64,8 @@ func (v Value) Len() (int, bool) {
 	return n, true
 }
 
-// Index is the i-th element of an array. It scans from the beginning; to visit all elements use Elements.
+// Index is the i-th element of an array. It scans from the beginning; to visit all elements use
+// Elements.
 func (v Value) Index(i int) (Value, bool) {
 	text, ok := v.canon()
 	if !ok || text[0] != '[' || i < 0 {
@@ -211,7 +212,8 @@ func (v Value) Fields() []Field {
 	return fields
 }
 
-// sizeHint guesses a number of elements: exact for lists of numbers, bounded for others, whose commas may be anywhere.
+// sizeHint guesses a number of elements: exact for lists of numbers, bounded for others, whose
+// commas may be anywhere.
 func sizeHint(text string) int {
 	n := strings.Count(text, ",") + 1
 	if n > 256 && (strings.ContainsAny(text, `"{`) || strings.IndexByte(text[1:], '[') >= 0) {
@@ -222,7 +224,8 @@ func sizeHint(text string) int {
 
 // The functions below walk over text known to be canonical.
 
-// firstElement is the offset of the first element of the array or object that begins text, -1 if it is empty.
+// firstElement is the offset of the first element of the array or object that begins text, -1 if it
+// is empty.
 func firstElement(text string) int {
 	if len(text) == 2 {
 		return -1

@@ -7,8 +7,8 @@ import (
 )
 
 // AppendMsgpack appends a value as MessagePack, in the form that hosts get arguments of calls:
-// integers in their shortest form, floats always in 64 bits, maps with sorted keys. It goes straight
-// from text to bytes. A raw value that is not JSON becomes nil.
+// integers in their shortest form, floats always in 64 bits, maps with sorted keys. It goes
+// straight from text to bytes. A raw value that is not JSON becomes nil.
 func AppendMsgpack(dst []byte, v Value) []byte {
 	text, ok := v.canon()
 	if !ok {

@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// number is a JSON number as read: digits as far as 64 bits hold them, and the power of ten to go with them.
+// number is a JSON number as read: digits as far as 64 bits hold them, and the power of ten to go
+// with them.
 type number struct {
 	digits   uint64
 	exponent int32
@@ -22,10 +23,10 @@ var pow10 = func() (table [309]float64) {
 }()
 
 // float takes a number to the float the network takes it to: the digits, rounded to a float64,
-// times or through one power of ten, rounded again. That is up to an ulp or two off the nearest float
-// once the digits pass 2^53 or the exponent passes 22, and it decides content ids, so it must stay so.
-// It fails when the product is out of range. Each operation is a statement of its own so that
-// none can be fused.
+// times or through one power of ten, rounded again. That is up to an ulp or two off the nearest
+// float once the digits pass 2^53 or the exponent passes 22, and it decides content ids, so it must
+// stay so. It fails when the product is out of range. Each operation is a statement of its own so
+// that none can be fused.
 func (n number) float() (f float64, ok bool) {
 	f = float64(n.digits)
 	e := int(n.exponent)
@@ -85,8 +86,8 @@ func appendFloat(dst []byte, f float64) []byte {
 	return append(dst, ".0"...)
 }
 
-// trimExponent takes the plus sign and the zero before a one-digit exponent out of what strconv wrote:
-// 1e+16 is 1e16 here, 1e-07 is 1e-7.
+// trimExponent takes the plus sign and the zero before a one-digit exponent out of what strconv
+// wrote: 1e+16 is 1e16 here, 1e-07 is 1e-7.
 func trimExponent(dst []byte, start int) []byte {
 	e := start
 	for dst[e] != 'e' {

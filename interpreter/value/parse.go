@@ -45,8 +45,8 @@ const (
 	errTooDeep    = "recursion limit exceeded"
 )
 
-// Parse reads JSON text (RFC 8259, nothing more) into its canonical value. Canonical text is kept as it is,
-// without a copy; anything else is written anew.
+// Parse reads JSON text (RFC 8259, nothing more) into its canonical value. Canonical text is kept
+// as it is, without a copy; anything else is written anew.
 func Parse(text string) (Value, error) {
 	if isCanonical(text) {
 		return of(text), nil

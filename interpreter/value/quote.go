@@ -53,7 +53,8 @@ func appendEscape(dst []byte, c byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 }
 
-// plainASCII reports whether s, of at least eight bytes, has only bytes below 0x80 that need no escape, as ids have.
+// plainASCII reports whether s, of at least eight bytes, has only bytes below 0x80 that need no
+// escape, as ids have.
 func plainASCII(s string) bool {
 	if len(s) < 8 {
 		return false
@@ -70,15 +71,16 @@ func plainASCII(s string) bool {
 
 const ones, tops = 0x0101010101010101, 0x8080808080808080
 
-// special has top bits where bytes of a word need an escape. A bit rises where a byte was below 0x20, or zero after the
-// xor; bytes from 0x80 up are masked out. Borrows can only raise bits above a true one, so the lowest is true.
+// special has top bits where bytes of a word need an escape. A bit rises where a byte was below
+// 0x20, or zero after the xor; bytes from 0x80 up are masked out. Borrows can only raise bits above
+// a true one, so the lowest is true.
 func special(word uint64) uint64 {
 	quote, slash := word^(ones*'"'), word^(ones*'\\')
 	return ((word-ones*0x20)&^word | (quote-ones)&^quote | (slash-ones)&^slash) & tops
 }
 
-// plainLen is the length of the longest beginning of s without a byte that needs an escape. It looks at eight
-// bytes at a time: 2.5 times as fast as the byte loop on long strings.
+// plainLen is the length of the longest beginning of s without a byte that needs an escape. It
+// looks at eight bytes at a time: 2.5 times as fast as the byte loop on long strings.
 func plainLen(s string) int {
 	i := 0
 	for b := unsafe.Slice(unsafe.StringData(s), len(s)); i+8 <= len(s); i += 8 {

@@ -1,7 +1,7 @@
 package value
 
-// Texts makes many short texts that live about equally long, in few pieces of memory. A piece stays as long as one of
-// its texts. The zero Texts is ready.
+// Texts makes many short texts that live about equally long, in few pieces of memory. A piece stays
+// as long as one of its texts. The zero Texts is ready.
 type Texts struct {
 	piece []byte
 	made  int // bytes in all pieces
@@ -27,7 +27,8 @@ func (t *Texts) space(n int) []byte {
 	return t.piece[len(t.piece):]
 }
 
-// took says that n bytes were appended to space. If there were more than space had room for, they are elsewhere.
+// took says that n bytes were appended to space. If there were more than space had room for, they
+// are elsewhere.
 func (t *Texts) took(n int) {
 	if n <= cap(t.piece)-len(t.piece) {
 		t.piece = t.piece[:len(t.piece)+n]

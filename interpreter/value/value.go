@@ -2,15 +2,16 @@
 //
 // A particle carries JSON from service to service, and most of it is only passed on: hashed,
 // stored, compared, sent. So a [Value] is a piece of JSON text and nothing is built from it until
-// somebody looks inside; a look inside is a scan of the text, and what it finds shares the text.
-// (A Go tree costs 4 to 10 ms per MB, the scan of [Parse] 0.3 to 0.6.)
+// somebody looks inside; a look inside is a scan of the text, and what it finds shares the text. (A
+// Go tree costs 4 to 10 ms per MB, the scan of [Parse] 0.3 to 0.6.)
 //
 // There is one canonical text for each value, the text that content ids are computed from:
 //
 //   - no white space; object keys sorted by their UTF-8 bytes, of equal keys the last one stays;
-//   - strings escape only ", \ and the controls below U+0020 (\b \t \n \f \r, else \u00xx in lower case);
-//   - integers of 64 bits in decimal; every other number a float in its shortest form, always
-//     with a point or an exponent (1.0, 12.5, 1e16, 5e-324).
+//   - strings escape only ", \ and the controls below U+0020 (\b \t \n \f \r, else \u00xx in lower
+//     case);
+//   - integers of 64 bits in decimal; every other number a float in its shortest form, always with
+//     a point or an exponent (1.0, 12.5, 1e16, 5e-324).
 //
 // [Parse] takes any JSON text to its canonical value and keeps the given string itself if it is
 // canonical already. [Raw] wraps text somebody else stored; [Value.Canonical] reads it when it is
@@ -20,13 +21,13 @@
 //
 // Numbers are read as the network reads them, which is not correctly rounded: 1.11e161 becomes
 // 1.1099999999999999e161 (see parseFloat). That reading happens in Parse and Canonical only. The
-// canonical text of a float then names it exactly, so reading stored text a second time may
-// give another value, on every peer the same one.
+// canonical text of a float then names it exactly, so reading stored text a second time may give
+// another value, on every peer the same one.
 //
 // # Ownership
 //
-// Values are immutable and share text with what they were cut from. A Value over a view of a
-// buffer keeps the buffer alive and relies on nobody writing to it.
+// Values are immutable and share text with what they were cut from. A Value over a view of a buffer
+// keeps the buffer alive and relies on nobody writing to it.
 package value
 
 import (
@@ -77,7 +78,8 @@ var (
 	EmptyString = Value{text: `""`}
 )
 
-// of is the value with a canonical text. Values are equal by == if their texts are, so null has one form.
+// of is the value with a canonical text. Values are equal by == if their texts are, so null has one
+// form.
 func of(text string) Value {
 	if text == "null" {
 		return Value{}

@@ -44,8 +44,8 @@ func readVectors[T any](t testing.TB, path string) []T {
 	}
 }
 
-// TestParseManyTexts goes through texts made by chance from pieces of JSON, with what the reference said
-// of them: the positions in its errors, above all.
+// TestParseManyTexts goes through texts made by chance from pieces of JSON, with what the reference
+// said of them: the positions in its errors, above all.
 func TestParseManyTexts(t *testing.T) {
 	for _, vec := range readVectors[jsonVector](t, "testdata/parse.jsonl.gz") {
 		v, err := value.Parse(vec.In)

@@ -22,8 +22,9 @@ type comparison struct {
 
 // differ says what of an answer is not as the reference's; "" if everything is.
 //
-// Codes must be equal, texts from 10000 on, where other peers can see them, too. The order of
-// next peers, stores and requests is free. Where the reference crashes, every answer that keeps the previous data is right.
+// Codes must be equal, texts from 10000 on, where other peers can see them, too. The order of next
+// peers, stores and requests is free. Where the reference crashes, every answer that keeps the
+// previous data is right.
 func (c comparison) differ(previous []byte, want, got *Answer) string {
 	if want.Trap != "" {
 		if !got.refused() || got.Data != nil && !c.stale && !bytes.Equal(got.Data, previous) {

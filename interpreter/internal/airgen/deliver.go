@@ -181,7 +181,8 @@ func (d *deliverer) happened(ev Event, a *Answer) {
 		d.results[ev.Peer][id] = d.services.answer(&q)
 	}
 	if d.foreign && hasBroken(ev.Results) {
-		// The data of this run would be refused by others; that of the next run of the peer is good.
+		// The data of this run would be refused by others; that of the next run of the peer is
+		// good.
 		d.again = ev.Peer + 1
 		for k := len(d.pending) - 1; k >= 0; k-- {
 			if d.pending[k].from == ev.ID {

@@ -15,8 +15,8 @@ import (
 // Engine is something that runs AIR.
 type Engine interface {
 	Name() string
-	// Step runs one step at a peer: r without current data, over all that arrived. An engine that takes
-	// one arrival at a time does so by OneByOne.
+	// Step runs one step at a peer: r without current data, over all that arrived. An engine that
+	// takes one arrival at a time does so by OneByOne.
 	Step(ctx context.Context, r *simulate.Request, arrivals [][]byte) (*Answer, error)
 }
 
@@ -97,8 +97,9 @@ func (e Cold) Step(ctx context.Context, r *simulate.Request, arrivals [][]byte) 
 	})
 }
 
-// Retained is our interpreter with its state kept from step to step, one particle for an engine. It starts anew from
-// bytes when the previous data of a step is not what it gave, or never if it is Lazy.
+// Retained is our interpreter with its state kept from step to step, one particle for an engine. It
+// starts anew from bytes when the previous data of a step is not what it gave, or never if it is
+// Lazy.
 type Retained struct {
 	Scripts *interpreter.Scripts
 	// Lazy makes data only where somebody will read it, as a node does. Such an engine needs a

@@ -9,8 +9,8 @@ import (
 	"github.com/aquanode/aquanode/interpreter/simulate"
 )
 
-// Late runs a program over virtual time in a random order: messages and results of services come early or late, and some
-// messages twice. A service answers equal calls alike, in any order.
+// Late runs a program over virtual time in a random order: messages and results of services come
+// early or late, and some messages twice. A service answers equal calls alike, in any order.
 func Late(ctx context.Context, script string, peers []simulate.Peer, seed uint32, again bool) (*simulate.Outcome, error) {
 	batch := seed%3 == 0
 	s := &simulate.Scenario{

@@ -9,12 +9,13 @@ import (
 	"github.com/aquanode/aquanode/interpreter/simulate"
 )
 
-// mostStranded is how many of 1000 runs of arbitrary scripts may leave a call unmade that somebody could make who had everybody's
-// data: 5 in 2000 programs do, in the ways that docs/spec/air.md says under "Named again". By the published interpreter's
-// rule it is 70 of 1000.
+// mostStranded is how many of 1000 runs of arbitrary scripts may leave a call unmade that somebody
+// could make who had everybody's data: 5 in 2000 programs do, in the ways that docs/spec/air.md
+// says under "Named again". By the published interpreter's rule it is 70 of 1000.
 const mostStranded = 10
 
-// TestLateResults runs arbitrary programs in four orders each. When nothing is pending any more, nobody has what another waits for.
+// TestLateResults runs arbitrary programs in four orders each. When nothing is pending any more,
+// nobody has what another waits for.
 func TestLateResults(t *testing.T) {
 	n := 250
 	if *cases > 0 {
@@ -59,8 +60,9 @@ func TestLateResults(t *testing.T) {
 	}
 }
 
-// sound reports whether all that arrived could be used. (A script whose stream grows while it is walked over may give one
-// instruction different arguments in different orders, which peers refuse.)
+// sound reports whether all that arrived could be used. (A script whose stream grows while it is
+// walked over may give one instruction different arguments in different orders, which peers
+// refuse.)
 func sound(out *simulate.Outcome) bool {
 	for code := range out.Stats.Codes {
 		if code != "0" && (len(code) != 5 || code[0] == '2') {

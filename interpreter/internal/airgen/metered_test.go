@@ -50,7 +50,8 @@ func (p *pauser) Work(int) error {
 	return nil
 }
 
-// metered is an engine of which every run waits for others. Steps of particles before are what those are.
+// metered is an engine of which every run waits for others. Steps of particles before are what
+// those are.
 type metered struct {
 	Engine
 	*pauser
@@ -88,7 +89,8 @@ func coldMetered(p *pauser) func(ctx context.Context, r *simulate.Request, arriv
 	}
 }
 
-// TestRunsThatWait lets all runs wait every few instructions, while other particles run: they give what they give without waiting.
+// TestRunsThatWait lets all runs wait every few instructions, while other particles run: they give
+// what they give without waiting.
 func TestRunsThatWait(t *testing.T) {
 	p := &pauser{t: t}
 	engines := func() []Engine {

@@ -8,8 +8,8 @@ import (
 	"github.com/aquanode/aquanode/interpreter/simulate"
 )
 
-// Shrink makes a failing case smaller as long as it still fails in the same way: it leaves out events and their
-// parts, and instructions. tries bounds how often the case is run.
+// Shrink makes a failing case smaller as long as it still fails in the same way: it leaves out
+// events and their parts, and instructions. tries bounds how often the case is run.
 func (e Engines) Shrink(ctx context.Context, c *Case, tries int) *Case {
 	s := &shrinker{ctx: ctx, engines: e, best: c, tries: tries}
 	if f, err := e.Replay(ctx, c); err == nil && f != nil {

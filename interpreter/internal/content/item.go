@@ -134,8 +134,9 @@ func (it *Item) Elements(count *meter.Counter) ([]*Item, bool, *fault.Fault) {
 	return elements, true, nil
 }
 
-// largestValue bounds what a script can put together. An array of the values of a stream put into a stream twice, and
-// again, doubles with every turn; honest values come from services and are below the particle size limit of hosts, 64 MiB.
+// largestValue bounds what a script can put together. An array of the values of a stream put into a
+// stream twice, and again, doubles with every turn; honest values come from services and are below
+// the particle size limit of hosts, 64 MiB.
 const largestValue = 256 << 20
 
 // Canon is a stream or a stream map frozen by a peer.
@@ -208,8 +209,8 @@ func (c *Canon) Array(count *meter.Counter) (*Item, *fault.Fault) {
 	return c.asValue, nil
 }
 
-// CheckPairs looks whether the elements are pairs that a canon map can have. Those of a stream map of this
-// peer are.
+// CheckPairs looks whether the elements are pairs that a canon map can have. Those of a stream map
+// of this peer are.
 func (c *Canon) CheckPairs(count *meter.Counter) *fault.Fault {
 	if c.Own {
 		return c.checkSize()

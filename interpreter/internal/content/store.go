@@ -1,5 +1,6 @@
-// Package content is what a script computes with: values with where they came from ([Item]), results of
-// calls, canons, and the [Store] in which the content ids of one particle resolve to them.
+// Package content is what a script computes with: values with where they came from ([Item]),
+// results of calls, canons, and the [Store] in which the content ids of one particle resolve to
+// them.
 package content
 
 import (
@@ -224,7 +225,8 @@ const (
 	sizeOfCanonElement = 400
 )
 
-// addParts stores tetraplets and values of elements, if they are not too many at the same time: the two have nothing in common.
+// addParts stores tetraplets and values of elements, if they are not too many at the same time: the
+// two have nothing in common.
 func (s *Store) addParts(elements []data.CanonElement, fresh []*Item, values []value.Value) {
 	const most = 1 << 20 // bytes of values hashed without asking the meter, 0.3 ms; a stream has 1023 elements at most
 	size, count := 0, s.count
@@ -327,8 +329,9 @@ func (s *Store) NewResult(v value.Value, t *value.Tetraplet) *Result {
 	return res
 }
 
-// Answer is a new result whose state, at this place of the trace, has no content id yet. Nobody asks for ids while
-// the script runs, but for a canon, and computing those of many answers at once is several times as fast.
+// Answer is a new result whose state, at this place of the trace, has no content id yet. Nobody
+// asks for ids while the script runs, but for a canon, and computing those of many answers at once
+// is several times as fast.
 type Answer struct {
 	At     int
 	Val    value.Value

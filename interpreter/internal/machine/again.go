@@ -7,29 +7,35 @@ import (
 	"github.com/aquanode/aquanode/interpreter/trace"
 )
 
-// A request is sent to its peer once. A result that comes to the sender later stays there, and whoever needs it waits
-// for ever:
+// A request is sent to its peer once. A result that comes to the sender later stays there, and
+// whoever needs it waits for ever:
 //
 //	(seq (par (call "a" .. x) (call "b" .. y)) (seq (call "relay" ..) (call "c" .. [x y])))
 //
-// The par is complete with x, so the relay is asked, and then c. When y comes, nobody is asked for anything. So a
-// run names a peer again, in Outcome.Again, for every open request that it comes to, if
+// The par is complete with x, so the relay is asked, and then c. When y comes, nobody is asked for
+// anything. So a run names a peer again, in Outcome.Again, for every open request that it comes to,
+// if
 //
-//  1. a result stands before the request that its sender did not know. "Before" is in an earlier part of a seq around
-//     both. In two branches of a par it counts up to the end of the par: there the run goes on from the result's branch itself;
-//  2. the run does not get past the request, and what follows it needs the result before it is this peer's turn again.
-//     To need is to have to wait for it: an operand is a variable that it set, or a fold walks over a stream that it is
-//     in. A canon takes what is there and waits for nothing.
+//  1. a result stands before the request that its sender did not know. "Before" is in an earlier
+//     part of a seq around both. In two branches of a par it counts up to the end of the par: there
+//     the run goes on from the result's branch itself;
+//  2. the run does not get past the request, and what follows it needs the result before it is this
+//     peer's turn again. To need is to have to wait for it: an operand is a variable that it set,
+//     or a fold walks over a stream that it is in. A canon takes what is there and waits for
+//     nothing.
 //
-// The peer named is that of the request if this peer sent it, and otherwise the sender, which then does likewise. A result is
-// new to a request if neither what this peer kept nor what arrived had both: whoever has both first tells. So data that comes
-// twice names nobody, and a fan-out to n peers that is joined on another one names that one n times.
+// The peer named is that of the request if this peer sent it, and otherwise the sender, which then
+// does likewise. A result is new to a request if neither what this peer kept nor what arrived had
+// both: whoever has both first tells. So data that comes twice names nobody, and a fan-out to n
+// peers that is joined on another one names that one n times.
 //
-// The request waits in again.open while its frames are left, from the inside out. A seq that is left incomplete looks at the
-// parts that the run did not come to. One that goes on puts the requests in the part before aside: the run itself takes the
-// result to what follows, unless it is stuck there for want of a value, which those bring who were asked. Then they wait again.
+// The request waits in again.open while its frames are left, from the inside out. A seq that is
+// left incomplete looks at the parts that the run did not come to. One that goes on puts the
+// requests in the part before aside: the run itself takes the result to what follows, unless it is
+// stuck there for want of a value, which those bring who were asked. Then they wait again.
 
-// unknownTo are the results that a request is without, by which inputs had the request: those that no input had together with it.
+// unknownTo are the results that a request is without, by which inputs had the request: those that
+// no input had together with it.
 var unknownTo = [...]trace.Sources{
 	trace.FromPrevious: 1<<trace.FromNone | 1<<trace.FromCurrent,
 	trace.FromCurrent:  1<<trace.FromNone | 1<<trace.FromPrevious,
@@ -56,9 +62,9 @@ type again struct {
 	budget int // what looks ahead may still take
 }
 
-// lookBudget bounds how many instructions a run looks at for Outcome.Again; that takes about 100 us.
-// Beyond it everything is taken to be needed. Eight operands, 16 open requests, and 1 kB of a value
-// that a lens looks into, count as one more.
+// lookBudget bounds how many instructions a run looks at for Outcome.Again; that takes about 100
+// us. Beyond it everything is taken to be needed. Eight operands, 16 open requests, and 1 kB of a
+// value that a lens looks into, count as one more.
 const lookBudget = 1 << 13
 
 func (a *again) reset() {
@@ -136,10 +142,12 @@ func (a *again) forget(fr *frame, drop func(*openRequest) bool) {
 	a.open = a.open[:len(a.open)-len(in)+len(kept)]
 }
 
-// inside are the open requests inside a frame. (One that was suspended may have begun with more than there are now.)
+// inside are the open requests inside a frame. (One that was suspended may have begun with more
+// than there are now.)
 func (a *again) inside(fr *frame) []openRequest { return a.open[min(int(fr.open), len(a.open)):] }
 
-// affordable reports whether the open requests inside a frame may still be looked at. If not, they are named.
+// affordable reports whether the open requests inside a frame may still be looked at. If not, they
+// are named.
 func (a *again) affordable(fr *frame) bool {
 	in := a.inside(fr)
 	if a.budget -= len(in) / 16; a.budget >= 0 {
@@ -162,8 +170,8 @@ func (a *again) passed(fr *frame) {
 	})
 }
 
-// stuckAt says that the run does not get past an instruction that wants a value. Those who were asked for something before may
-// bring it, and then go on.
+// stuckAt says that the run does not get past an instruction that wants a value. Those who were
+// asked for something before may bring it, and then go on.
 func (m *Machine) stuckAt(n *program.Node) {
 	a := &m.again
 	if len(a.behind) == 0 {

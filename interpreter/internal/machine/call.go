@@ -61,7 +61,8 @@ func (m *Machine) call(n *program.Node) *fault.Fault {
 	return m.metResult(&c, e, from)
 }
 
-// isResultOf reports whether a state was found to be the result of a fixed call before. It needs no further check then.
+// isResultOf reports whether a state was found to be the result of a fixed call before. It needs no
+// further check then.
 func isResultOf(e *trace.Entry, n *program.Node) bool {
 	if e == nil {
 		return false

@@ -128,9 +128,9 @@ func (m *Machine) lastElement(n *program.Node, p *pass) (*program.Node, *fault.F
 	return nil, nil
 }
 
-// leaveNext comes back from a further element to the one before. After an error the scope is that of
-// the one before, but the iterator stays where it is, on every peer alike: what handles the error sees
-// the element that failed.
+// leaveNext comes back from a further element to the one before. After an error the scope is that
+// of the one before, but the iterator stays where it is, on every peer alike: what handles the
+// error sees the element that failed.
 func (m *Machine) leaveNext(fr *frame, f *fault.Fault) *fault.Fault {
 	p := fr.pass
 	m.pop()

@@ -16,8 +16,8 @@ import (
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
-// FuzzLens applies lenses to values and holds the outcome to a walk over what encoding/json makes of
-// them. All scalars in a lens have the same value. A lens that is printed reads back as itself.
+// FuzzLens applies lenses to values and holds the outcome to a walk over what encoding/json makes
+// of them. All scalars in a lens have the same value. A lens that is printed reads back as itself.
 func FuzzLens(f *testing.F) {
 	docs := []string{`{"a":{"b":[1,2.5,{"c":null}]},"length":[[]],"0":"x"}`, `[[{"a":[0]},18446744073709551616],-0,"t",[true]]`}
 	by := []string{`0`, `1`, `"a"`, `"length"`, `1.0`, `-1`, `4294967296`, `null`, `"é"`}

@@ -8,15 +8,16 @@ import (
 	"github.com/aquanode/aquanode/interpreter/trace"
 )
 
-// lookahead looks at parts of the script that a run did not come to, and answers one of two questions:
+// lookahead looks at parts of the script that a run did not come to, and answers one of two
+// questions:
 //
 //   - needs: which results have to be there before it is this peer's turn again? A peer that asked
 //     for them before they came has to be named again (again.go).
 //   - onlyOthers: is all of it for other peers? Then nothing can follow here (settled.go).
 //
-// Both follow the instructions in the order in which they may run, resolve peers as the run would, and
-// stop when the budget is used up. They are careful to different sides: needs takes a peer to be
-// another one unless it is certain to be this one, onlyOthers the other way around.
+// Both follow the instructions in the order in which they may run, resolve peers as the run would,
+// and stop when the budget is used up. They are careful to different sides: needs takes a peer to
+// be another one unless it is certain to be this one, onlyOthers the other way around.
 //
 // Nothing else looks ahead: whether a run may be suspended is counted as it goes (suspend.go).
 type lookahead struct {
@@ -171,7 +172,8 @@ func (l *lookahead) needsOfXor(n *program.Node) way {
 	return min(left, l.needs(n.Kids[1]), ends)
 }
 
-// needsOfFoldStream looks at a fold that waits for values. One value brings it home if its body does.
+// needsOfFoldStream looks at a fold that waits for values. One value brings it home if its body
+// does.
 func (l *lookahead) needsOfFoldStream(n *program.Node) way {
 	w := l.needs(n.Kids[0])
 	if s := l.m.streams.At(&n.From); s != nil && (w != home || s.Sources&^l.wanted == 0) {
@@ -214,7 +216,8 @@ func (m *Machine) sourcesIn(n *program.Node) (found trace.Sources) {
 	return found
 }
 
-// sourcesOf is which results an operand comes from. Iterators are known to all who come to where they are used.
+// sourcesOf is which results an operand comes from. Iterators are known to all who come to where
+// they are used.
 func (m *Machine) sourcesOf(o *program.Operand) (found trace.Sources) {
 	if o.Source.Kind != air.Variable {
 		return 0
@@ -238,8 +241,8 @@ func (m *Machine) sourcesOf(o *program.Operand) (found trace.Sources) {
 	return found
 }
 
-// othersBudget bounds how many instructions onlyOthers looks at. A script compiled from a function has
-// some tens behind a call.
+// othersBudget bounds how many instructions onlyOthers looks at. A script compiled from a function
+// has some tens behind a call.
 const othersBudget = 256
 
 // onlyOthersFollow reports whether all that may come after n is for other peers.

@@ -1,9 +1,10 @@
 // Package machine executes scripts: it merges what a peer knows with what arrived, instruction by
 // instruction, and says what the script asks for.
 //
-// A [Machine] makes the runs of one particle at one peer, one after the other, over a [Particle] and the
-// content in a store. Machine.Run makes a run that Commit makes known. A run that comes to a call of this
-// peer with nothing else to do is suspended there, and Resume goes on with it (suspend.go).
+// A [Machine] makes the runs of one particle at one peer, one after the other, over a [Particle]
+// and the content in a store. Machine.Run makes a run that Commit makes known. A run that comes to
+// a call of this peer with nothing else to do is suspended there, and Resume goes on with it
+// (suspend.go).
 package machine
 
 import (
@@ -47,7 +48,8 @@ type Machine struct {
 	trace   trace.Handler
 
 	// What is known from the runs before, with what is remembered about each state, and the content
-	// ids of this peer's results in it, which it signs. The spare ones are written over by the next run.
+	// ids of this peer's results in it, which it signs. The spare ones are written over by the next
+	// run.
 	Known, spareKnown  []trace.Entry
 	KnownOwn, spareOwn []data.CID
 	bare               []data.State // see states
@@ -115,7 +117,8 @@ type wait struct {
 const stepsPerCheck = 1024
 
 // Run executes a script over what is known and what arrived. It takes results over. It returns the
-// error that no xor caught, or one that ended the run. Without the latter the run has to be committed.
+// error that no xor caught, or one that ended the run. Without the latter the run has to be
+// committed.
 func (m *Machine) Run(p *program.Program, arrived data.States, results map[uint32]data.CallResult) *fault.Fault {
 	m.begin(p, arrived, results)
 	f := m.end(m.execute(p.Root))
@@ -466,7 +469,8 @@ func (m *Machine) wait(n *program.Node, f *fault.Fault) *fault.Fault {
 // mostUp bounds how far a never looks for the fold whose values it waits for.
 const mostUp = 16
 
-// never waits for what nobody brings; as the last instruction of a fold over a stream, for more values.
+// never waits for what nobody brings; as the last instruction of a fold over a stream, for more
+// values.
 func (m *Machine) never(n *program.Node) {
 	m.complete, m.stuck = false, true
 	w := wait{n: n}

@@ -17,8 +17,8 @@ type Params struct {
 	MaxData                   int // bytes of data
 }
 
-// Particle is what all runs of one particle at one peer share besides its content: its parameters, as
-// items too, and the items of literals. Its script never changes.
+// Particle is what all runs of one particle at one peer share besides its content: its parameters,
+// as items too, and the items of literals. Its script never changes.
 type Particle struct {
 	Params
 	Unsure bool // a result may be of a peer without a key: the data has to be checked again

@@ -5,8 +5,9 @@ import (
 	"github.com/aquanode/aquanode/interpreter/internal/program"
 )
 
-// Wait is an instruction that could not go on in the latest run. Either Variable has no value yet, or as a stream too few,
-// or Peer has not done its part; for calls of this peer's own services, that is this peer.
+// Wait is an instruction that could not go on in the latest run. Either Variable has no value yet,
+// or as a stream too few, or Peer has not done its part; for calls of this peer's own services,
+// that is this peer.
 type Wait struct {
 	Instruction string // its text
 	Reason      string // in words

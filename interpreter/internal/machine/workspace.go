@@ -72,8 +72,8 @@ func emptied[T any](list []T) []T {
 	return list[:0]
 }
 
-// sizeOfState is the bytes of a state in a trace with what is remembered about it: an entry, and that
-// of the trace to be written over.
+// sizeOfState is the bytes of a state in a trace with what is remembered about it: an entry, and
+// that of the trace to be written over.
 var sizeOfState = 2 * meter.SizeOf[trace.Entry](1)
 
 // Size is the memory of the machine, which stays until the next run.

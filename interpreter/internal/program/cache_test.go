@@ -9,8 +9,9 @@ import (
 	"github.com/aquanode/aquanode/interpreter/air"
 )
 
-// TestResolvedSize compares the size that a script is booked with to what the heap holds for it once
-// all of it is resolved. The cache of scripts, and with it a peer at rest, is as large as that says.
+// TestResolvedSize compares the size that a script is booked with to what the heap holds for it
+// once all of it is resolved. The cache of scripts, and with it a peer at rest, is as large as that
+// says.
 func TestResolvedSize(t *testing.T) {
 	const call = `(call "12D3KooWpeer%[1]d" ("service" "function") ["text%[1]d" 1 true] x%[1]d)`
 	kinds := map[string]string{

@@ -1,5 +1,5 @@
-// Package program makes scripts ready to run: names are numbers, nested seqs are flat lists, literals are
-// values.
+// Package program makes scripts ready to run: names are numbers, nested seqs are flat lists,
+// literals are values.
 package program
 
 import (
@@ -12,9 +12,9 @@ import (
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
-// Program is a script made ready to run: names are numbers, nested seqs are flat lists, literals are
-// values. An instruction is resolved when a run first comes to it, since a particle that passes through executes a
-// small part of its script. Runs share programs.
+// Program is a script made ready to run: names are numbers, nested seqs are flat lists, literals
+// are values. An instruction is resolved when a run first comes to it, since a particle that passes
+// through executes a small part of its script. Runs share programs.
 type Program struct {
 	Source  string
 	script  *air.Script
@@ -70,8 +70,8 @@ type resolved struct {
 	Kids   []*Node          // seq: all of its parts; par, xor: two; others: the body
 	Last   *Node            // of a fold
 
-	// call: peer, service, function, arguments; canon: peer; match: both sides; ap: the value; map ap: key and value;
-	// fold over values, fail: one
+	// call: peer, service, function, arguments; canon: peer; match: both sides; ap: the value; map
+	// ap: key and value; fold over values, fail: one
 	Operands []Operand
 	Out      Target // call, ap, map ap, canon, new
 	From     Target // canon, fold over a stream
@@ -138,9 +138,9 @@ func New(s *air.Script) *Program {
 	return p
 }
 
-// resolvedSize is about how large a script is once all of it is resolved, rather more than less: a null
-// takes 110 bytes, an operand 110 as a variable and 240 as a literal of a short script, whose pieces
-// are half empty.
+// resolvedSize is about how large a script is once all of it is resolved, rather more than less: a
+// null takes 110 bytes, an operand 110 as a variable and 240 as a literal of a short script, whose
+// pieces are half empty.
 func resolvedSize(s *air.Script) int {
 	return 1500 + 2*len(s.Source) + 64*len(s.Names) + 150*s.Len() + 240*s.Operands
 }

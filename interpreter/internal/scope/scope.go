@@ -1,5 +1,5 @@
-// Package scope says what the names of a script mean: scalars and canons in tables of cells, streams in
-// lists of generations.
+// Package scope says what the names of a script mean: scalars and canons in tables of cells,
+// streams in lists of generations.
 package scope
 
 import (

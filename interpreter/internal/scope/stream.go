@@ -191,8 +191,9 @@ func (t Streams) AtOrNew(name *program.Target) *Stream {
 	return s
 }
 
-// push opens a stream. A mention that is not within its span is not within those that its span holds either: a fold opens one
-// for each element, and looking through all for each mention would be quadratic.
+// push opens a stream. A mention that is not within its span is not within those that its span
+// holds either: a fold opens one for each element, and looking through all for each mention would
+// be quadratic.
 func (t Streams) push(slot int32, s *Stream) {
 	list := t[slot]
 	i := len(list) - 1

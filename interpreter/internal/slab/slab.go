@@ -1,10 +1,10 @@
-// Package slab hands out memory for many small things of one kind that live about equally long, from
-// few larger pieces: a run over a thousand values makes several things for each, and the allocator
-// takes longer than most of them.
+// Package slab hands out memory for many small things of one kind that live about equally long,
+// from few larger pieces: a run over a thousand values makes several things for each, and the
+// allocator takes longer than most of them.
 package slab
 
-// Slab is a supply of memory for things of one kind. A piece stays as long as one of its things. The
-// zero Slab is ready.
+// Slab is a supply of memory for things of one kind. A piece stays as long as one of its things.
+// The zero Slab is ready.
 type Slab[T any] struct {
 	free []T
 	size int // of the latest piece

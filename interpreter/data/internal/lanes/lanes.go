@@ -1,8 +1,10 @@
-// Package lanes hashes many short texts at once: BLAKE3, the lanes of vector registers filled with different texts.
+// Package lanes hashes many short texts at once: BLAKE3, the lanes of vector registers filled with
+// different texts.
 //
-// Libraries use the lanes for the chunks of one long text only, and nearly all that is hashed here is below the 1024
-// bytes of one chunk: a thousand results are three thousand texts of 1 to 260 bytes. Eight of them take the time
-// of one and a half. Texts of more than a chunk are left to a library.
+// Libraries use the lanes for the chunks of one long text only, and nearly all that is hashed here
+// is below the 1024 bytes of one chunk: a thousand results are three thousand texts of 1 to 260
+// bytes. Eight of them take the time of one and a half. Texts of more than a chunk are left to a
+// library.
 package lanes
 
 import (
@@ -84,7 +86,8 @@ func Sum(sums [][32]byte, texts [][]byte) {
 	}
 }
 
-// Single is the hash of one text. Short ones take two thirds of the time of a hasher made for any length.
+// Single is the hash of one text. Short ones take two thirds of the time of a hasher made for any
+// length.
 func Single(text []byte) (sum [32]byte) {
 	if len(text) > guts.ChunkSize {
 		return blake3.Sum256(text)
@@ -98,7 +101,8 @@ func Single(text []byte) (sum [32]byte) {
 	return sum
 }
 
-// state is one block of each lane and what the compression makes of it. The assembly knows the offsets.
+// state is one block of each lane and what the compression makes of it. The assembly knows the
+// offsets.
 type state struct {
 	cv     [8][width]uint32  // word, lane
 	block  [16][width]uint32 // word, lane
