@@ -62,7 +62,8 @@ func Run(ctx context.Context, in Input) (Outcome, []byte) {
 	if f := s.run(a, results.ByID, &out); f != nil {
 		return refused(out, in, f)
 	}
-	if n := len(results.Strays); n > 0 && (out.RetCode == 0 || out.RetCode == fault.CodeUnusedResults) {
+	unused := out.RetCode == 0 || out.RetCode == fault.CodeUnusedResults
+	if len(results.Strays) > 0 && unused {
 		out.fail(unusedResults(s.m.Results, results.Strays))
 	}
 	b, err := s.data()
@@ -195,7 +196,8 @@ func unusedResults(results map[uint32]CallResult, strays map[string]CallResult) 
 			items = append(items, "...")
 			break
 		}
-		items = append(items, fmt.Sprintf("%q: CallServiceResult { ret_code: %d, result: %q }", fault.Cut(key), all[key].RetCode, fault.Cut(all[key].Result)))
+		items = append(items, fmt.Sprintf("%q: CallServiceResult { ret_code: %d, result: %q }",
+			fault.Cut(key), all[key].RetCode, fault.Cut(all[key].Result)))
 	}
 	return fault.UnusedResults.New(fault.Whole(strings.Join(items, ", ")))
 }

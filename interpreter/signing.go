@@ -47,7 +47,8 @@ func (s *State) decode(b []byte) (*arrival, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &arrival{data: d, trace: trace, signers: signers}, signers.Verify(s.params.ParticleID, &s.verified, s.count)
+	err = signers.Verify(s.params.ParticleID, &s.verified, s.count)
+	return &arrival{data: d, trace: trace, signers: signers}, err
 }
 
 // mergeSigners finds, for each peer that signed what arrived, the signature that covers more.
@@ -60,10 +61,13 @@ func (s *State) mergeSigners(a *arrival) (*data.Signers, error) {
 		return &data.Signers{}, err
 	}
 	known := &data.Signers{}
-	signed := 0 // results under the signatures of peers that are known here; often none, and then ours cover as much
+	// results under the signatures of peers that are known here; often none, and then ours cover as
+	// much
+	signed := 0
 	for _, theirs := range a.signers.All() {
 		if i, ok := s.signed[theirs.Signature.PublicKey]; ok {
-			known.Put(data.Signer{Peer: theirs.Peer, Signature: s.known.Signatures[i], Made: &data.Multiset{}})
+			known.Put(data.Signer{Peer: theirs.Peer, Signature: s.known.Signatures[i],
+				Made: &data.Multiset{}})
 			signed += theirs.Made.Len()
 		}
 	}
@@ -167,7 +171,8 @@ func (s *State) data() ([]byte, error) {
 		d.LastCallID = s.store.LastCallID
 		own := s.putSignature(data.Signature{PublicKey: data.PublicKeyOf(s.params.Key)})
 		d.Signatures = s.known.Signatures
-		b, err := data.EncodeSigning(&d, func() { d.Signatures[own] = s.sign() }, len(s.m.KnownOwn), s.count)
+		sign := func() { d.Signatures[own] = s.sign() }
+		b, err := data.EncodeSigning(&d, sign, len(s.m.KnownOwn), s.count)
 		if err != nil {
 			return nil, err
 		}

@@ -82,7 +82,8 @@ func (p *Params) program(script string, count *meter.Counter) (*program.Program,
 	return program, nil
 }
 
-func newState(known *data.Data, trace data.States, bytes []byte, params Params, count *meter.Counter,
+func newState(known *data.Data, trace data.States, bytes []byte, params Params,
+	count *meter.Counter,
 	m *machine.Machine) *State {
 	s := &State{
 		m:        m,
@@ -120,7 +121,8 @@ func (s *State) Settled() bool { return s.settled }
 
 // Step merges all that arrived and takes the results of service calls, and goes on with the
 // script as far as it can. An arrival that cannot be used is refused and changes nothing.
-func (s *State) Step(ctx context.Context, arrivals [][]byte, results map[uint32]CallResult) Outcome {
+func (s *State) Step(ctx context.Context, arrivals [][]byte,
+	results map[uint32]CallResult) Outcome {
 	var out Outcome
 	if err := s.params.Limits.checkResults(&out, results); err != nil {
 		out.fail(err)

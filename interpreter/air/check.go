@@ -77,7 +77,8 @@ func (c *checker) add(n *node, f *frame, uses []int32) {
 		c.fold(f, n.Span)
 	case tokFail:
 		if f.zero {
-			c.report(n.Span, "error code 0 with fail is unsupported", "use another number: 0 means success")
+			c.report(n.Span, "error code 0 with fail is unsupported",
+				"use another number: 0 means success")
 		}
 		c.push(plain)
 	default:
@@ -119,10 +120,12 @@ func (c *checker) fold(f *frame, at Span) {
 			"a fold goes on with (next) in one place of its body")
 	}
 	for _, at := range c.inside(&n.news, at) {
-		c.report(at, fmt.Sprintf("new can't be applied to a '%s' because it's an iterator", n.text), "rename one of the two variables")
+		c.report(at, fmt.Sprintf("new can't be applied to a '%s' because it's an iterator", n.text),
+			"rename one of the two variables")
 	}
 	for _, at := range c.inside(&n.folds, at) {
-		c.report(at, fmt.Sprintf("multiple iterable values found for iterator name '%s'", n.text), "give the inner fold another iterator name")
+		c.report(at, fmt.Sprintf("multiple iterable values found for iterator name '%s'", n.text),
+			"give the inner fold another iterator name")
 	}
 	c.put(&n.folds, at)
 	c.foldEnd(f)
@@ -218,10 +221,12 @@ func (c *checker) finish() []Diagnostic {
 	for k := range c.known {
 		n := &c.known[k]
 		if n.pending != (Span{}) && n.defined >= n.pending.Start {
-			c.report(n.pending, fmt.Sprintf("variable '%s' wasn't defined", n.text), definitionHint(n))
+			c.report(n.pending, fmt.Sprintf("variable '%s' wasn't defined", n.text),
+				definitionHint(n))
 		}
 		if c.oldest(n.nexts) == n.next && n.nexts != 0 { // likewise only the first
-			c.report(n.next, fmt.Sprintf("iterable '%s' wasn't defined", n.text), "(next) names the iterator of a fold around it")
+			c.report(n.next, fmt.Sprintf("iterable '%s' wasn't defined", n.text),
+				"(next) names the iterator of a fold around it")
 		}
 	}
 	return c.found

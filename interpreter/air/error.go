@@ -76,7 +76,8 @@ func (d *Diagnostic) human(b *strings.Builder, name, src string) {
 	indent := width(before, 0)
 	number := fmt.Sprint(line)
 	margin := strings.Repeat(" ", len(number))
-	fmt.Fprintf(b, "%s:%d:%d: %s\n%s | %s\n%s | %s%s\n", name, line, column, d.Message, number, expandTabs(before+marked+after),
+	fmt.Fprintf(b, "%s:%d:%d: %s\n%s | %s\n%s | %s%s\n", name, line, column, d.Message, number,
+		expandTabs(before+marked+after),
 		margin, strings.Repeat(" ", indent), strings.Repeat("^", max(width(marked, indent), 1)))
 	if d.Hint != "" {
 		fmt.Fprintf(b, "%s = hint: %s\n", margin, d.Hint)

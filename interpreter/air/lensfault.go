@@ -50,8 +50,10 @@ const (
 
 // lensNames are the tokens in lists of what is expected, lensShown as tokens found.
 var (
-	lensNames = [...]string{`"\"!\""`, `"\".\""`, `"\"[\""`, `"\"]\""`, `"number_accessor"`, `"string_accessor"`}
-	lensShown = [...]string{"FlatteningSign", "ValuePathSelector", "OpenSquareBracket", "CloseSquareBracket", "NumberAccessor(%s)", "StringAccessor(%q)"}
+	lensNames = [...]string{`"\"!\""`, `"\".\""`, `"\"[\""`, `"\"]\""`, `"number_accessor"`,
+		`"string_accessor"`}
+	lensShown = [...]string{"FlatteningSign", "ValuePathSelector", "OpenSquareBracket",
+		"CloseSquareBracket", "NumberAccessor(%s)", "StringAccessor(%q)"}
 )
 
 // lensState is the set of tokens that may follow.
@@ -169,7 +171,8 @@ func (p *lensParser) recover() {
 			return
 		}
 	}
-	p.errs = append(p.errs, fmt.Sprintf("ErrorRecovery { error: %s, dropped_tokens: [%s] }", what, strings.Join(dropped, ", ")))
+	p.errs = append(p.errs, fmt.Sprintf("ErrorRecovery { error: %s, dropped_tokens: [%s] }", what,
+		strings.Join(dropped, ", ")))
 }
 
 // shown is the current token as a debug dump shows it.

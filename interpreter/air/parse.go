@@ -52,7 +52,8 @@ func unreadable(src string) error {
 		}
 		at += n
 	}
-	return newError(string(legible), []Diagnostic{{Span: span(first, first+1), Label: "the script is not valid UTF-8"}})
+	return newError(string(legible), []Diagnostic{{Span: span(first, first+1),
+		Label: "the script is not valid UTF-8"}})
 }
 
 // parser checks the grammar of a script and finds its instructions. It keeps the
@@ -248,15 +249,18 @@ func (p *parser) place(k kind) place {
 var (
 	instructions = set(tokAp, tokCall, tokCanon, tokFail, tokFold, tokMatch, tokMismatch, tokNever,
 		tokNew, tokNext, tokNull, tokPar, tokSeq, tokXor)
-	names     = set(tokCanonMapLens, tokCanonStreamLens, tokString, tokScalar, tokScalarLens)
-	peers     = names | set(tokInitPeerID)
-	apArgs    = peers | set(tokOpenSquare, tokBoolean, tokCanonStream, tokError, tokErrorLens, tokFloat, tokInt, tokLastError, tokLastErrorLens, tokTTL, tokTimestamp)
+	names  = set(tokCanonMapLens, tokCanonStreamLens, tokString, tokScalar, tokScalarLens)
+	peers  = names | set(tokInitPeerID)
+	apArgs = peers | set(tokOpenSquare, tokBoolean, tokCanonStream, tokError, tokErrorLens,
+		tokFloat, tokInt, tokLastError, tokLastErrorLens, tokTTL, tokTimestamp)
 	values    = apArgs | set(tokCanonMap)
 	keys      = set(tokCanonStreamLens, tokInt, tokString, tokScalar, tokScalarLens)
-	iterables = set(tokOpenSquare, tokCanonStream, tokCanonMap, tokCanonMapLens, tokScalar, tokScalarLens, tokStream, tokStreamMap)
-	failures  = set(tokCanonStreamLens, tokError, tokInt, tokLastError, tokScalar, tokScalarLens)
-	outputs   = set(tokScalar, tokStream)
-	lensed    = set(tokCanonMapLens, tokCanonStreamLens, tokErrorLens, tokLastErrorLens, tokScalarLens)
+	iterables = set(tokOpenSquare, tokCanonStream, tokCanonMap, tokCanonMapLens, tokScalar,
+		tokScalarLens, tokStream, tokStreamMap)
+	failures = set(tokCanonStreamLens, tokError, tokInt, tokLastError, tokScalar, tokScalarLens)
+	outputs  = set(tokScalar, tokStream)
+	lensed   = set(tokCanonMapLens, tokCanonStreamLens, tokErrorLens, tokLastErrorLens,
+		tokScalarLens)
 	variables = set(tokCanonStream, tokCanonMap, tokScalar, tokStream, tokStreamMap)
 )
 
@@ -283,7 +287,8 @@ func (p *parser) instr() bool {
 	}
 	mentions := int32(len(p.mentions))
 	p.open = append(p.open, frame{})
-	f := &p.open[len(p.open)-1] // filled in place: copying what was just written field by field stalls
+	// filled in place: copying what was just written field by field stalls
+	f := &p.open[len(p.open)-1]
 	f.node, f.uses, f.name = int32(len(p.nodes)), mentions, none
 	f.need, f.most = shape.need, shape.most
 	p.nodes = append(p.nodes, node{Span: Span{Start: start}, mentions: mentions, kind: kind})
@@ -380,7 +385,8 @@ func (p *parser) output(f *frame) bool {
 func (p *parser) ap(f *frame) bool {
 	if p.tok.kind == tokOpen {
 		p.next()
-		return p.operand(keys) && p.used(f) && p.operand(apArgs) && p.expect(tokClose) && p.variable(f, set(tokStreamMap))
+		return p.operand(keys) && p.used(f) && p.operand(apArgs) && p.expect(tokClose) &&
+			p.variable(f, set(tokStreamMap))
 	}
 	return p.operand(apArgs|set(tokOpen)) && p.used(f) && p.variable(f, outputs)
 }

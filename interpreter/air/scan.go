@@ -122,9 +122,10 @@ const (
 	inNumber             // digits
 	inLens               // what may stand in a lens at all
 	space                // ASCII white space
-	ends                 // ends a word in which no bracket was opened: white space and closing brackets
-	nests                // an opening bracket
-	foreign              // part of a character outside of ASCII
+	// ends a word in which no bracket was opened: white space and closing brackets
+	ends
+	nests   // an opening bracket
+	foreign // part of a character outside of ASCII
 )
 
 // firstKind is the kind of a variable whose first byte this is and whose others are
@@ -173,7 +174,8 @@ func (s *scanner) next() {
 		at = skip(src, at)
 	}
 	if at == len(src) {
-		s.tok.kind, s.tok.Span = tokEOF, span(int(s.tok.End), int(s.tok.End)+1) // right after the last token
+		// right after the last token
+		s.tok.kind, s.tok.Span = tokEOF, span(int(s.tok.End), int(s.tok.End)+1)
 		return
 	}
 	switch src[at] {
@@ -235,7 +237,8 @@ func lineEnd(src string, pos int) int {
 func (s *scanner) quoted(start int) {
 	n := strings.IndexByte(s.src[start+1:], '"')
 	if n < 0 {
-		s.refuse(start, len(s.src), "this string literal has unclosed quote", `close it with "; strings have no escapes and end at the next "`)
+		s.refuse(start, len(s.src), "this string literal has unclosed quote",
+			`close it with "; strings have no escapes and end at the next "`)
 		return
 	}
 	s.tok.kind, s.tok.Span = tokString, span(start, start+1+n+1)
@@ -377,7 +380,8 @@ func (s *scanner) numberOrVariable(w string) {
 			case c >= utf8.RuneSelf && unicode.IsNumber(r):
 				i += n
 			case dot >= 0:
-				s.refuseAt(i, "a digit could contain only digits or one dot", "numbers have no exponents; a variable with a lens must not look like a number")
+				s.refuseAt(i, "a digit could contain only digits or one dot",
+					"numbers have no exponents; a variable with a lens must not look like a number")
 				return
 			default:
 				s.variableWord(w, i)
@@ -400,9 +404,11 @@ func (s *scanner) intWord(w string) {
 	case strings.Trim(w, "+-0123456789") != "" || len(w) == 1:
 		s.refuseAll("invalid digit found in string", "use the digits 0 to 9")
 	case w[0] == '-':
-		s.refuseAll("number too small to fit in target type", "integers have 64 bits: the smallest is -9223372036854775808")
+		s.refuseAll("number too small to fit in target type",
+			"integers have 64 bits: the smallest is -9223372036854775808")
 	default:
-		s.refuseAll("number too large to fit in target type", "integers have 64 bits: the largest is 9223372036854775807")
+		s.refuseAll("number too large to fit in target type",
+			"integers have 64 bits: the largest is 9223372036854775807")
 	}
 }
 
@@ -411,7 +417,8 @@ const maxFloatLen = 11
 
 func (s *scanner) floatWord(w string) {
 	if len(w) > maxFloatLen {
-		s.refuseAll("this float is too big, a float could contain less than 12 digits", "shorten it to 11 characters, or let a service make the number")
+		s.refuseAll("this float is too big, a float could contain less than 12 digits",
+			"shorten it to 11 characters, or let a service make the number")
 		return
 	}
 	f, err := strconv.ParseFloat(w, 64)
@@ -436,7 +443,8 @@ func (s *scanner) variableWord(w string, from int) {
 	for i < len(w) && w[i] != '.' {
 		n := nameChar(w, i)
 		if n == 0 {
-			s.refuseAt(i, "only alphanumeric, '_', and '-' characters are allowed in this position", nameHint(w, i))
+			s.refuseAt(i, "only alphanumeric, '_', and '-' characters are allowed in this position",
+				nameHint(w, i))
 			return
 		}
 		i += n
@@ -446,7 +454,8 @@ func (s *scanner) variableWord(w string, from int) {
 		return
 	}
 	if i <= 2 && kind != Scalar { // one of the oddities of the language
-		s.refuseAt(i-1, "a canon name should be non empty", "a lens needs a name of at least two letters after the sign, as in #xs.$.[0]")
+		s.refuseAt(i-1, "a canon name should be non empty",
+			"a lens needs a name of at least two letters after the sign, as in #xs.$.[0]")
 		return
 	}
 	s.tok.kind = variableKinds[kind].lensed

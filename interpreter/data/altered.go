@@ -29,7 +29,8 @@ func (w *textWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func alteredIn[V any](altered map[CID]error, typeName string, s *Store[V], text func(x *V, buf []byte) []byte) {
+func alteredIn[V any](altered map[CID]error, typeName string, s *Store[V],
+	text func(x *V, buf []byte) []byte) {
 	for i, key := range s.keys {
 		feed := func(hash io.Writer) { hash.Write(text(&s.values[i], nil)) }
 		if err := verifyUnusual(key, typeName, feed); err != nil {

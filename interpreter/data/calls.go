@@ -23,7 +23,8 @@ type CallRequest struct {
 	ServiceID    string
 	FunctionName string
 	Arguments    []value.Value
-	Tetraplets   [][]value.Tetraplet // a list for each argument: canonicalised streams have one for each element
+	// a list for each argument: canonicalised streams have one for each element
+	Tetraplets [][]value.Tetraplet
 }
 
 // CallResult is the host's answer. Result is JSON text if RetCode is 0, else any text.
@@ -322,8 +323,14 @@ func (p *packed) callRequest() (r CallRequest, err error) {
 	err = p.record(
 		field{fieldService, func() (err error) { r.ServiceID, err = p.utf8(); return }},
 		field{fieldFunction, func() (err error) { r.FunctionName, err = p.utf8(); return }},
-		field{fieldArguments, func() (err error) { r.Arguments, err = nested(p, (*packed).argument); return }},
-		field{fieldTetraplets, func() (err error) { r.Tetraplets, err = nested(p, (*packed).tetraplets); return }})
+		field{fieldArguments, func() (err error) {
+			r.Arguments, err = nested(p, (*packed).argument)
+			return
+		}},
+		field{fieldTetraplets, func() (err error) {
+			r.Tetraplets, err = nested(p, (*packed).tetraplets)
+			return
+		}})
 	return r, err
 }
 

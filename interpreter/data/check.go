@@ -36,7 +36,8 @@ func checkArchive(b []byte, count *meter.Counter) (results []int, err error) {
 	if err := count.Grow(len(b) / 48 * visitSize); err != nil {
 		return nil, err
 	}
-	c := checker{b: b, hi: root, visits: newVisits(len(b) - int(states)), latestPeer: -1, count: count}
+	c := checker{b: b, hi: root, visits: newVisits(len(b) - int(states)), latestPeer: -1,
+		count: count}
 	c.trace(root)
 	c.vec(root+12, entrySize, c.entry(sharedValue, fatSize, c.text))
 	c.vec(root+20, entrySize, c.entry(sharedTetraplet, tetrapletSize, c.tetraplet))
@@ -86,7 +87,8 @@ func (c *checker) owns(at, target, size int) bool {
 		return false
 	}
 	if target < c.lo || target > c.hi || size > c.hi-target {
-		c.fail(at, "the target [%d, %d+%d) is not within [%d, %d)", target, target, size, c.lo, c.hi)
+		c.fail(at, "the target [%d, %d+%d) is not within [%d, %d)", target, target, size, c.lo,
+			c.hi)
 		return false
 	}
 	return true
@@ -168,7 +170,8 @@ func (c *checker) sharedText(at int) {
 	case v.kind != sharedText:
 		c.fail(at, "the target %d is something else already", target)
 	case size > v.size:
-		c.fail(at, "the target %d was a text of %d bytes and is one of %d now", target, v.size, size)
+		c.fail(at, "the target %d was a text of %d bytes and is one of %d now", target, v.size,
+			size)
 	case size < v.size && !utf8.RuneStart(c.b[target+int(size)]):
 		c.fail(at, "the text at %d ends within a character", target)
 	}
@@ -244,7 +247,8 @@ func (c *checker) trace(at int) {
 			c.work(stateSize)
 			b := c.b[i:][:stateSize]
 			sent := b[0] == tagCall && b[4] == tagSent && b[8] < 2
-			if b[0] == tagPar || sent && i+12+int(int32(binary.BigEndian.Uint32(b[12:]))) == c.latestPeer {
+			if b[0] == tagPar ||
+				sent && i+12+int(int32(binary.BigEndian.Uint32(b[12:]))) == c.latestPeer {
 				continue
 			}
 			if (b[0] == tagCall || b[0] == tagCanon) && b[4] != tagSent {

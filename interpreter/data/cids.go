@@ -44,17 +44,23 @@ func ArgumentsCIDs(n int, at func(i int) []string, count *meter.Counter) []CID {
 
 // TetrapletCIDs are the content ids of tetraplets.
 func TetrapletCIDs(list []value.Tetraplet, count *meter.Counter) []CID {
-	return cidsOf(count, len(list), func(buf []byte, i int) []byte { return list[i].AppendJSON(buf) })
+	return cidsOf(count, len(list), func(buf []byte, i int) []byte {
+		return list[i].AppendJSON(buf)
+	})
 }
 
 // ServiceResultCIDs are the content ids of service results.
 func ServiceResultCIDs(list []ServiceResult, count *meter.Counter) []CID {
-	return cidsOf(count, len(list), func(buf []byte, i int) []byte { return list[i].appendJSON(buf) })
+	return cidsOf(count, len(list), func(buf []byte, i int) []byte {
+		return list[i].appendJSON(buf)
+	})
 }
 
 // CanonElementCIDs are the content ids of elements of canonicalised streams.
 func CanonElementCIDs(list []CanonElement, count *meter.Counter) []CID {
-	return cidsOf(count, len(list), func(buf []byte, i int) []byte { return list[i].appendJSON(buf) })
+	return cidsOf(count, len(list), func(buf []byte, i int) []byte {
+		return list[i].appendJSON(buf)
+	})
 }
 
 // Beside does two things at the same time if each has to make many content ids; they must not touch

@@ -120,7 +120,8 @@ func (w *writer) release() {
 	w.b, w.count, w.before, w.parts = nil, nil, nil, w.parts[:0]
 	w.texts.reset()
 	clear(w.peers)
-	for _, p := range []*places{&w.traced, &w.values, &w.tetraplets, &w.elements, &w.source, &w.keys} {
+	for _, p := range []*places{&w.traced, &w.values, &w.tetraplets, &w.elements, &w.source,
+		&w.keys} {
 		p.reset()
 	}
 	writers.Put(w)
@@ -158,7 +159,8 @@ func (p *places) guess(id CID) (at int, ok bool) {
 
 // data writes data. Before the signatures it waits until they are complete.
 func (w *writer) data(d *Data, signed func()) {
-	w.texts.reserve(d.Values.Len() + d.Tetraplets.Len() + d.CanonElements.Len() + d.CanonResults.Len() + 2*d.ServiceResults.Len())
+	w.texts.reserve(d.Values.Len() + d.Tetraplets.Len() + d.CanonElements.Len() +
+		d.CanonResults.Len() + 2*d.ServiceResults.Len())
 	lists := [7]vec{
 		w.trace(d.Trace),
 		writeStore(w, &d.Values, nil, &w.values, w.value),
@@ -288,7 +290,8 @@ func (w *writer) sharePeer(peer string) int {
 
 // list writes n records. First part writes what the i-th points at and returns its offset, then
 // record writes the record itself, to b, which is at the offset at.
-func (w *writer) list(n, size int, part func(i int) int, record func(i, part int, b []byte, at int)) vec {
+func (w *writer) list(n, size int, part func(i int) int,
+	record func(i, part int, b []byte, at int)) vec {
 	mine := len(w.parts)
 	for i := range n {
 		if w.count.Work(2) != nil {
@@ -542,7 +545,8 @@ func (o *offsets) find(text string, written []byte) *offset {
 	mask := uint32(len(o.slots) - 1)
 	i := hash & mask
 	for ; o.slots[i].at > 0; i = (i + 1) & mask {
-		if s := &o.slots[i]; s.hash == hash && int(s.size) == len(text) && string(written[s.at-1:][:s.size]) == text {
+		if s := &o.slots[i]; s.hash == hash && int(s.size) == len(text) &&
+			string(written[s.at-1:][:s.size]) == text {
 			break
 		}
 	}

@@ -191,7 +191,8 @@ func isVersion(s string) bool {
 			return false
 		}
 	}
-	return len(s) <= mostVersion && len(numbers) == 3 && utf8.ValidString(s) && semver.IsValid("v"+s)
+	return len(s) <= mostVersion && len(numbers) == 3 && utf8.ValidString(s) &&
+		semver.IsValid("v"+s)
 }
 
 // envelopeHead is what every envelope written here begins with; the size and bytes of the archive

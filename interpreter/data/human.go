@@ -44,7 +44,8 @@ func (d *Data) Human() value.Value {
 func object(pairs ...any) value.Value {
 	fields := make([]value.Field, 0, len(pairs)/2)
 	for i := 0; i < len(pairs); i += 2 {
-		fields = append(fields, value.Field{Key: pairs[i].(string), Value: pairs[i+1].(value.Value)})
+		fields = append(fields, value.Field{Key: pairs[i].(string),
+			Value: pairs[i+1].(value.Value)})
 	}
 	return value.Object(fields)
 }
@@ -80,7 +81,8 @@ func humanTetraplet(t value.Tetraplet) value.Value {
 }
 
 func (e CanonElement) human() value.Value {
-	return object("value", e.Value.human(), "tetraplet", e.Tetraplet.human(), "provenance", e.Provenance.human())
+	return object("value", e.Value.human(), "tetraplet", e.Tetraplet.human(), "provenance",
+		e.Provenance.human())
 }
 
 func (p Provenance) human() value.Value {
@@ -165,4 +167,6 @@ func (l FoldLore) human() value.Value {
 	return object("pos", number(l.ValuePos), "desc", list(pair[:l.kept()], SubTrace.human))
 }
 
-func (t SubTrace) human() value.Value { return object("pos", number(t.Begin), "len", number(t.Len)) }
+func (t SubTrace) human() value.Value {
+	return object("pos", number(t.Begin), "len", number(t.Len))
+}

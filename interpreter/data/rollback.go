@@ -7,7 +7,8 @@ type Mark struct{ values, tetraplets, elements, canons, results int }
 
 // Mark remembers how far the stores are filled, for RollBack.
 func (d *Data) Mark() Mark {
-	return Mark{d.Values.Len(), d.Tetraplets.Len(), d.CanonElements.Len(), d.CanonResults.Len(), d.ServiceResults.Len()}
+	return Mark{d.Values.Len(), d.Tetraplets.Len(), d.CanonElements.Len(), d.CanonResults.Len(),
+		d.ServiceResults.Len()}
 }
 
 // RollBack forgets the entries added since. Entries that were replaced stay so.
@@ -33,7 +34,8 @@ func (s *Store[V]) truncate(n int) {
 
 // Size is about how many bytes the stores hold in memory.
 func (d *Data) Size() int {
-	return heldBy(&d.Values) + heldBy(&d.Tetraplets) + heldBy(&d.CanonElements) + heldBy(&d.CanonResults) +
+	return heldBy(&d.Values) + heldBy(&d.Tetraplets) + heldBy(&d.CanonElements) +
+		heldBy(&d.CanonResults) +
 		heldBy(&d.ServiceResults) + 160*len(d.Signatures)
 }
 

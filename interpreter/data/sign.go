@@ -105,7 +105,8 @@ const keyWork = 20
 // peerOf is the peer id of an encoded public key.
 func peerOf(key string) (string, error) {
 	malformed := func(why string) (string, error) {
-		return "", signatureError(fault.BadKey, base58.Encode([]byte(key[:min(len(key), mostKey)])), why)
+		return "", signatureError(fault.BadKey, base58.Encode([]byte(key[:min(len(key), mostKey)])),
+			why)
 	}
 	switch {
 	case key == "":

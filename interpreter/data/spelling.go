@@ -61,7 +61,8 @@ func parseCID(c CID) (s spelled, err error) {
 // the bytes are encoded as, but for capitals, is refused: the library overlooks line feeds and
 // stray bits at the end.
 func decodeMultibase(text string) ([]byte, error) {
-	if len(text) == 46 && strings.HasPrefix(text, "Qm") { // version 0: base 58 without a letter for it
+	// version 0: base 58 without a letter for it
+	if len(text) == 46 && strings.HasPrefix(text, "Qm") {
 		text = string(multibase.Base58BTC) + text
 	}
 	base, b, err := multibase.Decode(text)

@@ -7,15 +7,17 @@ type Kind uint8
 
 // The kinds, with the fields that each uses.
 const (
-	None             Kind = iota
-	Par                   // Left, Right
-	CallRequestSent       // Peer; CallID if HasCallID; the kinds of calls and of canons stand in the order of their tags
-	CallExecuted          // Output, CID (of a service result; of a value for Unused); Generation for Stream
-	CallFailed            // CID of a service result
-	Fold                  // Lore
-	Ap                    // Generation
-	CanonRequestSent      // Peer
-	CanonExecuted         // CID of a canon result
+	None Kind = iota
+	Par       // Left, Right
+	// Peer; CallID if HasCallID; the kinds of calls and of canons stand in the order of their tags
+	CallRequestSent
+	// Output, CID (of a service result; of a value for Unused); Generation for Stream
+	CallExecuted
+	CallFailed       // CID of a service result
+	Fold             // Lore
+	Ap               // Generation
+	CanonRequestSent // Peer
+	CanonExecuted    // CID of a canon result
 )
 
 // Output is what an executed call puts its value into.

@@ -137,10 +137,11 @@ func (d *Data) Merge(current *Data, count *meter.Counter) error {
 	mergeStore(count, &d.Tetraplets, &current.Tetraplets, same, cloneTetraplet)
 	mergeStore(count, &d.ServiceResults, &current.ServiceResults, same, d.ownServiceResult)
 	mergeStore(count, &d.CanonElements, &current.CanonElements, same, d.ownCanonElement)
-	mergeStore(count, &d.CanonResults, &current.CanonResults, sameCanon, func(r CanonResult) CanonResult {
-		_ = count.Work(len(r.Elements))
-		return d.ownCanonResult(r)
-	})
+	mergeStore(count, &d.CanonResults, &current.CanonResults, sameCanon,
+		func(r CanonResult) CanonResult {
+			_ = count.Work(len(r.Elements))
+			return d.ownCanonResult(r)
+		})
 	return count.Err()
 }
 
@@ -163,7 +164,8 @@ const entryWork = 2
 // storeSize is the bytes of an entry in memory without its texts.
 func storeSize[V any]() int { return int(unsafe.Sizeof(CID(""))+unsafe.Sizeof(*new(V))) + 8 }
 
-func mergeStore[V any](count *meter.Counter, dst, src *Store[V], same func(a, b V) bool, clone func(V) V) {
+func mergeStore[V any](count *meter.Counter, dst, src *Store[V], same func(a, b V) bool,
+	clone func(V) V) {
 	for i, key := range src.keys {
 		n := behind(&src.values[i])
 		if count.Work(entryWork+n/meter.Byte) != nil {
@@ -203,7 +205,8 @@ func cloneTetraplet(t value.Tetraplet) value.Tetraplet {
 }
 
 func (d *Data) ownServiceResult(r ServiceResult) ServiceResult {
-	return ServiceResult{d.Values.Held(r.Value), r.ArgumentHash.clone(), d.Tetraplets.Held(r.Tetraplet)}
+	return ServiceResult{d.Values.Held(r.Value), r.ArgumentHash.clone(),
+		d.Tetraplets.Held(r.Tetraplet)}
 }
 
 func (d *Data) ownCanonElement(e CanonElement) CanonElement {

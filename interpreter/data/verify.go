@@ -31,11 +31,14 @@ func VerifyStores(d, known *Data, count *meter.Counter) error {
 	}
 	v := verifier{data: d, count: count}
 	verifyStore(&v, typeValue, &d.Values, &known.Values, sameText, rawText)
-	verifyStore(&v, typeTetraplet, &d.Tetraplets, &known.Tetraplets, same, (*value.Tetraplet).AppendJSON)
-	verifyStore(&v, typeCanonElement, &d.CanonElements, &known.CanonElements, same, (*CanonElement).appendJSON)
+	verifyStore(&v, typeTetraplet, &d.Tetraplets, &known.Tetraplets, same,
+		(*value.Tetraplet).AppendJSON)
+	verifyStore(&v, typeCanonElement, &d.CanonElements, &known.CanonElements, same,
+		(*CanonElement).appendJSON)
 	v.canonResults(known)
 	v.canonReferences()
-	verifyStore(&v, typeServiceResult, &d.ServiceResults, &known.ServiceResults, same, (*ServiceResult).appendJSON)
+	verifyStore(&v, typeServiceResult, &d.ServiceResults, &known.ServiceResults, same,
+		(*ServiceResult).appendJSON)
 	v.serviceReferences()
 	if count.Err() != nil {
 		return count.Err()
@@ -54,7 +57,8 @@ func rawText(v *value.Value, _ []byte) []byte { return bytesOf(v.Text()) }
 
 // verifyStore checks the entries of a store that known has not. text writes what they are hashed
 // from, see texter.
-func verifyStore[V any](v *verifier, typeName string, s, known *Store[V], same func(a, b V) bool, text func(x *V, buf []byte) []byte) {
+func verifyStore[V any](v *verifier, typeName string, s, known *Store[V], same func(a, b V) bool,
+	text func(x *V, buf []byte) []byte) {
 	if v.err != nil || len(s.keys) == 0 {
 		return
 	}
@@ -65,7 +69,8 @@ func verifyStore[V any](v *verifier, typeName string, s, known *Store[V], same f
 		for j := range b.n {
 			i := at[j]
 			if v.err == nil && !isCID(&b.sums[j], s.keys[i]) {
-				v.err = verifyUnusual(s.keys[i], typeName, func(hash io.Writer) { hash.Write(text(&s.values[i], nil)) })
+				v.err = verifyUnusual(s.keys[i], typeName,
+					func(hash io.Writer) { hash.Write(text(&s.values[i], nil)) })
 			}
 		}
 		b.n = 0
@@ -112,7 +117,8 @@ func (v *verifier) canonResults(known *Data) {
 		h := newHasher()
 		buf = r.writeJSON(h, buf, v.count)
 		if finishCID(h) != key && v.count.Err() == nil {
-			v.err = verifyUnusual(key, typeCanonResult, func(hash io.Writer) { r.writeJSON(hash, nil, v.count) })
+			v.err = verifyUnusual(key, typeCanonResult,
+				func(hash io.Writer) { r.writeJSON(hash, nil, v.count) })
 		}
 	}
 }

@@ -69,7 +69,8 @@ func (m *meter) timing(name string) Timing {
 
 // Bench times a request in the cold form, from the input bytes to the output bytes. Scripts that
 // scripts holds are not resolved again; give nil to measure that too.
-func Bench(ctx context.Context, r *Request, budget time.Duration, scripts *interpreter.Scripts) (Timing, error) {
+func Bench(ctx context.Context, r *Request, budget time.Duration,
+	scripts *interpreter.Scripts) (Timing, error) {
 	in, err := r.Input(scripts)
 	if err != nil {
 		return Timing{}, err
@@ -89,7 +90,8 @@ func Bench(ctx context.Context, r *Request, budget time.Duration, scripts *inter
 
 // BenchRetained times requests that follow each other at one peer, stepping one state through them.
 // A step whose outcome names next peers includes the encoding of the data for them.
-func BenchRetained(ctx context.Context, rs []*Request, budget time.Duration, scripts *interpreter.Scripts) ([]Timing, error) {
+func BenchRetained(ctx context.Context, rs []*Request, budget time.Duration,
+	scripts *interpreter.Scripts) ([]Timing, error) {
 	meters := make([]meter, len(rs))
 	for pass := 0; ; pass++ {
 		s, err := rs[0].open(scripts)
@@ -151,7 +153,8 @@ func (r *Request) retained(ctx context.Context, s *interpreter.State) (func() in
 
 // Follows reports whether a request is of the same particle at the same peer as another.
 func (r *Request) Follows(before *Request) bool {
-	return r.Air == before.Air && r.CurrentPeerID == before.CurrentPeerID && r.ParticleID == before.ParticleID
+	return r.Air == before.Air && r.CurrentPeerID == before.CurrentPeerID &&
+		r.ParticleID == before.ParticleID
 }
 
 // Through is the time in ms that a state takes for all steps of a peer, from its opening on.

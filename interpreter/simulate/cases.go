@@ -210,7 +210,8 @@ func bigScript(fresh bool) func(context.Context) (*Case, error) {
 		for ; air.Len() < 200_000; n++ {
 			fmt.Fprintf(&air, "(seq "+part, n, n, n, n)
 		}
-		text := `(seq (call "@alice" ("s" "f") [] x) ` + air.String() + "(null)" + strings.Repeat(")", n+1)
+		text := `(seq (call "@alice" ("s" "f") [] x) ` + air.String() + "(null)" +
+			strings.Repeat(")", n+1)
 		r, err := record(ctx, &Scenario{Air: Text(text), Services: []Rule{{Never: true}}}, "")
 		return &Case{Requests: r, Fresh: fresh}, err
 	}
@@ -259,7 +260,8 @@ func parTree(ctx context.Context) (*Case, error) {
 	tree = func(depth int) string {
 		if depth == 0 {
 			leaf++
-			return fmt.Sprintf(`(call "@%s" ("s" "f") [%d] x%d)`, []string{"left", "right"}[leaf%2], leaf, leaf)
+			return fmt.Sprintf(`(call "@%s" ("s" "f") [%d] x%d)`, []string{"left", "right"}[leaf%2],
+				leaf, leaf)
 		}
 		return "(par " + tree(depth-1) + "\n" + tree(depth-1) + ")"
 	}
@@ -310,7 +312,8 @@ func LocalChain(n int) *Scenario {
 		fmt.Fprintf(&air, "(seq (call %%init_peer_id%% (\"s\" \"step\") [%s %d] x%d)\n", arg, i, i)
 	}
 	return &Scenario{
-		Air: Text(air.String() + "(null)" + strings.Repeat(")", n)), Peers: []Peer{NewPeer("client", nil)},
+		Air: Text(air.String() + "(null)" + strings.Repeat(")", n)), Peers: []Peer{NewPeer("client",
+			nil)},
 		Services: []Rule{{Arg: ptr(1)}},
 	}
 }
@@ -330,4 +333,8 @@ func FanOut(n int) *Scenario {
 }
 
 // Client records what the client of a scenario does from the first step to the last.
-func Client(ctx context.Context, s *Scenario) ([]*Request, error) { return record(ctx, s, "client") }
+func Client(
+	ctx context.Context, s *Scenario,
+) ([]*Request, error) {
+	return record(ctx, s, "client")
+}

@@ -15,7 +15,8 @@ import (
 // ids, and that the signature fits those. For the latter it takes the id of the particle.
 func WriteData(w io.Writer, d *data.Data, particleID string) error {
 	t := tree{w: w, d: d, signers: map[string]string{}, altered: data.Altered(d)}
-	t.line(0, "interpreter %s, data %s, %d states, last call id %d", orNone(d.InterpreterVersion), orNone(d.Version), len(d.Trace), d.LastCallID)
+	t.line(0, "interpreter %s, data %s, %d states, last call id %d", orNone(d.InterpreterVersion),
+		orNone(d.Version), len(d.Trace), d.LastCallID)
 	t.line(0, "stores: %d values, %d tetraplets, %d service results, %d canon results, %d canon elements",
 		d.Values.Len(), d.Tetraplets.Len(), d.ServiceResults.Len(), d.CanonResults.Len(), d.CanonElements.Len())
 	signers, err := data.SignersOf(d, nil)
@@ -55,10 +56,12 @@ type tree struct {
 func (t *tree) signer(s *data.Signer, particleID string) {
 	switch {
 	case particleID == "":
-		t.line(0, "signature of %s under %d results, not verified: that takes --particle", s.Peer, s.Made.Len())
+		t.line(0, "signature of %s under %d results, not verified: that takes --particle", s.Peer,
+			s.Made.Len())
 		t.signers[s.Peer] = "signature not verified"
 	case s.Check(particleID) != nil:
-		t.line(0, "NOT signed by %s: its signature does not fit its %d results in particle %q", s.Peer, s.Made.Len(), particleID)
+		t.line(0, "NOT signed by %s: its signature does not fit its %d results in particle %q",
+			s.Peer, s.Made.Len(), particleID)
 		t.signers[s.Peer] = "NOT signed, the signature does not fit"
 	default:
 		t.line(0, "signed by %s: %d results", s.Peer, s.Made.Len())
@@ -149,7 +152,8 @@ func (t *tree) result(cid data.CID) string {
 		return "(a result that is not there)"
 	}
 	tet, _ := t.d.Tetraplets.Get(r.Tetraplet)
-	return fmt.Sprintf("%s <- %s.%s on %s", t.value(r.Value), tet.ServiceID, tet.FunctionName, t.signed(tet.PeerPK, cid, r.Value, r.Tetraplet))
+	return fmt.Sprintf("%s <- %s.%s on %s", t.value(r.Value), tet.ServiceID, tet.FunctionName,
+		t.signed(tet.PeerPK, cid, r.Value, r.Tetraplet))
 }
 
 func (t *tree) canon(cid data.CID) string {
@@ -172,7 +176,8 @@ func (t *tree) canon(cid data.CID) string {
 		element, _ := t.d.CanonElements.Get(e)
 		items = append(items, t.value(element.Value))
 	}
-	return fmt.Sprintf("of %d: [%s] on %s", len(r.Elements), strings.Join(items, ", "), t.signed(tet.PeerPK, parts...))
+	return fmt.Sprintf("of %d: [%s] on %s", len(r.Elements), strings.Join(items, ", "),
+		t.signed(tet.PeerPK, parts...))
 }
 
 // signed says of a result, made of some entries, whether a peer signed it.

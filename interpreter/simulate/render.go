@@ -86,14 +86,16 @@ func (o *Outcome) writeCall(w io.Writer, id string, c CallRequest) error {
 	for i, list := range c.Tetraplets {
 		lists[i] = []string{}
 		for _, t := range list {
-			lists[i] = append(lists[i], strings.Join([]string{o.name(t.PeerPK), t.ServiceID, t.FunctionName, t.Lens}, "|"))
+			lists[i] = append(lists[i], strings.Join([]string{o.name(t.PeerPK), t.ServiceID,
+				t.FunctionName, t.Lens}, "|"))
 		}
 	}
 	tetraplets, err := json.Marshal(lists)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "   call %s: %s.%s %s tetraplets %s\n", id, c.ServiceID, c.FunctionName, args, tetraplets)
+	fmt.Fprintf(w, "   call %s: %s.%s %s tetraplets %s\n", id, c.ServiceID, c.FunctionName, args,
+		tetraplets)
 	return nil
 }
 
@@ -121,7 +123,8 @@ func stateWord(d *data.Data, s *data.State, name func(string) string) string {
 	case data.Par:
 		return fmt.Sprintf("par(%d,%d)", s.Left, s.Right)
 	case data.Ap:
-		return fmt.Sprintf("ap[g%s]", strings.Trim(strings.ReplaceAll(fmt.Sprint(s.Generations()), " ", ","), "[]"))
+		return fmt.Sprintf("ap[g%s]", strings.Trim(strings.ReplaceAll(fmt.Sprint(s.Generations()),
+			" ", ","), "[]"))
 	case data.Fold:
 		return foldWord(s)
 	case data.CanonRequestSent:
@@ -149,7 +152,8 @@ func stateWord(d *data.Data, s *data.State, name func(string) string) string {
 func foldWord(s *data.State) string {
 	var items []string
 	for _, l := range s.Lore() {
-		items = append(items, fmt.Sprintf("@%d:[%d,%d][%d,%d]", l.ValuePos, l.Before.Begin, l.Before.Len, l.After.Begin, l.After.Len))
+		items = append(items, fmt.Sprintf("@%d:[%d,%d][%d,%d]", l.ValuePos, l.Before.Begin,
+			l.Before.Len, l.After.Begin, l.After.Len))
 	}
 	return "fold{" + strings.Join(items, " ") + "}"
 }

@@ -45,7 +45,8 @@ type Request struct {
 	ParticleSizeLimit   *uint64 `json:"particleSizeLimit,omitempty"`
 	CallResultSizeLimit *uint64 `json:"callResultSizeLimit,omitempty"`
 	HardLimitEnabled    bool    `json:"hardLimitEnabled,omitempty"`
-	CallResultsRaw      *string `json:"callResultsRaw,omitempty"` // base64 of bytes in place of CallResults
+	// base64 of bytes in place of CallResults
+	CallResultsRaw *string `json:"callResultsRaw,omitempty"`
 }
 
 // Result is the answer of a service.
@@ -56,11 +57,12 @@ type Result struct {
 
 // Answer is what a run gave.
 type Answer struct {
-	RetCode                     int64                  `json:"retCode"`
-	ErrorMessage                string                 `json:"errorMessage"`
-	Data                        []byte                 `json:"data"`
-	NextPeerPks                 []string               `json:"nextPeerPks"`
-	Again                       []string               `json:"again,omitempty"` // see interpreter.Outcome
+	RetCode      int64    `json:"retCode"`
+	ErrorMessage string   `json:"errorMessage"`
+	Data         []byte   `json:"data"`
+	NextPeerPks  []string `json:"nextPeerPks"`
+	// see interpreter.Outcome
+	Again                       []string               `json:"again,omitempty"`
 	CallRequests                map[string]CallRequest `json:"callRequests"`
 	Human                       json.RawMessage        `json:"human,omitempty"`
 	AirSizeLimitExceeded        bool                   `json:"airSizeLimitExceeded,omitempty"`
@@ -154,7 +156,8 @@ func answer(out *interpreter.Outcome) *Answer {
 	for _, q := range out.CallRequests {
 		a.CallRequests[strconv.FormatUint(uint64(q.ID), 10)] = CallRequest{
 			ServiceID: q.ServiceID, FunctionName: q.FunctionName,
-			Arguments: append([]value.Value{}, q.Arguments...), Tetraplets: append([][]value.Tetraplet{}, q.Tetraplets...),
+			Arguments: append([]value.Value{},
+				q.Arguments...), Tetraplets: append([][]value.Tetraplet{}, q.Tetraplets...),
 			ArgumentsMsgpack: value.AppendMsgpack(nil, value.Array(q.Arguments)),
 		}
 	}

@@ -29,7 +29,8 @@ func NewPeer(name string, seed []byte) Peer {
 		seed = sum[:]
 	}
 	key := ed25519.NewKeyFromSeed(seed)
-	return Peer{Name: name, ID: data.PeerIDOf(key.Public().(ed25519.PublicKey)), Seed: seed, key: key}
+	return Peer{Name: name, ID: data.PeerIDOf(key.Public().(ed25519.PublicKey)), Seed: seed,
+		key: key}
 }
 
 // UnmarshalJSON reads a name, or {"name", "secretKey"}.
@@ -68,9 +69,10 @@ type Scenario struct {
 	Timestamp  uint64                     `json:"timestamp"`
 	TTL        uint32                     `json:"ttl"`
 	ParticleID string                     `json:"particleId"`
-	Start      map[string][]byte          `json:"start"`  // data that peers have from before
-	Answer     func(*Call) (Result, bool) `json:"-"`      // in place of Services
-	Behind     map[string]string          `json:"behind"` // peers that exchange messages with one other only, by name
+	Start      map[string][]byte          `json:"start"` // data that peers have from before
+	Answer     func(*Call) (Result, bool) `json:"-"`     // in place of Services
+	// peers that exchange messages with one other only, by name
+	Behind map[string]string `json:"behind"`
 }
 
 // Text is a text, or a list of its lines.
@@ -140,9 +142,10 @@ type Rule struct {
 	Args       bool         `json:"args"`       // all arguments
 	Tetraplets bool         `json:"tetraplets"` // the tetraplets of the arguments
 	Raw        *string      `json:"raw"`        // this text as it is
-	Template   *value.Value `json:"template"`   // "$0".."$9" are arguments, $peer in strings the id of the peer
-	RetCode    int32        `json:"retCode"`
-	Never      bool         `json:"never"` // no answer at all
+	// "$0".."$9" are arguments, $peer in strings the id of the peer
+	Template *value.Value `json:"template"`
+	RetCode  int32        `json:"retCode"`
+	Never    bool         `json:"never"` // no answer at all
 }
 
 func (r *Rule) matches(c *Call) bool {

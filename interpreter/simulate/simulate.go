@@ -119,7 +119,8 @@ func (sim *simulation) gossip() error {
 	for range 3 { // what a peer freezes then may lead to a call of another
 		for _, to := range sim.s.Peers {
 			for _, from := range sim.s.Peers {
-				if from.ID == to.ID || len(sim.prev[from.Name]) == 0 || len(sim.prev[to.Name]) == 0 {
+				if from.ID == to.ID || len(sim.prev[from.Name]) == 0 ||
+					len(sim.prev[to.Name]) == 0 {
 					continue
 				}
 				r := sim.request(event{to: to.Name, data: sim.prev[from.Name]})
@@ -129,7 +130,8 @@ func (sim *simulation) gossip() error {
 				}
 				for i := range out.CallRequests {
 					q := &out.CallRequests[i]
-					sim.out.Stranded = fmt.Sprintf("%s calls %s.%s once it has the data of %s", to.Name, q.ServiceID, q.FunctionName, from.Name)
+					sim.out.Stranded = fmt.Sprintf("%s calls %s.%s once it has the data of %s",
+						to.Name, q.ServiceID, q.FunctionName, from.Name)
 					return nil
 				}
 			}
@@ -201,7 +203,8 @@ func (sim *simulation) pick() (event, bool, error) {
 		o.Labels = o.Labels[1:]
 		i = slices.IndexFunc(sim.pending, func(e event) bool { return e.label == want })
 		if i < 0 {
-			return event{}, false, fmt.Errorf("no pending event %s; pending: %s", want, strings.Join(sim.finish().Pending, ", "))
+			return event{}, false, fmt.Errorf("no pending event %s; pending: %s", want,
+				strings.Join(sim.finish().Pending, ", "))
 		}
 	case o.Kind == "lifo":
 		i = len(sim.pending) - 1
@@ -267,7 +270,9 @@ func (sim *simulation) request(ev event) *Request {
 }
 
 // interpret runs one step. It returns the data only when somebody needs it.
-func (sim *simulation) interpret(me Peer, r *Request) (out interpreter.Outcome, sent []byte, err error) {
+func (sim *simulation) interpret(
+	me Peer, r *Request,
+) (out interpreter.Outcome, sent []byte, err error) {
 	if sim.o.Cold {
 		in, err := r.Input(sim.scripts)
 		if err != nil {
@@ -319,7 +324,8 @@ func (sim *simulation) record(ev event, r *Request, out *interpreter.Outcome, se
 	default:
 		a := answer(out)
 		a.Data = sent
-		sim.out.Steps = append(sim.out.Steps, StepRecord{Event: ev.label, Request: *r, Answer: a, Human: Human(sent)})
+		sim.out.Steps = append(sim.out.Steps,
+			StepRecord{Event: ev.label, Request: *r, Answer: a, Human: Human(sent)})
 	}
 }
 
@@ -330,7 +336,10 @@ func (sim *simulation) spread(me Peer, out *interpreter.Outcome, sent []byte) {
 		next = append(next, out.Again...)
 	}
 	sim.out.Again += len(out.Again)
-	slices.SortFunc(next, func(a, b string) int { return strings.Compare(sim.nameOf(a), sim.nameOf(b)) })
+	slices.SortFunc(next, func(a, b string) int {
+		return strings.Compare(sim.nameOf(a),
+			sim.nameOf(b))
+	})
 	for _, id := range next {
 		name, ok := sim.out.Names[id]
 		if !ok || !sim.reaches(me.Name, name) {
@@ -346,7 +355,11 @@ func (sim *simulation) spread(me Peer, out *interpreter.Outcome, sent []byte) {
 }
 
 func (sim *simulation) reaches(from, to string) bool {
-	allows := func(a, b string) bool { only, ok := sim.s.Behind[a]; return !ok || only == b || a == b }
+	allows := func(a, b string) bool {
+		only, ok := sim.s.Behind[a]
+		return !ok || only == b ||
+			a == b
+	}
 	return allows(from, to) && allows(to, from)
 }
 
@@ -363,15 +376,18 @@ func (sim *simulation) serve(me Peer, out *interpreter.Outcome) {
 	for i := range out.CallRequests {
 		q := &out.CallRequests[i]
 		if !sim.o.Stats {
-			sim.out.Calls = append(sim.out.Calls, Called{me.Name, q.ServiceID, q.FunctionName, q.Arguments})
+			sim.out.Calls = append(sim.out.Calls,
+				Called{me.Name, q.ServiceID, q.FunctionName, q.Arguments})
 		}
-		res, ok := sim.s.answer(&Call{Peer: me, Service: q.ServiceID, Function: q.FunctionName, Args: q.Arguments, request: q})
+		res, ok := sim.s.answer(&Call{Peer: me, Service: q.ServiceID, Function: q.FunctionName,
+			Args: q.Arguments, request: q})
 		if !ok {
 			continue
 		}
 		id := strconv.FormatUint(uint64(q.ID), 10)
 		if sim.s.Batch != nil && !*sim.s.Batch {
-			sim.await(event{label: me.Name + "!" + id, to: me.Name, results: map[string]Result{id: res}})
+			sim.await(event{label: me.Name + "!" + id, to: me.Name,
+				results: map[string]Result{id: res}})
 			continue
 		}
 		results[id] = res

@@ -228,9 +228,11 @@ func (h *Handler) GenerationEnd(f *Fold) {
 		}
 		f.lore = append(f.lore, data.FoldLore{
 			ValuePos: uint32(r.value),
-			Before:   data.SubTrace{Begin: uint32(r.beforeBegin), Len: uint32(r.beforeEnd - r.beforeBegin)},
-			After:    data.SubTrace{Begin: uint32(r.afterBegin), Len: uint32(r.afterEnd - r.afterBegin)},
-			Parts:    2,
+			Before: data.SubTrace{Begin: uint32(r.beforeBegin),
+				Len: uint32(r.beforeEnd - r.beforeBegin)},
+			After: data.SubTrace{Begin: uint32(r.afterBegin),
+				Len: uint32(r.afterEnd - r.afterBegin)},
+			Parts: 2,
 		})
 	}
 	f.chain, f.current, f.returning = f.chain[:0], 0, false

@@ -20,8 +20,11 @@ type Par struct {
 // the window follow them.
 type parSide struct{ start, left, right, rest int32 }
 
-func (p *parSide) afterLeft() window  { return window{int(p.start + p.left), int(p.left)} }
-func (p *parSide) afterRight() window { return window{int(p.start + p.left + p.right), int(p.rest)} }
+func (p *parSide) afterLeft() window { return window{int(p.start + p.left), int(p.left)} }
+func (p *parSide) afterRight() window {
+	return window{int(p.start + p.left + p.right),
+		int(p.rest)}
+}
 
 // ParStart takes the par states and narrows both sliders to the left branch.
 func (h *Handler) ParStart(par *Par) error {
@@ -51,7 +54,8 @@ func (s *slider) enterPar(i int, side *parSide) error {
 	}
 	both := int64(left) + int64(right)
 	if both > int64(s.rest()) {
-		return fmt.Errorf("par sizes %d and %d go beyond the %d states that are left", left, right, s.rest())
+		return fmt.Errorf("par sizes %d and %d go beyond the %d states that are left", left, right,
+			s.rest())
 	}
 	*side = parSide{int32(s.pos), int32(left), int32(right), int32(s.rest() - int(both))}
 	return nil

@@ -80,14 +80,16 @@ func (s *slider) trySetWindow(w window) bool {
 
 func (s *slider) setLength(n int) error {
 	if !s.trySetLength(n) {
-		return fmt.Errorf("requested a subtrace of %d states at position %d, but the trace has %d", n, s.pos, s.size)
+		return fmt.Errorf("requested a subtrace of %d states at position %d, but the trace has %d",
+			n, s.pos, s.size)
 	}
 	return nil
 }
 
 func (s *slider) setWindow(w window) error {
 	if !s.trySetWindow(w) {
-		return fmt.Errorf("requested a subtrace of %d states at position %d, but the trace has %d", w.len, w.pos, s.size)
+		return fmt.Errorf("requested a subtrace of %d states at position %d, but the trace has %d",
+			w.len, w.pos, s.size)
 	}
 	return nil
 }

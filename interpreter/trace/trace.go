@@ -54,8 +54,10 @@ func (s Source) Set() Sources { return 1 << s }
 // Handler merges one previous and one current trace. The zero Handler is ready
 // for Reset.
 type Handler struct {
-	Result    []Entry
-	Foreign   []int32 // places in the result where a state of the current trace was met: that of every Foreign is among them
+	Result []Entry
+	// places in the result where a state of the current trace was met: that of every Foreign is
+	// among them
+	Foreign   []int32
 	prev, cur slider
 	// Where in the input traces the stream values of the result were, and
 	// back: one to one, a new pair replaces pairs that share a side.
@@ -74,7 +76,8 @@ func (h *Handler) Reset(prev []Entry, cur data.States, buf []Entry) {
 
 // Size is the memory of the handler, without that of the result.
 func (h *Handler) Size() int {
-	return 4 * (cap(h.Foreign) + cap(h.prevMap.from) + cap(h.prevMap.to) + cap(h.curMap.from) + cap(h.curMap.to))
+	return 4 * (cap(h.Foreign) + cap(h.prevMap.from) + cap(h.prevMap.to) + cap(h.curMap.from) +
+		cap(h.curMap.to))
 }
 
 // Pos is the position that the next appended state gets.
@@ -94,7 +97,8 @@ type met struct {
 func (h *Handler) meet(first, last data.Kind, want string) (m met, err error) {
 	m.p, m.pk = h.prev.take()
 	m.c, m.ck = h.cur.take()
-	if m.pk != data.None && (m.pk < first || m.pk > last) || m.ck != data.None && (m.ck < first || m.ck > last) {
+	if m.pk != data.None && (m.pk < first || m.pk > last) || m.ck != data.None &&
+		(m.ck < first || m.ck > last) {
 		err = h.wrongKind(m, want)
 	}
 	return m, err
@@ -118,7 +122,8 @@ func (h *Handler) MeetCall() (*Entry, Source, error) {
 	case p.Kind != c.Kind, p.Kind == data.CallFailed && p.CID != c.CID:
 		return nil, FromNone, fmt.Errorf("previous and current call results are incompatible: %s %s", debugCallResult(p), debugCallResult(c))
 	case p.CID != c.CID || p.Output != c.Output:
-		return nil, FromNone, fmt.Errorf("values in call results are not equal: %s != %s", debugValueRef(p), debugValueRef(c))
+		return nil, FromNone, fmt.Errorf("values in call results are not equal: %s != %s",
+			debugValueRef(p), debugValueRef(c))
 	}
 	return h.took(m, FromBoth)
 }
@@ -164,7 +169,8 @@ func (h *Handler) MeetAp() (*Entry, Source, error) {
 	}
 	e, _, _ := h.took(m, from)
 	if !e.HasOneGeneration() {
-		return nil, FromNone, fmt.Errorf("ap result has %d generations instead of one", len(e.Generations()))
+		return nil, FromNone, fmt.Errorf("ap result has %d generations instead of one",
+			len(e.Generations()))
 	}
 	return e, from, nil
 }
@@ -193,9 +199,11 @@ func (h *Handler) wrongKind(m met, want string) error {
 		return fmt.Errorf("previous and current data have incompatible states: '%s' '%s'",
 			DebugState(&h.prev.at(m.p).State), DebugState(&h.cur.at(m.c).State))
 	case m.pk != data.None:
-		return fmt.Errorf("state from previous `%s` is incompatible with expected %s", DebugState(&h.prev.at(m.p).State), want)
+		return fmt.Errorf("state from previous `%s` is incompatible with expected %s",
+			DebugState(&h.prev.at(m.p).State), want)
 	}
-	return fmt.Errorf("state from current `%s` is incompatible with expected %s", DebugState(&h.cur.at(m.c).State), want)
+	return fmt.Errorf("state from current `%s` is incompatible with expected %s",
+		DebugState(&h.cur.at(m.c).State), want)
 }
 
 // positions is a one-to-one map between result and input positions.
@@ -254,7 +262,8 @@ func debugCallResult(e *data.State) string {
 	switch e.Kind {
 	case data.CallRequestSent:
 		if e.HasCallID {
-			return fmt.Sprintf("RequestSentBy(PeerIdWithCallId { peer_id: %q, call_id: %d })", e.Peer, e.CallID)
+			return fmt.Sprintf("RequestSentBy(PeerIdWithCallId { peer_id: %q, call_id: %d })",
+				e.Peer, e.CallID)
 		}
 		return fmt.Sprintf("RequestSentBy(PeerId(%q))", e.Peer)
 	case data.CallFailed:
@@ -286,7 +295,8 @@ func debugFold(lore []data.FoldLore) string {
 		}
 		var descs []string
 		for _, d := range []data.SubTrace{l.Before, l.After} {
-			descs = append(descs, fmt.Sprintf("SubTraceDesc { begin_pos: %d, subtrace_len: %d }", d.Begin, d.Len))
+			descs = append(descs, fmt.Sprintf("SubTraceDesc { begin_pos: %d, subtrace_len: %d }",
+				d.Begin, d.Len))
 		}
 		items = append(items, fmt.Sprintf("FoldSubTraceLore { value_pos: %d, subtraces_desc: [%s] }", l.ValuePos, strings.Join(descs, ", ")))
 	}

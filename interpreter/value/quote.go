@@ -16,7 +16,8 @@ var escapes = func() (table [256]byte) {
 	for c := range 0x20 {
 		table[c] = 'u'
 	}
-	for c, letter := range map[byte]byte{'"': '"', '\\': '\\', '\b': 'b', '\t': 't', '\n': 'n', '\f': 'f', '\r': 'r'} {
+	for c, letter := range map[byte]byte{'"': '"', '\\': '\\', '\b': 'b', '\t': 't', '\n': 'n',
+		'\f': 'f', '\r': 'r'} {
 		table[c] = letter
 	}
 	return table
@@ -24,7 +25,8 @@ var escapes = func() (table [256]byte) {
 
 // unescapes maps the letter after a backslash to the byte it stands for, 0 for none.
 // \u is not in it.
-var unescapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+var unescapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n',
+	'r': '\r', 't': '\t'}
 
 // AppendQuoted writes s as a canonical JSON string. Invalid UTF-8 is written as U+FFFD.
 func AppendQuoted(dst []byte, s string) []byte {

@@ -58,7 +58,8 @@ const (
 	KindInvalid
 )
 
-var kindNames = [...]string{"null", "bool", "integer", "float", "string", "array", "object", "invalid"}
+var kindNames = [...]string{"null", "bool", "integer", "float", "string", "array", "object",
+	"invalid"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -274,7 +275,8 @@ func equalButZeroSigns(a, b string) bool {
 // dropZeroSign takes the sign off a text that begins with the token -0.0.
 func dropZeroSign(s string) string {
 	const zero = "-0.0"
-	if strings.HasPrefix(s, zero) && (len(s) == len(zero) || strings.IndexByte(",]}", s[len(zero)]) >= 0) {
+	if strings.HasPrefix(s, zero) && (len(s) == len(zero) ||
+		strings.IndexByte(",]}", s[len(zero)]) >= 0) {
 		return s[1:]
 	}
 	return s

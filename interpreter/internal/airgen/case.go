@@ -25,8 +25,10 @@ type Event struct {
 	Peer     int                        `json:"peer"`
 	Arrivals []int                      `json:"arrivals,omitempty"` // the events whose data comes
 	Results  map[string]simulate.Result `json:"results,omitempty"`  // of calls, by id
-	Choice   int                        `json:"choice,omitempty"`   // Mixed: whose data goes on, modulo the number of engines
-	Peek     bool                       `json:"peek,omitempty"`     // even lazy engines show their data
+	// Mixed: whose data goes on, modulo the number of engines
+	Choice int `json:"choice,omitempty"`
+	// even lazy engines show their data
+	Peek bool `json:"peek,omitempty"`
 }
 
 // Failure is an event at which an engine did not answer as the first one.
@@ -65,14 +67,16 @@ type session struct {
 }
 
 func newSession(c *Case, engines []Engine, foreign bool) *session {
-	s := &session{c: c, peers: Peers(c.Peers), engines: engines, foreign: foreign, tainted: make([]bool, c.Peers), sent: map[int]bool{}}
+	s := &session{c: c, peers: Peers(c.Peers), engines: engines, foreign: foreign,
+		tainted: make([]bool, c.Peers), sent: map[int]bool{}}
 	for _, ev := range c.Events {
 		for _, id := range ev.Arrivals {
 			s.sent[id] = true
 		}
 	}
 	for range engines {
-		s.worlds = append(s.worlds, &world{kept: make([][]byte, c.Peers), stale: make([]bool, c.Peers), made: map[int][]byte{}})
+		s.worlds = append(s.worlds, &world{kept: make([][]byte, c.Peers),
+			stale: make([]bool, c.Peers), made: map[int][]byte{}})
 		if c.Mixed {
 			break
 		}
@@ -96,7 +100,8 @@ func (s *session) step(ctx context.Context, ev Event) (*Answer, []byte, *Failure
 		if err != nil {
 			return nil, nil, nil, fmt.Errorf("%s: %w", e.Name(), err)
 		}
-		if a.Trap != "" && (!s.foreign || k > 0 && (answers[0].Trap == "" || strings.HasPrefix(a.Trap, "panic"))) {
+		if a.Trap != "" && (!s.foreign || k > 0 &&
+			(answers[0].Trap == "" || strings.HasPrefix(a.Trap, "panic"))) {
 			return a, r.PrevData, &Failure{ev, e.Name(), "crashed: " + a.Trap}, nil
 		}
 		answers[k] = a
@@ -124,7 +129,9 @@ func (s *session) step(ctx context.Context, ev Event) (*Answer, []byte, *Failure
 }
 
 // stepSafely makes a crash of a panic, so that the case can be made smaller.
-func stepSafely(ctx context.Context, e Engine, r *simulate.Request, arrivals [][]byte) (a *Answer, err error) {
+func stepSafely(
+	ctx context.Context, e Engine, r *simulate.Request, arrivals [][]byte,
+) (a *Answer, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			a, err = &Answer{Trap: fmt.Sprintf("panic: %v\n%s", p, debug.Stack())}, nil

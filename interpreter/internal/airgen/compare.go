@@ -17,7 +17,8 @@ import (
 type comparison struct {
 	stale       bool // the previous data at hand is not the latest
 	severalRuns bool // codes and messages are not comparable
-	unsigned    bool // the reference does not sign a result that is no JSON in the run that makes it (air.md 15.3)
+	// the reference does not sign a result that is no JSON in the run that makes it (air.md 15.3)
+	unsigned bool
 }
 
 // differ says what of an answer is not as the reference's; "" if everything is.
@@ -34,7 +35,8 @@ func (c comparison) differ(previous []byte, want, got *Answer) string {
 	}
 	if !c.severalRuns {
 		if want.RetCode != got.RetCode {
-			return fmt.Sprintf("code %d (%s), want %d (%s)", got.RetCode, got.ErrorMessage, want.RetCode, want.ErrorMessage)
+			return fmt.Sprintf("code %d (%s), want %d (%s)", got.RetCode, got.ErrorMessage,
+				want.RetCode, want.ErrorMessage)
 		}
 		if want.RetCode >= 10000 && !sameMessage(want, got) {
 			return fmt.Sprintf("message %q, want %q", got.ErrorMessage, want.ErrorMessage)
@@ -79,16 +81,20 @@ func requestsDiffer(want, got map[string]simulate.CallRequest) string {
 		if !ok {
 			return fmt.Sprintf("call %s (%s %s) is not requested", id, w.ServiceID, w.FunctionName)
 		}
-		if w.ServiceID != g.ServiceID || w.FunctionName != g.FunctionName || !bytes.Equal(w.ArgumentsMsgpack, g.ArgumentsMsgpack) {
-			return fmt.Sprintf("call %s is %s %s %x, want %s %s %x", id, g.ServiceID, g.FunctionName, g.ArgumentsMsgpack, w.ServiceID, w.FunctionName, w.ArgumentsMsgpack)
+		if w.ServiceID != g.ServiceID || w.FunctionName != g.FunctionName ||
+			!bytes.Equal(w.ArgumentsMsgpack, g.ArgumentsMsgpack) {
+			return fmt.Sprintf("call %s is %s %s %x, want %s %s %x", id, g.ServiceID,
+				g.FunctionName, g.ArgumentsMsgpack, w.ServiceID, w.FunctionName, w.ArgumentsMsgpack)
 		}
 		if !slices.EqualFunc(w.Tetraplets, g.Tetraplets, slices.Equal[[]value.Tetraplet]) {
-			return fmt.Sprintf("call %s has the tetraplets %v, want %v", id, g.Tetraplets, w.Tetraplets)
+			return fmt.Sprintf("call %s has the tetraplets %v, want %v", id, g.Tetraplets,
+				w.Tetraplets)
 		}
 	}
 	for id := range got {
 		if _, ok := want[id]; !ok {
-			return fmt.Sprintf("call %s (%s) is requested, want requests %v", id, got[id].FunctionName, slices.Sorted(maps.Keys(want)))
+			return fmt.Sprintf("call %s (%s) is requested, want requests %v", id,
+				got[id].FunctionName, slices.Sorted(maps.Keys(want)))
 		}
 	}
 	return ""
@@ -113,7 +119,8 @@ func (c comparison) dataDiffers(want, got []byte) string {
 	for k < min(len(w), len(g)) && w[k] == g[k] {
 		k++
 	}
-	return fmt.Sprintf("data differs at byte %d of its readable form: …%s, want …%s", k, around(g, k), around(w, k))
+	return fmt.Sprintf("data differs at byte %d of its readable form: …%s, want …%s", k,
+		around(g, k), around(w, k))
 }
 
 func (c comparison) readable(b []byte) (string, error) {

@@ -18,7 +18,9 @@ const (
 
 // Simulate makes a program, lets things happen to it in all engines, and compares them. The
 // case it returns ends with the event that failed, if one did.
-func (e Engines) Simulate(ctx context.Context, seed uint64, mixed bool, stats *Stats) (*Case, *Failure, error) {
+func (e Engines) Simulate(
+	ctx context.Context, seed uint64, mixed bool, stats *Stats,
+) (*Case, *Failure, error) {
 	rng := rand.New(rand.NewPCG(seed, 0x41495247454e))
 	c := &Case{Seed: seed, Peers: 1 + rng.IntN(4), Mixed: mixed}
 	peers := Peers(c.Peers)
@@ -26,7 +28,8 @@ func (e Engines) Simulate(ctx context.Context, seed uint64, mixed bool, stats *S
 	script, err := air.Parse(c.Script)
 	stats.program(script, err)
 	s := newSession(c, e.New(), e.Foreign)
-	d := &deliverer{Rand: rng, peers: peers, services: services{rng, peers}, foreign: e.Foreign, results: make([]map[string]simulate.Result, c.Peers)}
+	d := &deliverer{Rand: rng, peers: peers, services: services{rng, peers}, foreign: e.Foreign,
+		results: make([]map[string]simulate.Result, c.Peers)}
 	for len(c.Events) < maxEvents {
 		ev, ok := d.next()
 		if !ok {
@@ -84,7 +87,8 @@ func (d *deliverer) next() (Event, bool) {
 		old := d.past[d.IntN(len(d.past))]
 		ev.Peer, ev.Arrivals = old.to, []int{old.from}
 	case n < 10 && len(d.past) > 0:
-		ev.Peer, ev.Arrivals = d.IntN(len(d.peers)), []int{d.past[d.IntN(len(d.past))].from} // to anyone
+		// to anyone
+		ev.Peer, ev.Arrivals = d.IntN(len(d.peers)), []int{d.past[d.IntN(len(d.past))].from}
 	case len(busy) > 0 && (n < 50 || len(d.pending) == 0):
 		ev.Peer = busy[d.IntN(len(busy))]
 		d.take(&ev)

@@ -29,7 +29,8 @@ type Answer struct {
 
 // refused says that the data is the previous one, nothing was asked for, and results were not used.
 func (a *Answer) refused() bool {
-	return a.Trap != "" || a.RetCode > 0 && a.RetCode < 10000 || a.RetCode >= 20000 && a.RetCode < 30000
+	return a.Trap != "" || a.RetCode > 0 && a.RetCode < 10000 ||
+		a.RetCode >= 20000 && a.RetCode < 30000
 }
 
 // severalRuns tells steps that take more than one run of an engine that takes one thing at a time.
@@ -39,7 +40,8 @@ func severalRuns(r *simulate.Request, arrivals [][]byte) bool {
 
 // OneByOne takes a step in runs of one arrival each. Results go with the first arrival that is
 // not refused, or alone.
-func OneByOne(r *simulate.Request, arrivals [][]byte, run func(*simulate.Request) (*Answer, error)) (*Answer, error) {
+func OneByOne(r *simulate.Request, arrivals [][]byte,
+	run func(*simulate.Request) (*Answer, error)) (*Answer, error) {
 	if !severalRuns(r, arrivals) {
 		q := *r
 		if len(arrivals) > 0 {
@@ -47,7 +49,8 @@ func OneByOne(r *simulate.Request, arrivals [][]byte, run func(*simulate.Request
 		}
 		return run(&q)
 	}
-	sum := &Answer{Answer: simulate.Answer{Data: r.PrevData, CallRequests: map[string]simulate.CallRequest{}}}
+	sum := &Answer{Answer: simulate.Answer{Data: r.PrevData,
+		CallRequests: map[string]simulate.CallRequest{}}}
 	q, used := *r, false
 	for _, data := range arrivals {
 		q.PrevData, q.CurrData = sum.Data, data
@@ -117,14 +120,17 @@ func (e *Retained) Name() string {
 	return "retained"
 }
 
-func (e *Retained) Step(ctx context.Context, r *simulate.Request, arrivals [][]byte) (*Answer, error) {
+func (e *Retained) Step(
+	ctx context.Context, r *simulate.Request, arrivals [][]byte,
+) (*Answer, error) {
 	in, err := r.Input(e.Scripts)
 	if err != nil {
 		return nil, err
 	}
 	s, err := e.state(r, in)
 	if err != nil {
-		return Cold{e.Scripts}.Step(ctx, r, arrivals) // it cannot be opened: what the cold form says of it
+		// it cannot be opened: what the cold form says of it
+		return Cold{e.Scripts}.Step(ctx, r, arrivals)
 	}
 	results, err := callResults(r)
 	if err != nil {
@@ -146,7 +152,8 @@ func callResults(r *simulate.Request) (map[uint32]interpreter.CallResult, error)
 }
 
 // answer is what a state says after a step.
-func (e *Retained) answer(r *simulate.Request, s *interpreter.State, out interpreter.Outcome) (*Answer, error) {
+func (e *Retained) answer(r *simulate.Request, s *interpreter.State,
+	out interpreter.Outcome) (*Answer, error) {
 	a := &Answer{Answer: simulate.Answer{
 		RetCode: out.RetCode, ErrorMessage: out.ErrorMessage, NextPeerPks: out.NextPeers,
 		CallRequests: callRequests(out.CallRequests),

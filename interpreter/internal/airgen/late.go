@@ -11,14 +11,16 @@ import (
 
 // Late runs a program over virtual time in a random order: messages and results of services come
 // early or late, and some messages twice. A service answers equal calls alike, in any order.
-func Late(ctx context.Context, script string, peers []simulate.Peer, seed uint32, again bool) (*simulate.Outcome, error) {
+func Late(ctx context.Context, script string, peers []simulate.Peer, seed uint32,
+	again bool) (*simulate.Outcome, error) {
 	batch := seed%3 == 0
 	s := &simulate.Scenario{
 		Air: simulate.Text(script), Peers: peers, MaxSteps: 2000, Batch: &batch,
 		Order: simulate.Order{Kind: []string{"random", "time"}[seed%2], Seed: seed},
 		Answer: func(c *simulate.Call) (simulate.Result, bool) {
 			h := fnv.New64a()
-			q := &simulate.CallRequest{ServiceID: c.Service, FunctionName: c.Function, Arguments: c.Args}
+			q := &simulate.CallRequest{ServiceID: c.Service, FunctionName: c.Function,
+				Arguments: c.Args}
 			h.Write([]byte(c.Peer.ID + "\x00" + c.Service + "\x00" + c.Function))
 			for _, a := range c.Args {
 				h.Write([]byte("\x00" + a.Text()))

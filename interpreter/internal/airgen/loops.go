@@ -63,7 +63,8 @@ func (g *generator) loop(size int, iterator air.Var, after bool) air.Instr {
 		case 5:
 			return g.block(size)
 		default:
-			return &air.Seq{Left: g.block(size), Right: &air.Match{Left: g.value(text), Right: g.value(text), Body: next}}
+			return &air.Seq{Left: g.block(size),
+				Right: &air.Match{Left: g.value(text), Right: g.value(text), Body: next}}
 		}
 	}
 	switch g.choose(25, 25, 12, 12, 8, 8, 10) {
@@ -126,10 +127,12 @@ func (g *generator) grow(v variable, iterator air.Var) air.Instr {
 	it := air.Value{Kind: air.Variable, Var: iterator}
 	push := &air.Ap{Arg: added, Out: v.Var}
 	if g.percent(50) {
-		return &air.Xor{Left: &air.Match{Left: it, Right: literal(pick(g, "one", "two", "a")), Body: push}, Right: &air.Null{}}
+		return &air.Xor{Left: &air.Match{Left: it, Right: literal(pick(g, "one", "two", "a")),
+			Body: push}, Right: &air.Null{}}
 	}
 	return &air.Xor{
-		Left:  &air.Mismatch{Left: it, Right: literal("grown"), Body: &air.Mismatch{Left: it, Right: literal("more"), Body: push}},
+		Left: &air.Mismatch{Left: it, Right: literal("grown"),
+			Body: &air.Mismatch{Left: it, Right: literal("more"), Body: push}},
 		Right: &air.Null{},
 	}
 }
@@ -165,7 +168,8 @@ func (g *generator) collect(size int) air.Instr {
 func (g *generator) foldOver(size int, v variable) *air.Fold {
 	scope := g.vars
 	if g.percent(95) {
-		g.vars = slices.DeleteFunc(slices.Clone(g.vars), func(w variable) bool { return w.Name == v.Name })
+		g.vars = slices.DeleteFunc(slices.Clone(g.vars),
+			func(w variable) bool { return w.Name == v.Name })
 	}
 	f := &air.Fold{Iterable: named(v), Iterator: g.iterator(elementShape(v))}
 	f.Body = g.loop(size, f.Iterator, false)
@@ -179,23 +183,27 @@ func (g *generator) adding(stream air.Var, s shape) air.Instr {
 	if g.percent(30) {
 		return &air.Ap{Arg: g.value(s), Out: stream}
 	}
-	return &air.Call{Peer: g.peer(), Service: literal("srv"), Function: literal(functions[s]), Args: []air.Value{g.value(anything)}, Out: &stream}
+	return &air.Call{Peer: g.peer(), Service: literal("srv"), Function: literal(functions[s]),
+		Args: []air.Value{g.value(anything)}, Out: &stream}
 }
 
 // fanOut calls every peer of a list and gathers the answers.
 func (g *generator) fanOut(size int) air.Instr {
 	list := g.fresh(air.Scalar, peerIDs)
-	get := &air.Call{Peer: g.peer(), Service: literal("srv"), Function: literal("peers"), Out: &list.Var}
+	get := &air.Call{Peer: g.peer(), Service: literal("srv"), Function: literal("peers"),
+		Out: &list.Var}
 	g.set(list)
 	stream := g.set(g.fresh(air.Stream, text))
 	walk := g.local(func() air.Instr {
 		p := variable{Var: g.iterator(peerID), shape: peerID}
-		ask := &air.Call{Peer: named(p), Service: literal("srv"), Function: literal("text"), Args: []air.Value{named(p)}, Out: &stream}
+		ask := &air.Call{Peer: named(p), Service: literal("srv"), Function: literal("text"),
+			Args: []air.Value{named(p)}, Out: &stream}
 		var body air.Instr = ask
 		if g.percent(40) {
 			body = &air.Seq{Left: ask, Right: g.block(size / 3)}
 		}
-		return &air.Fold{Iterable: named(list), Iterator: p.Var, Body: &air.Par{Left: body, Right: &air.Next{Iterator: p.Var}}, Last: g.last()}
+		return &air.Fold{Iterable: named(list), Iterator: p.Var,
+			Body: &air.Par{Left: body, Right: &air.Next{Iterator: p.Var}}, Last: g.last()}
 	})
 	rest := g.block(size / 2)
 	if g.percent(50) {
@@ -213,7 +221,8 @@ func (g *generator) join(size int) air.Instr {
 		return g.collect(size)
 	}
 	peer := g.peer()
-	test, frozen, result := g.fresh(air.Stream, v.shape), g.fresh(air.CanonStream, v.shape), g.fresh(air.CanonStream, v.shape)
+	test := g.fresh(air.Stream, v.shape)
+	frozen, result := g.fresh(air.CanonStream, v.shape), g.fresh(air.CanonStream, v.shape)
 	walk := g.local(func() air.Instr {
 		i := g.iterator(v.shape)
 		length := named(frozen)
@@ -222,11 +231,13 @@ func (g *generator) join(size int) air.Instr {
 			Left:  &air.Ap{Arg: air.Value{Kind: air.Variable, Var: i}, Out: test.Var},
 			Right: &air.Canon{Peer: peer, From: test.Var, Out: frozen.Var},
 		}
-		enough := &air.Match{Left: length, Right: air.Value{Kind: air.Int, Int: int64(1 + g.IntN(3))}, Body: &air.Null{}}
+		enough := &air.Match{Left: length, Right: air.Value{Kind: air.Int,
+			Int: int64(1 + g.IntN(3))}, Body: &air.Null{}}
 		body := &air.Seq{Left: take, Right: &air.Xor{Left: enough, Right: &air.Next{Iterator: i}}}
 		return &air.Fold{Iterable: named(v), Iterator: i, Body: body, Last: &air.Never{}}
 	})
-	gather := &air.New{Var: test.Var, Body: &air.Seq{Left: walk, Right: &air.Canon{Peer: peer, From: test.Var, Out: result.Var}}}
+	gather := &air.New{Var: test.Var, Body: &air.Seq{Left: walk,
+		Right: &air.Canon{Peer: peer, From: test.Var, Out: result.Var}}}
 	g.set(result)
 	return &air.Seq{Left: gather, Right: g.block(size / 2)}
 }
@@ -239,7 +250,8 @@ func (g *generator) mapped(size int) air.Instr {
 	var fill air.Instr = &air.ApMap{Key: g.key(), Arg: g.value(s), Map: m.Var}
 	for range 1 + g.IntN(3) {
 		out := g.fresh(air.Scalar, s)
-		get := &air.Call{Peer: g.peer(), Service: literal("srv"), Function: literal(functions[s]), Out: &out.Var}
+		get := &air.Call{Peer: g.peer(), Service: literal("srv"), Function: literal(functions[s]),
+			Out: &out.Var}
 		g.set(out)
 		put := &air.Seq{Left: get, Right: &air.ApMap{Key: g.key(), Arg: named(out), Map: m.Var}}
 		if g.percent(60) {

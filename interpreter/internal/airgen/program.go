@@ -26,7 +26,8 @@ const (
 )
 
 // functions are the services' functions, one for each shape of result.
-var functions = [shapes]string{"anything", "number", "text", "peer", "texts", "peers", "object", "objects", "failure"}
+var functions = [shapes]string{"anything", "number", "text", "peer", "texts", "peers", "object",
+	"objects", "failure"}
 
 // variable is a variable that a program has set, and what is probably in it: for streams,
 // maps and canons, in each element.
@@ -87,9 +88,12 @@ func (g *generator) choose(weights ...int) int {
 
 func (g *generator) fresh(kind air.VarKind, s shape) variable {
 	g.count++
-	sign := [...]string{air.Scalar: "", air.Stream: "$", air.StreamMap: "%", air.CanonStream: "#", air.CanonMap: "#%"}[kind]
-	name := [...]string{air.Scalar: "v", air.Stream: "st", air.StreamMap: "mp", air.CanonStream: "cs", air.CanonMap: "cm"}[kind]
-	return variable{Var: air.Var{Name: fmt.Sprintf("%s%s%d", sign, name, g.count), Kind: kind}, shape: s}
+	sign := [...]string{air.Scalar: "", air.Stream: "$", air.StreamMap: "%", air.CanonStream: "#",
+		air.CanonMap: "#%"}[kind]
+	name := [...]string{air.Scalar: "v", air.Stream: "st", air.StreamMap: "mp",
+		air.CanonStream: "cs", air.CanonMap: "cm"}[kind]
+	return variable{Var: air.Var{Name: fmt.Sprintf("%s%s%d", sign, name, g.count), Kind: kind},
+		shape: s}
 }
 
 // set brings a variable into scope.
@@ -316,7 +320,8 @@ func (g *generator) canon() air.Instr {
 func (g *generator) fail() air.Instr {
 	switch g.choose(40, 30, 10, 10, 10) {
 	case 0:
-		return &air.Fail{Literal: true, Code: int64(1 + g.IntN(1000)), Message: pick(g, "failed", "", "no luck")}
+		return &air.Fail{Literal: true, Code: int64(1 + g.IntN(1000)),
+			Message: pick(g, "failed", "", "no luck")}
 	case 1:
 		if v, ok := g.find(failure, air.Scalar); ok {
 			return &air.Fail{Of: named(v)}
@@ -376,8 +381,10 @@ func (g *generator) match(size int) air.Instr {
 
 // scoped renews a variable.
 func (g *generator) scoped(size int) air.Instr {
-	v := g.fresh(pick(g, air.Scalar, air.Stream, air.Stream, air.StreamMap, air.CanonStream, air.CanonMap), shape(g.IntN(int(shapes))))
-	if old, ok := g.find(anything, air.Stream, air.StreamMap, air.CanonStream); ok && g.percent(40) {
+	v := g.fresh(pick(g, air.Scalar, air.Stream, air.Stream, air.StreamMap, air.CanonStream,
+		air.CanonMap), shape(g.IntN(int(shapes))))
+	if old, ok := g.find(anything, air.Stream, air.StreamMap, air.CanonStream); ok &&
+		g.percent(40) {
 		v = old
 	}
 	return g.local(func() air.Instr {

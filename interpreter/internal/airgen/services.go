@@ -21,10 +21,13 @@ type services struct {
 func (s *services) answer(q *simulate.CallRequest) simulate.Result {
 	switch q.FunctionName {
 	case "error":
-		text := choice(s, `"refused"`, `not JSON at all`, ``, `{"error_code":3,"message":"as an object"}`)
-		return simulate.Result{RetCode: choice[int32](s, 1, 7, -1, math.MaxInt32, math.MinInt32), Result: text}
+		text := choice(s, `"refused"`, `not JSON at all`, ``,
+			`{"error_code":3,"message":"as an object"}`)
+		return simulate.Result{RetCode: choice[int32](s, 1, 7, -1, math.MaxInt32, math.MinInt32),
+			Result: text}
 	case "broken":
-		return simulate.Result{Result: choice(s, "no JSON", "", "{", "[1,]", "NaN", "01", "\"open", "{\"a\":1}x")}
+		return simulate.Result{Result: choice(s, "no JSON", "", "{", "[1,]", "NaN", "01", "\"open",
+			"{\"a\":1}x")}
 	}
 	for k, name := range functions {
 		if name == q.FunctionName {
@@ -61,7 +64,8 @@ func (s *services) make(want shape, depth int) string {
 	case object:
 		return s.object(depth)
 	case failure:
-		return choice(s, `{"error_code":5,"message":"made"}`, `{"message":"made","error_code":-2,"more":[1.50]}`,
+		return choice(s, `{"error_code":5,"message":"made"}`,
+			`{"message":"made","error_code":-2,"more":[1.50]}`,
 			`{"error_code":0,"message":"zero"}`, `{"error_code":"5","message":"text"}`, `{"error_code":5}`, `{"message":"no code"}`)
 	}
 	return s.anything(depth)
@@ -88,18 +92,21 @@ func (s *services) object(depth int) string {
 		if s.IntN(12) == 0 {
 			continue
 		}
-		parts = append(parts, fmt.Sprintf(`"%s":%s`, fields[k].name, s.make(fields[k].shape, depth-1)))
+		parts = append(parts, fmt.Sprintf(`"%s":%s`, fields[k].name,
+			s.make(fields[k].shape, depth-1)))
 	}
 	return "{" + strings.Join(parts, choice(s, ",", " ,\n")) + "}"
 }
 
 func (s *services) anything(depth int) string {
 	if depth <= 0 || s.IntN(2) == 0 {
-		return choice(s, "null", "true", "false", "-0", "-0.0", "1e3", "1E-7", "1.10", "12345678901234567890123", "9007199254740993",
+		return choice(s, "null", "true", "false", "-0", "-0.0", "1e3", "1E-7", "1.10",
+			"12345678901234567890123", "9007199254740993",
 			"-9223372036854775808", "2.5e-320", `""`, `"\u2603\ud83d\ude00\/\b"`, `"\\ \" \n"`, `"ünï"`, " [ ] ", "{ }", "100000000000000000000.0")
 	}
 	if s.IntN(2) == 0 {
 		return s.array(anything, depth)
 	}
-	return fmt.Sprintf(`{"b":%s, "a" : %s,"b":%s,"":0}`, s.anything(depth-1), s.anything(depth-1), s.anything(depth-1))
+	return fmt.Sprintf(`{"b":%s, "a" : %s,"b":%s,"":0}`, s.anything(depth-1), s.anything(depth-1),
+		s.anything(depth-1))
 }

@@ -45,7 +45,8 @@ func (s *Stats) step(a *Answer, before []byte, arrival bool) {
 	if err != nil {
 		return
 	}
-	if old, err := data.Decode(before); err == nil && arrival && len(old.Trace) > 0 && !a.refused() {
+	if old, err := data.Decode(before); err == nil && arrival && len(old.Trace) > 0 &&
+		!a.refused() {
 		s.Merges++
 	}
 	s.states(d.Trace)
@@ -63,7 +64,8 @@ func (s *Stats) states(trace []data.State) {
 			generations = generations || severalGenerations(trace, st.Lore())
 		}
 	}
-	for count, met := range map[*int]bool{&s.Generations: generations, &s.Canons: canons, &s.Failed: failed} {
+	for count, met := range map[*int]bool{&s.Generations: generations, &s.Canons: canons,
+		&s.Failed: failed} {
 		if met {
 			*count++
 		}
@@ -87,7 +89,10 @@ func severalGenerations(trace []data.State, lore []data.FoldLore) bool {
 }
 
 func (s *Stats) String() string {
-	share := func(n int) string { return fmt.Sprintf("%d (%.1f %%)", n, 100*float64(n)/float64(max(1, s.Steps))) }
+	share := func(n int) string {
+		return fmt.Sprintf("%d (%.1f %%)", n,
+			100*float64(n)/float64(max(1, s.Steps)))
+	}
 	var codes []string
 	for _, code := range slices.Sorted(maps.Keys(s.Codes)) {
 		codes = append(codes, fmt.Sprintf("%d: %d", code, s.Codes[code]))

@@ -22,7 +22,8 @@ func by(v variable) air.Accessor { return air.Accessor{Kind: air.ByScalar, Name:
 var fields = []struct {
 	name  string
 	shape shape
-}{{"number", number}, {"text", text}, {"peer", peerID}, {"texts", texts}, {"peers", peerIDs}, {"inner", object}}
+}{{"number", number}, {"text", text}, {"peer", peerID}, {"texts", texts}, {"peers", peerIDs},
+	{"inner", object}}
 
 // peer is a peer to work on.
 func (g *generator) peer() air.Value {

@@ -126,7 +126,9 @@ func (it *Item) Elements(count *meter.Counter) ([]*Item, bool, *fault.Fault) {
 	backing := make([]Item, len(vals))
 	elements := make([]*Item, len(vals))
 	for i, e := range vals {
-		el := &backing[i] // field by field: a whole item is written through the barrier of the collector, zeros and all
+		// field by field: a whole item is written through the barrier of the collector, zeros and
+		// all
+		el := &backing[i]
 		el.Val, el.array, el.index, el.Prov = e, it, int32(i), it.Prov
 		elements[i] = el
 	}
@@ -165,7 +167,8 @@ func (ix *KeyIndex) Values(key value.Value) []*Item { return ix.values[key.Text(
 func (ix *KeyIndex) Object(of func(values []*Item) value.Value) value.Value {
 	fields := make([]value.Field, 0, len(ix.keys))
 	for i := len(ix.keys) - 1; i >= 0; i-- {
-		fields = append(fields, value.Field{Key: keyText(ix.keys[i]), Value: of(ix.Values(ix.keys[i]))})
+		fields = append(fields, value.Field{Key: keyText(ix.keys[i]),
+			Value: of(ix.Values(ix.keys[i]))})
 	}
 	return value.Object(fields)
 }
@@ -201,10 +204,12 @@ func (c *Canon) Array(count *meter.Counter) (*Item, *fault.Fault) {
 				return nil, fault.ValueTooLarge
 			}
 		}
-		if f := fault.Charge(count, len(vals)+size/meter.Byte, size+len(vals)*int(unsafe.Sizeof(vals[0]))); f != nil {
+		if f := fault.Charge(count, len(vals)+size/meter.Byte,
+			size+len(vals)*int(unsafe.Sizeof(vals[0]))); f != nil {
 			return nil, f
 		}
-		c.asValue = &Item{Val: value.Array(vals), Tet: &value.Tetraplet{PeerPK: c.Peer}, Prov: &c.Prov}
+		c.asValue = &Item{Val: value.Array(vals), Tet: &value.Tetraplet{PeerPK: c.Peer},
+			Prov: &c.Prov}
 	}
 	return c.asValue, nil
 }
@@ -302,7 +307,8 @@ func (c *Canon) Object(count *meter.Counter) (*Item, *fault.Fault) {
 		if f != nil {
 			return nil, f
 		}
-		c.asValue = &Item{Val: ix.Object(AllOf), Tet: &value.Tetraplet{PeerPK: c.Peer}, Prov: &c.Prov}
+		c.asValue = &Item{Val: ix.Object(AllOf), Tet: &value.Tetraplet{PeerPK: c.Peer},
+			Prov: &c.Prov}
 	}
 	return c.asValue, nil
 }

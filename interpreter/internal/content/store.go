@@ -20,7 +20,8 @@ type Store struct {
 	known      *data.Data
 	count      *meter.Counter
 	LastCallID uint32
-	epoch      int32                        // counts roll-backs: what items remember is void after one
+	// counts roll-backs: what items remember is void after one
+	epoch      int32
 	tetraplets map[value.Tetraplet]data.CID // of those stored here
 
 	tets       slab.Slab[value.Tetraplet]
@@ -228,7 +229,8 @@ const (
 // addParts stores tetraplets and values of elements, if they are not too many at the same time: the
 // two have nothing in common.
 func (s *Store) addParts(elements []data.CanonElement, fresh []*Item, values []value.Value) {
-	const most = 1 << 20 // bytes of values hashed without asking the meter, 0.3 ms; a stream has 1023 elements at most
+	// bytes of values hashed without asking the meter, 0.3 ms; a stream has 1023 elements at most
+	const most = 1 << 20
 	size, count := 0, s.count
 	for _, v := range values {
 		size += len(v.Text())
@@ -285,7 +287,8 @@ func (s *Store) NewPair(key, v value.Value, it *Item) *Item {
 // addTetraplets stores the tetraplets of items and returns their ids.
 func (s *Store) addTetraplets(items []*Item, count *meter.Counter) []data.CID {
 	cids := make([]data.CID, len(items))
-	alone := make([]value.Tetraplet, 0, len(items)) // elements of arrays; there is hardly another with the same
+	// elements of arrays; there is hardly another with the same
+	alone := make([]value.Tetraplet, 0, len(items))
 	for i, it := range items {
 		s.SetTetraplet(it)
 		if it.Tet.Lens == "" {

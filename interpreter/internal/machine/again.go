@@ -44,9 +44,10 @@ var unknownTo = [...]trace.Sources{
 
 // openRequest is a request that the run did not get past.
 type openRequest struct {
-	peer   string // to be named
-	wants  trace.Sources
-	beside bool // the results that it wants are all in left branches of pars whose right branch it is in
+	peer  string // to be named
+	wants trace.Sources
+	// the results that it wants are all in left branches of pars whose right branch it is in
+	beside bool
 	ended  bool // what follows it comes to this peer or fails: only a xor can lead to more
 }
 
@@ -88,7 +89,8 @@ func (a *again) name(peer string) {
 }
 
 // checkRequest looks whether an open request to a peer wants a new result.
-func (m *Machine) checkRequest(n *program.Node, peer string, request *trace.Entry, from trace.Source) {
+func (m *Machine) checkRequest(n *program.Node, peer string, request *trace.Entry,
+	from trace.Source) {
 	a := &m.again
 	r := openRequest{peer: request.Peer}
 	if request.Peer == m.particle.CurrentPeerID {

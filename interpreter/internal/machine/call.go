@@ -1,8 +1,8 @@
 package machine
 
 import (
+	"fmt"
 	"slices"
-	"strconv"
 	"unsafe"
 
 	"github.com/aquanode/aquanode/interpreter/air"
@@ -150,9 +150,12 @@ func (m *Machine) plainArguments(c *invocation) {
 // Bytes of what a run asks for.
 const (
 	sizeOfRequest  = int(unsafe.Sizeof(data.CallRequest{})) + 100
-	sizeOfArgument = int(unsafe.Sizeof(value.Value{})) + int(unsafe.Sizeof([]value.Tetraplet{})) + int(unsafe.Sizeof(value.Tetraplet{}))
-	sizeOfNext     = 80                                                                                // in a list and a map
-	sizeOfResult   = int(unsafe.Sizeof(content.Result{})) + int(unsafe.Sizeof(content.Answer{})) + 600 // with its entries in stores
+	sizeOfArgument = int(unsafe.Sizeof(value.Value{})) + int(unsafe.Sizeof([]value.Tetraplet{})) +
+		int(unsafe.Sizeof(value.Tetraplet{}))
+	// in a list and a map
+	sizeOfNext = 80
+	// with its entries in stores
+	sizeOfResult = int(unsafe.Sizeof(content.Result{})) + int(unsafe.Sizeof(content.Answer{})) + 600
 )
 
 // request is a call that nobody executed yet. old is the state that stood for it.
@@ -179,7 +182,8 @@ func (m *Machine) request(c *invocation, old *trace.Entry) *fault.Fault {
 	}
 	m.requested += size
 	id := m.store.NextCallID()
-	r := data.CallRequest{ID: id, ServiceID: c.triplet.ServiceID, FunctionName: c.triplet.FunctionName}
+	r := data.CallRequest{ID: id, ServiceID: c.triplet.ServiceID,
+		FunctionName: c.triplet.FunctionName}
 	r.Arguments = make([]value.Value, len(c.args))
 	r.Tetraplets = make([][]value.Tetraplet, len(c.args))
 	for i, it := range c.args {
@@ -237,13 +241,15 @@ func (m *Machine) answered(c *invocation, r data.CallResult) *fault.Fault {
 	if r.RetCode != 0 {
 		return m.answeredError(c, r.RetCode, r.Result)
 	}
-	if f := fault.Charge(m.count, len(r.Result)/meter.JSON, len(r.Result)+sizeOfResult+len(c.args)*int(unsafe.Sizeof(""))); f != nil {
+	if f := fault.Charge(m.count, len(r.Result)/meter.JSON,
+		len(r.Result)+sizeOfResult+len(c.args)*int(unsafe.Sizeof(""))); f != nil {
 		return f
 	}
 	m.charged.bytes += sizeOfResult // it is in a slab, and in stores
 	v, err := value.Parse(r.Result)
 	if err != nil {
-		text := "call_service result 'ret_code: 0, result: '" + r.Result + "'' can't be serialized or deserialized with an error: " + err.Error()
+		text := "call_service result 'ret_code: 0, result: '" + r.Result +
+			"'' can't be serialized or deserialized with an error: " + err.Error()
 		return m.answeredError(c, 1<<31-1, text)
 	}
 	m.again.addResult(trace.FromNone)
@@ -258,16 +264,23 @@ func (m *Machine) answered(c *invocation, r data.CallResult) *fault.Fault {
 		m.trace.Append(trace.Entry{State: data.CallDone(data.Scalar, "", 0), Known: res})
 		return nil
 	}
-	f := m.markChanged(m.streams.AtOrNew(&c.n.Out)).Add(scope.StreamValue{Item: &res.Item, Pos: m.trace.Pos()}, trace.FromNone, 0)
+	f := m.addResult(c, res, trace.FromNone, 0)
 	m.trace.Append(trace.Entry{State: data.CallDone(data.Stream, "", unnumbered), Known: res})
 	return f
+}
+
+// addResult adds the result of a call to its output stream.
+func (m *Machine) addResult(c *invocation, res *content.Result, from trace.Source, generation uint32) *fault.Fault {
+	v := scope.StreamValue{Item: &res.Item, Pos: m.trace.Pos()}
+	return m.markChanged(m.streams.AtOrNew(&c.n.Out)).Add(v, from, generation)
 }
 
 // unnumbered stands for a generation until the end of the run.
 const unnumbered = 0xCAFEBABE
 
 func (m *Machine) answeredError(c *invocation, code int32, text string) *fault.Fault {
-	v := value.Object([]value.Field{{Key: "message", Value: value.String(text)}, {Key: "ret_code", Value: value.Int(int64(code))}})
+	v := value.Object([]value.Field{{Key: "message", Value: value.String(text)},
+		{Key: "ret_code", Value: value.Int(int64(code))}})
 	res := m.addAnswer(c, v)
 	m.trace.Append(trace.Entry{State: data.CallFailure(""), Known: res})
 	return callFailed(code, text, &res.Tet)
@@ -358,8 +371,8 @@ func sameArgs(texts []string, args []*content.Item) bool {
 }
 
 func debugTetraplet(t *value.Tetraplet) string {
-	return "SecurityTetraplet { peer_pk: " + strconv.Quote(t.PeerPK) + ", service_id: " + strconv.Quote(t.ServiceID) +
-		", function_name: " + strconv.Quote(t.FunctionName) + ", lens: " + strconv.Quote(t.Lens) + " }"
+	return fmt.Sprintf("SecurityTetraplet { peer_pk: %q, service_id: %q, function_name: %q, lens: %q }",
+		t.PeerPK, t.ServiceID, t.FunctionName, t.Lens)
 }
 
 // resultOf is the stored result behind a state.
@@ -431,7 +444,7 @@ func (m *Machine) metResult(c *invocation, e *trace.Entry, from trace.Source) *f
 	if scalar {
 		m.scalars.Set(&m.scopes, c.n.Out.Slot, &res.Item, from.Set())
 	} else {
-		f = m.markChanged(m.streams.AtOrNew(&c.n.Out)).Add(scope.StreamValue{Item: &res.Item, Pos: m.trace.Pos()}, from, e.Generation)
+		f = m.addResult(c, res, from, e.Generation)
 	}
 	m.trace.Append(*e)
 	return f

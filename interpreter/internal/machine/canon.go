@@ -45,7 +45,8 @@ func (m *Machine) canon(n *program.Node) *fault.Fault {
 	return nil
 }
 
-func (m *Machine) metCanon(n *program.Node, e *trace.Entry, peer string, from trace.Source) *fault.Fault {
+func (m *Machine) metCanon(n *program.Node, e *trace.Entry, peer string,
+	from trace.Source) *fault.Fault {
 	c, f := m.canonState(e)
 	if f != nil {
 		return f
@@ -96,7 +97,8 @@ func (m *Machine) makeCanon(n *program.Node) *fault.Fault {
 			return f
 		}
 		last = nil
-		c.Items = []*content.Item{{Val: ix.Object(content.FirstOf), Tet: &value.Tetraplet{PeerPK: peer}}}
+		c.Items = []*content.Item{{Val: ix.Object(content.FirstOf),
+			Tet: &value.Tetraplet{PeerPK: peer}}}
 	}
 	m.flushAnswers() // the canon names the results that its values come from
 	cid, f := m.store.AddCanon(peer, c.Items, last)
@@ -195,13 +197,15 @@ func (m *Machine) apMap(n *program.Node) *fault.Fault {
 		return fault.MapKey.New(n.Out.Name)
 	}
 	it = it.Stripped()
-	if f := fault.Charge(m.count, len(v.Text())/meter.Byte, len(key.Text())+len(v.Text())+content.SizeOfItem+scope.SizeOfStreamValue); f != nil {
+	if f := fault.Charge(m.count, len(v.Text())/meter.Byte,
+		len(key.Text())+len(v.Text())+content.SizeOfItem+scope.SizeOfStreamValue); f != nil {
 		return f
 	}
 	return m.addToStream(&n.Out, m.store.NewPair(key, v, it), e, from)
 }
 
-func (m *Machine) addToStream(out *program.Target, it *content.Item, e *trace.Entry, from trace.Source) *fault.Fault {
+func (m *Machine) addToStream(out *program.Target, it *content.Item, e *trace.Entry,
+	from trace.Source) *fault.Fault {
 	generation := uint32(0)
 	if e != nil {
 		generation = e.Generation
@@ -209,7 +213,8 @@ func (m *Machine) addToStream(out *program.Target, it *content.Item, e *trace.En
 		m.changes++
 	}
 	m.again.addResult(from)
-	f := m.markChanged(m.streams.AtOrNew(out)).Add(scope.StreamValue{Item: it, Pos: m.trace.Pos()}, from, generation)
+	f := m.markChanged(m.streams.AtOrNew(out)).Add(scope.StreamValue{Item: it, Pos: m.trace.Pos()},
+		from, generation)
 	m.trace.Append(trace.Entry{State: data.ApState(unnumbered)})
 	return f
 }

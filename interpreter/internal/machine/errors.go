@@ -23,7 +23,8 @@ type errorSlot struct {
 	cause  *fault.Fault  // :error: only: the error that the enclosing xor caught
 }
 
-var noError = value.Object([]value.Field{{Key: "error_code", Value: value.Int(0)}, {Key: "message", Value: value.EmptyString}})
+var noError = value.Object([]value.Field{{Key: "error_code", Value: value.Int(0)},
+	{Key: "message", Value: value.EmptyString}})
 
 // recordError notes an error at the instruction where it arises. While it bubbles up nothing
 // changes: the slots are locked by then, or do not take this error.
@@ -67,7 +68,8 @@ func (m *Machine) errorItem(s *errorSlot) *content.Item {
 
 func (m *Machine) errorObject(code int64, ins air.Instr, message string, peer *string) value.Value {
 	instruction := air.Text(ins)
-	_ = fault.Charge(m.count, (len(instruction)+len(message))/meter.Byte, len(message)+content.SizeOfItem+500)
+	_ = fault.Charge(m.count, (len(instruction)+len(message))/meter.Byte,
+		len(message)+content.SizeOfItem+500)
 	instruction = fault.Cut(instruction)
 	fields := []value.Field{
 		{Key: "error_code", Value: value.Int(code)},

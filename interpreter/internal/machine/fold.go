@@ -160,7 +160,10 @@ func (m *Machine) enterFoldStream(n *program.Node) (*program.Node, *fault.Fault)
 	if err != nil {
 		return nil, m.traceFault(n, err)
 	}
-	sp := &streamPass{fold: fold, stream: s, batch: s.After(scope.Cursor{}), steady: !m.arrived && s.AllPrevious(), changes: m.changes, waits: len(m.waits)}
+	sp := &streamPass{
+		fold: fold, stream: s, batch: s.After(scope.Cursor{}),
+		steady: !m.arrived && s.AllPrevious(), changes: m.changes, waits: len(m.waits),
+	}
 	if len(sp.batch) == 0 {
 		return m.endFoldStream(n, sp)
 	}
@@ -174,8 +177,9 @@ func (m *Machine) enterFoldStream(n *program.Node) (*program.Node, *fault.Fault)
 }
 
 func (m *Machine) endFoldStream(n *program.Node, sp *streamPass) (*program.Node, *fault.Fault) {
-	if m.complete = sp.any; !sp.any && !slices.ContainsFunc(m.waits[min(sp.waits, len(m.waits)):], func(w wait) bool { return w.peer != "" }) {
-		m.stuckAt(n) // nobody was asked for anything in it
+	asked := func(w wait) bool { return w.peer != "" }
+	if m.complete = sp.any; !sp.any && !slices.ContainsFunc(m.waits[min(sp.waits, len(m.waits)):], asked) {
+		m.stuckAt(n)
 	}
 	m.trace.FoldEnd(sp.fold)
 	if !sp.steady || sp.changes != m.changes || !sp.fold.Same() {

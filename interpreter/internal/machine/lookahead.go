@@ -25,9 +25,10 @@ type lookahead struct {
 	budget *int
 
 	// needs
-	wanted  trace.Sources
-	found   trace.Sources // of the results that are needed there
-	further *pass         // whose further elements are looked at: variables have other values for them
+	wanted trace.Sources
+	found  trace.Sources // of the results that are needed there
+	// whose further elements are looked at: variables have other values for them
+	further *pass
 
 	// onlyOthers
 	strict bool      // this is the question
@@ -92,7 +93,8 @@ func (l *lookahead) mayDiffer(o *program.Operand) bool {
 		return false
 	case air.Variable:
 		return l.m.scopes.Depth > 0 || // other elements of a fold have other values
-			o.Lens != nil && slices.ContainsFunc(o.Lens.Path, func(a program.Accessor) bool { return a.Kind == air.ByScalar }) ||
+			o.Lens != nil && slices.ContainsFunc(o.Lens.Path,
+				func(a program.Accessor) bool { return a.Kind == air.ByScalar }) ||
 			slices.Contains(l.set, varSlot{o.Source.Var.Kind, o.Slot})
 	}
 	return true

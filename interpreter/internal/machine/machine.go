@@ -119,7 +119,8 @@ const stepsPerCheck = 1024
 // Run executes a script over what is known and what arrived. It takes results over. It returns the
 // error that no xor caught, or one that ended the run. Without the latter the run has to be
 // committed.
-func (m *Machine) Run(p *program.Program, arrived data.States, results map[uint32]data.CallResult) *fault.Fault {
+func (m *Machine) Run(p *program.Program, arrived data.States,
+	results map[uint32]data.CallResult) *fault.Fault {
 	m.begin(p, arrived, results)
 	f := m.end(m.execute(p.Root))
 	if f != nil && !f.Catchable() {
@@ -527,7 +528,8 @@ func (m *Machine) traceFault(n *program.Node, err error) *fault.Fault {
 }
 
 // begin prepares a run.
-func (m *Machine) begin(p *program.Program, arrived data.States, results map[uint32]data.CallResult) {
+func (m *Machine) begin(p *program.Program, arrived data.States,
+	results map[uint32]data.CallResult) {
 	m.CloseOpen()
 	m.p = p
 	m.top, m.complete, m.steps = nil, true, 0

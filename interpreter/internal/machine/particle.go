@@ -23,9 +23,10 @@ type Particle struct {
 	Params
 	Unsure bool // a result may be of a peer without a key: the data has to be checked again
 
-	literals                 []*content.Item // by slot
-	undefined                []*fault.Fault  // by scalar slot: the fault of a scalar without a value
-	bytes                    int             // of both, without the lists
+	literals []*content.Item // by slot
+	// by scalar slot: the fault of a scalar without a value
+	undefined                []*fault.Fault
+	bytes                    int // of both, without the lists
 	initTetraplet            *value.Tetraplet
 	initPeer, timestamp, ttl *content.Item
 }

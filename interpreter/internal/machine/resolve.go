@@ -58,7 +58,8 @@ func (m *Machine) variable(o *program.Operand) (*content.Item, *fault.Fault) {
 	}
 	v, f := m.look(it, o.Lens)
 	if f == nil {
-		f = fault.Charge(m.count, len(o.Lens.Text)/meter.Byte, content.SizeOfItem+len(it.Tetraplet().Lens)+len(o.Lens.Text))
+		f = fault.Charge(m.count, len(o.Lens.Text)/meter.Byte,
+			content.SizeOfItem+len(it.Tetraplet().Lens)+len(o.Lens.Text))
 	}
 	if f != nil {
 		return nil, f
@@ -199,7 +200,9 @@ func (m *Machine) ofCanonMap(o *program.Operand) (*content.Item, *fault.Fault) {
 	}, nil
 }
 
-func (m *Machine) valuesOfKey(c *content.Canon, a *program.Accessor) ([]*content.Item, *fault.Fault) {
+func (m *Machine) valuesOfKey(
+	c *content.Canon, a *program.Accessor,
+) ([]*content.Item, *fault.Fault) {
 	ix, f := c.Index(m.count)
 	if f != nil {
 		return nil, f
@@ -224,7 +227,8 @@ func (m *Machine) valuesOfKey(c *content.Canon, a *program.Accessor) ([]*content
 }
 
 // ofKey applies the rest of a path to the values of one key.
-func (m *Machine) ofKey(c *content.Canon, values []*content.Item, path []program.Accessor) (*content.Item, *fault.Fault) {
+func (m *Machine) ofKey(c *content.Canon, values []*content.Item,
+	path []program.Accessor) (*content.Item, *fault.Fault) {
 	i, f := m.canonIndex(&path[0])
 	if f != nil {
 		return nil, f
@@ -241,7 +245,8 @@ func (m *Machine) ofKey(c *content.Canon, values []*content.Item, path []program
 	for i := range path[1:] {
 		lens = append(append(lens, '.'), path[1+i].String()...)
 	}
-	if f := fault.Charge(m.count, len(path)+len(lens)/meter.Byte, content.SizeOfItem+len(lens)); f != nil {
+	if f := fault.Charge(m.count, len(path)+len(lens)/meter.Byte,
+		content.SizeOfItem+len(lens)); f != nil {
 		return nil, f
 	}
 	t := *it.Tetraplet()
@@ -354,7 +359,8 @@ func (m *Machine) text(o *program.Operand) (string, *fault.Fault) {
 func (m *Machine) tetraplets(o *program.Operand, it *content.Item) []value.Tetraplet {
 	if o.Source.Kind == air.Variable && o.Lens == nil && o.Source.Var.Kind != air.Scalar {
 		c, _ := m.canonOf(o)
-		if fault.Charge(m.count, len(c.Items), len(c.Items)*int(unsafe.Sizeof(value.Tetraplet{}))) != nil {
+		if fault.Charge(m.count, len(c.Items),
+			len(c.Items)*int(unsafe.Sizeof(value.Tetraplet{}))) != nil {
 			return nil
 		}
 		out := make([]value.Tetraplet, len(c.Items))

@@ -19,7 +19,8 @@ type Wait struct {
 func (m *Machine) Waiting() []Wait {
 	out := make([]Wait, len(m.waits))
 	for i, w := range m.waits {
-		out[i] = Wait{Instruction: air.Text(w.n.Instr), Reason: w.reason(), Variable: w.variable, Peer: w.peer}
+		out[i] = Wait{Instruction: air.Text(w.n.Instr), Reason: w.reason(), Variable: w.variable,
+			Peer: w.peer}
 	}
 	return out
 }

@@ -79,7 +79,8 @@ var sizeOfState = 2 * meter.SizeOf[trace.Entry](1)
 // Size is the memory of the machine, which stays until the next run.
 func (m *Machine) Size() int {
 	size := meter.SizeOf[Machine](1) + meter.SizeOf[frame](m.frames) + m.trace.Size() + m.made
-	size += meter.SizeOf[trace.Entry](cap(m.Known)+cap(m.spareKnown)) + meter.SizeOf[data.State](cap(m.bare))
+	size += meter.SizeOf[trace.Entry](cap(m.Known)+cap(m.spareKnown)) +
+		meter.SizeOf[data.State](cap(m.bare))
 	size += meter.SizeOf[data.CID](cap(m.KnownOwn) + cap(m.spareOwn))
 	size += m.scalars.Size() + m.canons.Size() + m.maps.Size() + m.scopes.Size() + 8*cap(m.folds)
 	size += meter.SizeOf[[]*scope.Stream](cap(m.streams)) + m.streamed + 8*cap(m.changedStreams)

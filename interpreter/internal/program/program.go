@@ -62,13 +62,15 @@ type Node struct {
 
 // resolved is an instruction with its operands resolved.
 type resolved struct {
-	Instr  air.Instr        // without branches
-	Plain  bool             // a call of which no argument is a variable: all have values
-	Fixed  *value.Tetraplet // of a plain call whose peer, service and function are no variables either, which is the same in all runs
-	AtInit bool             // and whose peer, left out there, is the init peer
-	Iter   int32            // scalar slot of the iterator of a fold or next
-	Kids   []*Node          // seq: all of its parts; par, xor: two; others: the body
-	Last   *Node            // of a fold
+	Instr air.Instr // without branches
+	Plain bool      // a call of which no argument is a variable: all have values
+	// of a plain call whose peer, service and function are no variables either, which is the same
+	// in all runs
+	Fixed  *value.Tetraplet
+	AtInit bool    // and whose peer, left out there, is the init peer
+	Iter   int32   // scalar slot of the iterator of a fold or next
+	Kids   []*Node // seq: all of its parts; par, xor: two; others: the body
+	Last   *Node   // of a fold
 
 	// call: peer, service, function, arguments; canon: peer; match: both sides; ap: the value; map
 	// ap: key and value; fold over values, fail: one
@@ -127,7 +129,8 @@ type resolver struct {
 }
 
 func New(s *air.Script) *Program {
-	p := &Program{Source: s.Source, script: s, slots: make([]int32, len(s.Names)), Scalars: make([]string, 0, len(s.Names))}
+	p := &Program{Source: s.Source, script: s, slots: make([]int32, len(s.Names)),
+		Scalars: make([]string, 0, len(s.Names))}
 	for id, name := range s.Names {
 		names := p.names(name)
 		p.slots[id] = int32(len(*names))
@@ -266,7 +269,8 @@ func (p *Program) countSeq(k int) int {
 
 func (p *Program) fold(n *Node, i *air.Fold) {
 	n.Op, n.Iter = OpFold, p.slot(&i.Iterator)
-	if v := &i.Iterable; v.Kind == air.Variable && (v.Var.Kind == air.Stream || v.Var.Kind == air.StreamMap) {
+	if v := &i.Iterable; v.Kind == air.Variable &&
+		(v.Var.Kind == air.Stream || v.Var.Kind == air.StreamMap) {
 		n.Op, n.From = OpFoldStream, p.target(&v.Var)
 		return
 	}
@@ -292,7 +296,8 @@ func (p *Program) call(n *Node, i *air.Call) {
 	}
 	if fixed && n.Plain {
 		n.Fixed, n.AtInit = p.triplets.New(), i.Peer.Kind == air.InitPeerID
-		*n.Fixed = value.Tetraplet{PeerPK: i.Peer.Text, ServiceID: i.Service.Text, FunctionName: i.Function.Text}
+		*n.Fixed = value.Tetraplet{PeerPK: i.Peer.Text, ServiceID: i.Service.Text,
+			FunctionName: i.Function.Text}
 	}
 	if i.Out != nil {
 		n.Out = p.target(i.Out)

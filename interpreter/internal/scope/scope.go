@@ -136,7 +136,8 @@ func (t *Table[T]) push(slot int32, c cell[T]) {
 
 // Size is the memory of the table.
 func (t *Table[T]) Size() int {
-	return cap(t.cells)*int(unsafe.Sizeof([]T{})) + t.room*int(unsafe.Sizeof(cell[T]{})) + 4*cap(t.deep)
+	return cap(t.cells)*int(unsafe.Sizeof([]T{})) + t.room*int(unsafe.Sizeof(cell[T]{})) +
+		4*cap(t.deep)
 }
 
 // Open begins a new for the slot.

@@ -27,17 +27,19 @@ const SizeOfStreamValue = int(unsafe.Sizeof(StreamValue{}))
 // Stream is an append-only list of values in generations, in three lists by
 // origin. A pass of a fold takes whole generations; see batch.
 type Stream struct {
-	span      air.Span // where the name means this stream
-	previous  generations
-	current   generations
-	added     generations // made in this run; indexes are dense
-	Count     int
-	Sources   trace.Sources     // of its values
-	Folds     int               // that ran over values of it
-	numbered  bool              // previous is numbered without gaps, see settle
-	Changed   bool              // see machine.touch
-	Closed    bool              // its new has ended
-	outer     int               // in the list of open streams of the name, the nearest one before that may be meant where this is not
+	span     air.Span // where the name means this stream
+	previous generations
+	current  generations
+	added    generations // made in this run; indexes are dense
+	Count    int
+	Sources  trace.Sources // of its values
+	Folds    int           // that ran over values of it
+	numbered bool          // previous is numbered without gaps, see settle
+	Changed  bool          // see machine.touch
+	Closed   bool          // its new has ended
+	// in the list of open streams of the name, the nearest one before that may be meant where this
+	// is not
+	outer     int
 	LastCanon content.CanonList // of the latest canon
 }
 
