@@ -16,13 +16,13 @@ type Call struct {
 	Args     []CallArg // without callbacks
 }
 
-// CallArg is an argument by name, as the host passes it.
+// CallArg is the value of an argument, in the form that the host passes.
 type CallArg struct {
 	Name string
 	JSON json.RawMessage
 }
 
-// resolveCall reads Options.Call and checks it against the functions.
+// resolveCall parses Options.Call and checks it against the functions.
 func resolveCall(r *Result, opts Options) (*Call, diag.List) {
 	src := diag.NewSource("call", opts.Call)
 	c := &callReader{src: src, data: opts.Data}
@@ -42,7 +42,9 @@ func resolveCall(r *Result, opts Options) (*Call, diag.List) {
 	}
 	fn, ok := r.Function(name.Name.Text)
 	if !ok {
-		c.fail(name.Name.Span, fmt.Sprintf("There is no function '%s' or it is not exported. Check the spelling.", name.Name.Text), exported(r))
+		c.fail(name.Name.Span, fmt.Sprintf(
+			"There is no function '%s' or it is not exported. Check the spelling.", name.Name.Text),
+			exported(r))
 		return nil, c.diags
 	}
 	call := &Call{Function: fn, Args: c.args(fn, apply)}
@@ -55,12 +57,12 @@ func exported(r *Result) string {
 		names = append(names, f.Name)
 	}
 	if len(names) == 0 {
-		return "no functions are exported"
+		return "the file exports no functions"
 	}
-	return "exported are " + strings.Join(names, ", ")
+	return "the file exports " + strings.Join(names, ", ")
 }
 
-// callReader turns the arguments of a call into JSON.
+// callReader converts the arguments of a call to JSON.
 type callReader struct {
 	src   *diag.Source
 	data  map[string]json.RawMessage
@@ -73,8 +75,8 @@ func (c *callReader) fail(span diag.Span, message, hint string) {
 	c.diags = append(c.diags, d)
 }
 
-// args pairs the values with the arguments. Arguments that are functions are
-// served by the host: they are left out, or a name stands in their place.
+// args pairs values with arguments. The host serves arguments that are functions: the call leaves
+// them out, or has names in their places.
 func (c *callReader) args(fn *Function, x *syntax.Apply) (list []CallArg) {
 	var want []Arg
 	for _, a := range fn.Args {
@@ -89,14 +91,16 @@ func (c *callReader) args(fn *Function, x *syntax.Apply) (list []CallArg) {
 			if !a.Callback {
 				given = append(given, x.Args[i])
 			} else if _, ok := x.Args[i].(*syntax.Ident); !ok {
-				c.fail(x.Args[i].At(), "Argument '"+a.Name+"' is a function, which is served by the caller", "leave it out, or write a name")
+				c.fail(x.Args[i].At(), "Argument '"+a.Name+"' is a function, which the caller serves",
+					"leave it out, or write a name")
 				return nil
 			}
 		}
 	}
 	if len(want) != len(given) {
-		c.fail(x.Span, fmt.Sprintf("Number of arguments for the function is incorrect. Expected: %d. Actual: %d", len(want), len(given)),
-			fn.Name+"("+signature(want)+")")
+		c.fail(x.Span, fmt.Sprintf(
+			"Number of arguments for the function is incorrect. Expected: %d. Actual: %d",
+			len(want), len(given)), fn.Name+"("+signature(want)+")")
 		return nil
 	}
 	for i, a := range want {
@@ -107,7 +111,7 @@ func (c *callReader) args(fn *Function, x *syntax.Apply) (list []CallArg) {
 	return list
 }
 
-// arg is a value in the form that the script takes for an argument.
+// arg converts a value to the form that the script takes for an argument.
 func (c *callReader) arg(a Arg, x syntax.Expr) (json.RawMessage, bool) {
 	text, t, ok := c.value(x)
 	if !ok {
@@ -119,7 +123,8 @@ func (c *callReader) arg(a Arg, x syntax.Expr) (json.RawMessage, bool) {
 		t = nil // a value for ?T
 	}
 	if t != nil && !types.Accepts(a.Type, t) {
-		c.fail(x.At(), fmt.Sprintf("Type of the field '%s' is incorrect. Expected: '%s' Actual: '%s'", a.Name, a.Type, t), "")
+		c.fail(x.At(), fmt.Sprintf("Type of the field '%s' is incorrect. Expected: '%s' Actual: '%s'",
+			a.Name, a.Type, t), "")
 		return nil, false
 	}
 	out, err := ToAqua(a.Type, text)
@@ -127,7 +132,7 @@ func (c *callReader) arg(a Arg, x syntax.Expr) (json.RawMessage, bool) {
 		out, err = optionToAqua(o, text)
 	}
 	if err != nil {
-		c.fail(x.At(), "Argument '"+a.Name+"': "+err.Error(), "it is "+a.Name+": "+a.Type.String())
+		c.fail(x.At(), "Argument '"+a.Name+"': "+err.Error(), "it is declared as "+a.Name+": "+a.Type.String())
 		return nil, false
 	}
 	return out, true
@@ -141,7 +146,7 @@ func signature(args []Arg) string {
 	return strings.Join(parts, ", ")
 }
 
-// value is the JSON of an argument and its type, nil for values of Data.
+// value returns the JSON of an argument and its type, nil for values of Data.
 func (c *callReader) value(x syntax.Expr) (json.RawMessage, types.Type, bool) {
 	switch x := x.(type) {
 	case *syntax.Literal:
@@ -156,7 +161,8 @@ func (c *callReader) value(x syntax.Expr) (json.RawMessage, types.Type, bool) {
 			return json.RawMessage("[]"), types.Option{Elem: types.Bottom{}}, true
 		}
 		if !ok {
-			c.fail(x.Name.Span, "Argument '"+x.Name.Text+"' has no value", "give it as data: {\""+x.Name.Text+"\": ...}")
+			c.fail(x.Name.Span, "Argument '"+x.Name.Text+"' has no value",
+				"add it to the data: {\""+x.Name.Text+"\": ...}")
 		} else if !json.Valid(text) {
 			c.fail(x.Name.Span, "The value of '"+x.Name.Text+"' is not JSON", "")
 			ok = false
@@ -165,12 +171,14 @@ func (c *callReader) value(x syntax.Expr) (json.RawMessage, types.Type, bool) {
 	case *syntax.Collection:
 		return c.list(x)
 	case *syntax.Apply:
-		c.fail(x.Span, "Function calls as arguments are not supported.", "")
+		c.fail(x.Span, "Function calls as arguments are not supported.", argumentForms)
 		return nil, nil, false
 	}
-	c.fail(x.At(), "Unsupported argument.", "arguments are literals, lists of literals, and names given as data")
+	c.fail(x.At(), "Unsupported argument.", argumentForms)
 	return nil, nil, false
 }
+
+const argumentForms = "an argument is a literal, a list of literals, or a name in the data"
 
 // list is [a, b] or ?[a] of values of one type.
 func (c *callReader) list(x *syntax.Collection) (json.RawMessage, types.Type, bool) {
@@ -183,13 +191,14 @@ func (c *callReader) list(x *syntax.Collection) (json.RawMessage, types.Type, bo
 		}
 		switch both := types.Union(elem, t).(type) {
 		case types.Top:
-			c.fail(item.At(), "If the argument is an array, then it must contain elements of the same type.", "")
+			c.fail(item.At(),
+				"If the argument is an array, then it must contain elements of the same type.", "")
 			return nil, nil, false
 		default:
 			elem = both
 		}
 		if x.Kind == syntax.Option && i > 0 {
-			continue // the first is taken
+			continue // an option has the first
 		}
 		parts = append(parts, string(text))
 	}
@@ -214,15 +223,16 @@ func (c *callReader) item(x syntax.Expr) (json.RawMessage, types.Type, bool) {
 	case *syntax.Collection:
 		return c.list(x)
 	}
-	c.fail(x.At(), "Array elements can only be numbers, strings, booleans, nil and arrays of these.", "")
+	c.fail(x.At(),
+		"Array elements can only be numbers, strings, booleans, nil and arrays of these.", "")
 	return nil, nil, false
 }
 
-// unescape reads the escapes that strings of a call may have. Aqua itself has none.
+// unescape replaces the escapes in strings of a call. Aqua itself has none.
 var unescape = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
 
-// literalJSON is the JSON form and the type of a literal; the type is nil for
-// %init_peer_id%, which has no value before the script runs.
+// literalJSON returns the JSON form and the type of a literal. The type is nil for %init_peer_id%,
+// which has no value before the script runs.
 func literalJSON(x *syntax.Literal) (json.RawMessage, types.Type) {
 	switch x.Kind {
 	case syntax.String:

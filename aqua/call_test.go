@@ -67,7 +67,7 @@ func TestCall(t *testing.T) {
 		{`lists([], ["a"])`, `lists xs=[] o=[["a"]]`},
 		{`greet("\"q\" \\", 1)`, `greet name="\"q\" \\" n=1`},
 		{`call(f, 1.5)`, `call x=1.5`},
-		{`call(1, 1.5)`, "Argument 'f' is a function, which is served by the caller"},
+		{`call(1, 1.5)`, "Argument 'f' is a function, which the caller serves"},
 		{`greet("a", 256)`, "Argument 'n': the value of type u8 is 256, but u8 goes from 0 to 255"},
 		{`greet(who, no)`, "Argument 'n': the value of type u8 must be u8, not the string \"no\""},
 		{`data(d2, 1)`, "Argument 'd': the value of type D lacks the field 'a' of type u8"},

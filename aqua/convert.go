@@ -14,12 +14,12 @@ import (
 
 // ToAqua converts a JSON value to the form that a script takes for a type, as clients do:
 //
-//	?T       null is none, a value is some; [] and [value] are taken as they are
-//	data     every field by its type; a missing one is an error unless it may be none
+//	?T       null is none, a value is some; [] and [value] stay as they are
+//	data     each field by its type; only an option may be missing
 //	numbers  in the range of their type, integers without a fraction
 //	⊤        anything
 //
-// The error says where in the value it is.
+// The error has the place in the value.
 func ToAqua(t types.Type, text []byte) (json.RawMessage, error) {
 	v, err := decode(text)
 	if err != nil {
@@ -32,7 +32,7 @@ func ToAqua(t types.Type, text []byte) (json.RawMessage, error) {
 	return encode(out)
 }
 
-// optionToAqua converts what is an option already, by its elements.
+// optionToAqua converts a value that is an option already.
 func optionToAqua(t types.Option, text []byte) (json.RawMessage, error) {
 	v, err := decode(text)
 	if err != nil {
@@ -45,8 +45,8 @@ func optionToAqua(t types.Option, text []byte) (json.RawMessage, error) {
 	return encode(out)
 }
 
-// FromAqua converts a result of a script to the form that clients return: none is null, some is
-// the value, data has its declared fields. What does not fit its type stays as it is.
+// FromAqua converts a result of a script to the form that clients return: none is null, some is the
+// value, data has its declared fields. A value that does not fit its type stays as it is.
 func FromAqua(t types.Type, text []byte) (json.RawMessage, error) {
 	v, err := decode(text)
 	if err != nil {
@@ -110,8 +110,8 @@ func elements(elem types.Type, v any, t types.Type, at string) (any, error) {
 	return out, nil
 }
 
-// option: a list may be the value itself, or the form that a script takes. Which one it is shows in
-// the list and the type: trying both would take twice as long at each level.
+// option converts a list that is the value itself or the form that a script takes. The list and the
+// type decide: trying both would take twice as long at each level.
 func option(t types.Option, v any, at string) (any, error) {
 	if v == nil {
 		return []any{}, nil
@@ -151,7 +151,8 @@ func object(t *types.Struct, v any, at string) (any, error) {
 	}
 	for name := range fields {
 		if _, ok := t.Field(name); !ok {
-			return nil, fmt.Errorf("%s has no field '%s'; it has %s", place(at, t.Name), cutName(name), fieldNames(t))
+			return nil, fmt.Errorf("%s has no field '%s'; it has %s",
+				place(at, t.Name), cutName(name), fieldNames(t))
 		}
 	}
 	out := make(map[string]any, len(t.Fields))
@@ -187,9 +188,10 @@ func place(at, whole string) string {
 	return "'" + strings.TrimPrefix(at, ".") + "'"
 }
 
-// bits are the sizes of integers.
+// bits are the sizes of integers in bits.
 var bits = map[types.Scalar]uint{
-	types.U8: 8, types.U16: 16, types.U32: 32, types.U64: 64, types.I8: 8, types.I16: 16, types.I32: 32, types.I64: 64,
+	types.U8: 8, types.U16: 16, types.U32: 32, types.U64: 64,
+	types.I8: 8, types.I16: 16, types.I32: 32, types.I64: 64,
 }
 
 func scalar(t types.Scalar, v any, at string) (any, error) {
@@ -216,7 +218,7 @@ func scalar(t types.Scalar, v any, at string) (any, error) {
 	return v, nil
 }
 
-// integerIn checks an integer. 1.0 and 1e3 are integers too; an exponent is not followed far.
+// integerIn checks an integer. 1.0 and 1e3 are integers too, but not numbers with a large exponent.
 func integerIn(t types.Scalar, size uint, v json.Number, at string) (any, error) {
 	low, high := new(big.Int), new(big.Int).Lsh(big.NewInt(1), size)
 	if t >= types.I8 {
@@ -231,7 +233,8 @@ func integerIn(t types.Scalar, size uint, v json.Number, at string) (any, error)
 	}
 	if !ok || n.Cmp(low) < 0 || n.Cmp(high) >= 0 {
 		high.Sub(high, big.NewInt(1))
-		return nil, fmt.Errorf("%s is %s, but %s goes from %s to %s", place(at, t.String()), cutName(v.String()), t, low, high)
+		return nil, fmt.Errorf("%s is %s, but %s goes from %s to %s",
+			place(at, t.String()), cutName(v.String()), t, low, high)
 	}
 	return json.Number(n.String()), nil
 }
@@ -240,7 +243,7 @@ func mismatch(t types.Type, v any, at string) error {
 	return fmt.Errorf("%s must be %s, not %s", place(at, t.String()), t, kind(v))
 }
 
-// kind names a JSON value in an error: the sort, and what it is if it is short.
+// kind describes a JSON value in an error: its type, and its text if that is short.
 func kind(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -257,7 +260,7 @@ func kind(v any) string {
 	return "an object"
 }
 
-// cutName bounds what errors carry of a value.
+// cutName bounds the text of a value in errors.
 func cutName(s string) string {
 	if len(s) > 60 {
 		return strings.ToValidUTF8(s[:60], "") + "..."
@@ -303,7 +306,7 @@ func eachOf(elem types.Type, v any) any {
 	return out
 }
 
-// Zero is the simplest value of a type, in the form that scripts take.
+// Zero returns the zero value of a type, in the form that scripts take.
 func Zero(t types.Type) json.RawMessage {
 	switch t := t.(type) {
 	case types.Array, types.Stream, types.Option:

@@ -276,16 +276,23 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
-// work is what compiling a text and printing what is wrong with it allocates.
+// work counts what compiling a text and printing its diagnostics allocates.
 func work(text string, imports Resolver) (bytes, pieces float64) {
+	return allocated(func() {
+		r, err := Compile(Source{"growth.aqua", text}, Options{Imports: imports})
+		if err != nil {
+			_ = err.Error()
+		} else {
+			_ = r.Warnings.Error()
+		}
+	})
+}
+
+// allocated counts what f allocates.
+func allocated(f func()) (bytes, pieces float64) {
 	var a, b runtime.MemStats
 	runtime.ReadMemStats(&a)
-	r, err := Compile(Source{"growth.aqua", text}, Options{Imports: imports})
-	if err != nil {
-		_ = err.Error()
-	} else {
-		_ = r.Warnings.Error()
-	}
+	f()
 	runtime.ReadMemStats(&b)
 	return float64(b.TotalAlloc - a.TotalAlloc), float64(b.Mallocs - a.Mallocs)
 }

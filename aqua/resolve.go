@@ -6,18 +6,17 @@ import (
 	"strings"
 )
 
-// Resolver finds the file that an import names. from is the path of the
-// importing file. When it finds nothing, it tells the paths it tried.
+// Resolver finds the file of an import. from is the path of the importing file. If there is no
+// file, tried has the paths that it tried.
 type Resolver func(from, path string) (src Source, tried []string, ok bool)
 
-// Imports says where imported files are looked for beside the directory of the
-// importing file: for files below a path prefix, for imports that begin with an
-// import prefix, these directories. The longest prefixes win.
+// Imports are the directories for imported files, besides that of the importing file: by the path
+// prefix of the importing file, then by the prefix of the import. The longest prefixes win.
 //
 //	{"/": {"": {"lib", "node_modules"}}}
 type Imports map[string]map[string][]string
 
-// Dirs looks for all imports in the directories, in their order.
+// Dirs searches the directories for all imports, in order.
 func Dirs(dirs ...string) Imports { return Imports{"/": {"": dirs}} }
 
 // Files resolves imports from the disk.
@@ -40,7 +39,7 @@ func Files(imports Imports) Resolver {
 	}
 }
 
-// candidates are the places where a file may be, best first.
+// candidates returns the paths where a file may be, the best first.
 func (m Imports) candidates(from, path string) []string {
 	list := []string{filepath.Join(filepath.Dir(from), path)}
 	abs, err := filepath.Abs(from)

@@ -12,8 +12,7 @@ import (
 	"github.com/aquanode/aquanode/aqua/types"
 )
 
-// apply checks a call: of a name, of a member of a module, a service or an
-// ability.
+// apply checks a call of a name, or of a member of a module, a service or an ability.
 func (f *fileChecker) apply(x *syntax.Apply) (ir.Value, bool) {
 	switch fn := x.Fn.(type) {
 	case *syntax.Ident:
@@ -30,7 +29,7 @@ func (f *fileChecker) callName(x *syntax.Apply, n syntax.Name) (ir.Value, bool) 
 	if ok {
 		if types.IsDynamic(v.Type()) {
 			f.args(x)
-			if !f.m.failed { // else its definition failed, and that was said
+			if !f.m.failed { // else its definition failed and was reported
 				f.err(n.Span, "'"+n.Text+"' is not a function")
 			}
 			return nil, false
@@ -43,12 +42,12 @@ func (f *fileChecker) callName(x *syntax.Apply, n syntax.Name) (ir.Value, bool) 
 		return f.callUndeclared(x, n)
 	}
 	f.args(x)
-	f.missing(n, "Name '"+n.Text+"' not found in scope")
+	f.missing(n)
 	return nil, false
 }
 
-// callUndeclared is a call of a function a script did not declare: it belongs
-// to the one known service that has it.
+// callUndeclared checks a call of a function that a script does not declare: it belongs to the one
+// known service that has it.
 func (f *fileChecker) callUndeclared(x *syntax.Apply, n syntax.Name) (ir.Value, bool) {
 	args, ok := f.args(x)
 	owners := f.owners(n.Text)
@@ -56,22 +55,23 @@ func (f *fileChecker) callUndeclared(x *syntax.Apply, n syntax.Name) (ir.Value, 
 	case len(owners) == 1:
 		return f.dynamicCall(owners[0], n.Text, args), ok
 	case len(owners) > 1:
-		f.report(diag.Error, n.Span, "Function '"+n.Text+"' is offered by several services: "+strings.Join(owners, ", "),
-			"write which one you mean, as in "+owners[0]+"."+n.Text+"()")
+		f.report(diag.Error, n.Span,
+			"Several services have a function '"+n.Text+"': "+strings.Join(owners, ", "),
+			"name the service, as in "+owners[0]+"."+n.Text+"()")
 	case f.inside(n.Text) || f.definedLater(n):
-		f.missing(n, "")
+		f.missing(n)
 	case f.m.headless:
 		d := diag.New(diag.Error, f.src, n.Span,
 			"Function '"+n.Text+"' is not defined, and no service has it")
 		d.Hint, d.Missing = f.offered(n.Text), n.Text
 		f.add(d)
 	default:
-		f.missing(n, "Name '"+n.Text+"' not found in scope")
+		f.missing(n)
 	}
 	return nil, false
 }
 
-// owners are the known services that have a function.
+// owners returns the known services that have a function.
 func (f *fileChecker) owners(name string) (ids []string) {
 	for _, s := range f.cfg.Services {
 		if slices.Contains(s.Functions, name) {
@@ -89,7 +89,7 @@ func (f *fileChecker) offered(name string) string {
 		list = append(list, s.Functions...)
 	}
 	if len(list) == 0 {
-		return "declare its service, or serve one that has it"
+		return "declare its service, or offer a service that has it"
 	}
 	if f.compared += len(list); f.compared <= maxCompared {
 		far := make(map[string]int, len(list))
@@ -101,13 +101,14 @@ func (f *fileChecker) offered(name string) string {
 	return "the services have " + listed(list)
 }
 
-// dynamicCall calls a function whose types are not known.
+// dynamicCall returns a call of a function with unknown types.
 func (f *fileChecker) dynamicCall(id, name string, args []ir.Value) *ir.Call {
 	t := &types.Arrow{Results: []types.Type{types.Dynamic{}}}
 	for range args {
 		t.Args = append(t.Args, types.Field{Type: types.Dynamic{}})
 	}
-	return &ir.Call{Fn: &ir.ServiceFn{Service: id, ID: &ir.Lit{Text: `"` + id + `"`, T: types.String}, Fn: name, T: t}, Args: args, T: t}
+	lit := &ir.Lit{Text: `"` + id + `"`, T: types.String}
+	return &ir.Call{Fn: &ir.ServiceFn{Service: id, ID: lit, Fn: name, T: t}, Args: args, T: t}
 }
 
 // callSelected is x.f(args).
@@ -137,7 +138,7 @@ func (f *fileChecker) callSelected(x *syntax.Apply, sel *syntax.Select) (ir.Valu
 	switch {
 	case types.IsDynamic(base.Type()):
 		f.args(x)
-		f.err(sel.Name.Span, "Arrow `"+sel.Name.Text+"` not found: nothing is known about this value")
+		f.err(sel.Name.Span, "Arrow `"+sel.Name.Text+"` not found: the type of this value is unknown")
 		return nil, false
 	case !isStruct:
 		f.args(x)
@@ -147,7 +148,7 @@ func (f *fileChecker) callSelected(x *syntax.Apply, sel *syntax.Select) (ir.Valu
 	return f.callMember(base, s, sel.Name, x)
 }
 
-// shadowed tells whether a name in this file means a variable rather than a service.
+// shadowed reports whether a variable of this file hides a service of the same name.
 func (f *fileChecker) shadowed(name string, n *names) bool {
 	if n != f.m.known || f.fn == nil {
 		return false
@@ -156,8 +157,7 @@ func (f *fileChecker) shadowed(name string, n *names) bool {
 	return ok
 }
 
-// callServiceID is demo.foo() in a script, where demo is the id of a known
-// service and nothing else.
+// callServiceID is demo.foo() in a script, where demo is only the id of a known service.
 func (f *fileChecker) callServiceID(x *syntax.Apply, id, fn syntax.Name) (ir.Value, bool) {
 	if _, ok := f.lookup(id.Text); ok {
 		return nil, false
@@ -173,7 +173,8 @@ func (f *fileChecker) callServiceID(x *syntax.Apply, id, fn syntax.Name) (ir.Val
 			}
 		}
 		if ok {
-			f.report(diag.Error, fn.Span, "Service '"+s.ID+"' has no function '"+fn.Text+"'", "it has "+listed(s.Functions))
+			f.report(diag.Error, fn.Span, "Service '"+s.ID+"' has no function '"+fn.Text+"'",
+				"it has "+listed(s.Functions))
 		}
 		return nil, true
 	}
@@ -181,18 +182,24 @@ func (f *fileChecker) callServiceID(x *syntax.Apply, id, fn syntax.Name) (ir.Val
 }
 
 // callModule is M.f(args) of a used module.
-func (f *fileChecker) callModule(x *syntax.Apply, n *names, name string, p syntax.Path) (ir.Value, bool) {
+func (f *fileChecker) callModule(
+	x *syntax.Apply, n *names, name string, p syntax.Path,
+) (ir.Value, bool) {
+	span := p.Parts[len(p.Parts)-1].Span
 	fn, ok := n.funcs[name]
 	if !ok {
 		f.args(x)
-		f.err(p.Parts[len(p.Parts)-1].Span, "Ability is found, but arrow '"+name+"' isn't found in scope. Did you mean any of this? '"+listedNames(n)+"'")
+		f.err(span, "Ability is found, but arrow '"+name+
+			"' isn't found in scope. Did you mean any of this? '"+listedNames(n)+"'")
 		return nil, false
 	}
-	return f.callArrow(x, p.Parts[len(p.Parts)-1].Span, &ir.FuncRef{Func: fn}, fn.Type)
+	return f.callArrow(x, span, &ir.FuncRef{Func: fn}, fn.Type)
 }
 
 // callService is S.f(args).
-func (f *fileChecker) callService(x *syntax.Apply, s *service, name string, fn syntax.Name) (ir.Value, bool) {
+func (f *fileChecker) callService(
+	x *syntax.Apply, s *service, name string, fn syntax.Name,
+) (ir.Value, bool) {
 	id, ok := f.idOf(name, s)
 	if !ok {
 		f.args(x)
@@ -208,11 +215,14 @@ func (f *fileChecker) callService(x *syntax.Apply, s *service, name string, fn s
 }
 
 func (f *fileChecker) noServiceID(span diag.Span, service string) {
-	f.report(diag.Error, span, "Service ID is undefined", "set it before the call with a line like: "+service+` "service-id"`)
+	f.report(diag.Error, span, "Service ID is undefined",
+		"set it before the call with a line like: "+service+` "service-id"`)
 }
 
 // callMember is a.f(args) of an ability.
-func (f *fileChecker) callMember(base ir.Value, s *types.Struct, fn syntax.Name, x *syntax.Apply) (ir.Value, bool) {
+func (f *fileChecker) callMember(
+	base ir.Value, s *types.Struct, fn syntax.Name, x *syntax.Apply,
+) (ir.Value, bool) {
 	t, ok := f.memberArrow(s, fn)
 	if !ok {
 		f.args(x)
@@ -225,7 +235,7 @@ func (f *fileChecker) callMember(base ir.Value, s *types.Struct, fn syntax.Name,
 	return f.callWith(x, s, fn, arrow, t)
 }
 
-// memberArrow is a member of a structure that can be called.
+// memberArrow returns the type of a member that can be called.
 func (f *fileChecker) memberArrow(s *types.Struct, fn syntax.Name) (*types.Arrow, bool) {
 	t, ok := s.Field(fn.Text)
 	if s.Kind == types.Data {
@@ -233,38 +243,60 @@ func (f *fileChecker) memberArrow(s *types.Struct, fn syntax.Name) (*types.Arrow
 		return nil, false
 	}
 	if !ok {
-		f.err(fn.Span, fmt.Sprintf("Arrow `%s` not found in `%s %s`, available: %s", fn.Text, s.Kind, s.Name, quoted(s)))
+		f.err(fn.Span, fmt.Sprintf("Arrow `%s` not found in `%s %s`, available: %s",
+			fn.Text, s.Kind, s.Name, quoted(s)))
 		return nil, false
 	}
 	arrow, ok := t.(*types.Arrow)
 	if !ok {
-		f.err(fn.Span, fmt.Sprintf("Field `%s` has non arrow type `%s` in `%s %s`", fn.Text, t, s.Kind, s.Name))
+		f.err(fn.Span, fmt.Sprintf("Field `%s` has non arrow type `%s` in `%s %s`",
+			fn.Text, t, s.Kind, s.Name))
 	}
 	return arrow, ok
 }
 
 // callWith checks the number of arguments of a member, then the call.
-func (f *fileChecker) callWith(x *syntax.Apply, s *types.Struct, fn syntax.Name, arrow ir.Value, t *types.Arrow) (ir.Value, bool) {
+func (f *fileChecker) callWith(
+	x *syntax.Apply, s *types.Struct, fn syntax.Name, arrow ir.Value, t *types.Arrow,
+) (ir.Value, bool) {
 	given := append(append([]syntax.Expr{}, x.Abilities...), x.Args...)
-	switch counts := fmt.Sprintf("expected: %d, given: %d", len(t.Args), len(given)); {
-	case len(given) < len(t.Args):
-		f.args(x)
-		f.err(fn.Span, fmt.Sprintf("Not enough arguments for arrow `%s` in `%s %s`, %s", fn.Text, s.Kind, s.Name, counts))
-		return nil, false
-	case len(given) > len(t.Args):
-		f.args(x)
-		f.err(given[len(t.Args)].At(), fmt.Sprintf("Too many arguments for arrow `%s` in `%s %s`, %s", fn.Text, s.Kind, s.Name, counts))
-		return nil, false
+	if len(given) == len(t.Args) {
+		return f.callArrow(x, fn.Span, arrow, t)
 	}
-	return f.callArrow(x, fn.Span, arrow, t)
+	f.args(x)
+	problem, at := "Not enough", fn.Span
+	if len(given) > len(t.Args) {
+		problem, at = "Too many", given[len(t.Args)].At()
+	}
+	f.report(diag.Error, at, fmt.Sprintf(
+		"%s arguments for arrow `%s` in `%s %s`, expected: %d, given: %d",
+		problem, fn.Text, s.Kind, s.Name, len(t.Args), len(given)), takes(fn.Text, t))
+	return nil, false
+}
+
+// takes is the hint for a call with a wrong number of arguments.
+func takes(name string, t *types.Arrow) string {
+	var args []string
+	for _, a := range t.Args[:min(len(t.Args), maxListed+1)] {
+		if a.Name != "" {
+			args = append(args, a.Name+": "+a.Type.String())
+		} else {
+			args = append(args, a.Type.String())
+		}
+	}
+	return "it is " + name + "(" + listed(args) + ")"
 }
 
 // callArrow checks the arguments of a call.
-func (f *fileChecker) callArrow(x *syntax.Apply, at diag.Span, fn ir.Value, t *types.Arrow) (ir.Value, bool) {
+func (f *fileChecker) callArrow(
+	x *syntax.Apply, at diag.Span, fn ir.Value, t *types.Arrow,
+) (ir.Value, bool) {
 	args, ok := f.args(x)
 	exprs := append(append([]syntax.Expr{}, x.Abilities...), x.Args...)
 	if len(exprs) != len(t.Args) {
-		f.err(at, fmt.Sprintf("Number of arguments doesn't match the function type, expected: %d, given: %d", len(t.Args), len(exprs)))
+		f.report(diag.Error, at, fmt.Sprintf(
+			"Number of arguments doesn't match the function type, expected: %d, given: %d",
+			len(t.Args), len(exprs)), takes(f.src.Text[at.Start:at.End], t))
 		return nil, false
 	}
 	if !ok {
@@ -276,7 +308,7 @@ func (f *fileChecker) callArrow(x *syntax.Apply, at diag.Span, fn ir.Value, t *t
 	return &ir.Call{Fn: fn, Args: args, T: t}, ok
 }
 
-// args checks the arguments by themselves, abilities first.
+// args checks the arguments alone, abilities first.
 func (f *fileChecker) args(x *syntax.Apply) (list []ir.Value, ok bool) {
 	ok = true
 	for _, group := range [][]syntax.Expr{x.Abilities, x.Args} {
@@ -309,5 +341,8 @@ func (f *fileChecker) serviceFn(p syntax.Path) (ir.Value, bool) {
 	if !ok {
 		return nil, false
 	}
-	return &ir.ServiceFn{Service: base.String(), ID: id, Fn: p.Parts[last].Text, T: t.(*types.Arrow)}, true
+	fn := &ir.ServiceFn{
+		Service: base.String(), ID: id, Fn: p.Parts[last].Text, T: t.(*types.Arrow),
+	}
+	return fn, true
 }

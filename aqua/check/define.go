@@ -9,11 +9,11 @@ import (
 	"github.com/aquanode/aquanode/aqua/types"
 )
 
-// maxTypeSize bounds a type written out in full. Types share parts, so a short
-// text can describe an enormous type; definitions in JSON have no sharing.
+// maxTypeSize bounds the parts of a type without sharing. Types share parts, so a short text can
+// describe an enormous type; definitions in JSON share nothing.
 const maxTypeSize = 10_000
 
-// place notes where a name of the file is defined.
+// place records where a name of the file is defined.
 func (f *fileChecker) place(n syntax.Name) {
 	f.m.known.places[n.Text] = diag.Place{Source: f.src, Span: n.Span}
 }
@@ -35,8 +35,7 @@ func (f *fileChecker) definition(def syntax.Def) {
 	}
 }
 
-// constant: a second plain definition of a name is ignored; a default yields to
-// an earlier one, but must fit it.
+// constant ignores a second definition of a name. A default must have the type of the first.
 func (f *fileChecker) constant(def *syntax.Const) {
 	v, ok := f.expr(def.Value)
 	if !ok {
@@ -65,11 +64,13 @@ func (f *fileChecker) alias(def *syntax.Alias) {
 }
 
 // structure defines a data type or an ability.
-func (f *fileChecker) structure(kind types.Kind, name syntax.Name, members []syntax.Field) *types.Struct {
+func (f *fileChecker) structure(
+	kind types.Kind, name syntax.Name, members []syntax.Field,
+) *types.Struct {
 	fields, ok := f.members(kind, members)
 	t := types.NewStruct(kind, name.Text, fields)
 	if !ok {
-		// Known all the same: its uses are not to be blamed.
+		// Defined all the same: its uses are not errors.
 		f.m.known.types[name.Text] = types.Dynamic{}
 		return nil
 	}
@@ -78,7 +79,9 @@ func (f *fileChecker) structure(kind types.Kind, name syntax.Name, members []syn
 		return nil
 	}
 	if types.Size(t, maxTypeSize) > maxTypeSize {
-		f.err(name.Span, fmt.Sprintf("Type `%s` is too large: written out it has more than %d parts", name.Text, maxTypeSize))
+		f.err(name.Span, fmt.Sprintf("Type `%s` is too large: it has more than %d parts",
+			name.Text, maxTypeSize))
+		f.m.known.types[name.Text] = types.Dynamic{}
 		return nil
 	}
 	f.m.known.types[name.Text] = t
@@ -86,7 +89,9 @@ func (f *fileChecker) structure(kind types.Kind, name syntax.Name, members []syn
 	return t
 }
 
-func (f *fileChecker) members(kind types.Kind, members []syntax.Field) (fields []types.Field, ok bool) {
+func (f *fileChecker) members(
+	kind types.Kind, members []syntax.Field,
+) (fields []types.Field, ok bool) {
 	ok = true
 	seen := map[string]diag.Span{}
 	for _, m := range members {
@@ -97,7 +102,8 @@ func (f *fileChecker) members(kind types.Kind, members []syntax.Field) (fields [
 			if types.IsArrow(t) {
 				what = "arrow"
 			}
-			d := diag.New(diag.Error, f.src, m.Name.Span, "Cannot define "+what+" `"+m.Name.Text+"`, it was already defined above")
+			d := diag.New(diag.Error, f.src, m.Name.Span,
+				"Cannot define "+what+" `"+m.Name.Text+"`, it was already defined above")
 			d.Notes = []diag.Note{f.noteAt(first, "it was defined here first")}
 			f.add(d)
 			fine = false
@@ -118,10 +124,12 @@ func (f *fileChecker) member(kind types.Kind, m syntax.Field) (types.Type, bool)
 	}
 	switch arrow, isArrow := t.(*types.Arrow); {
 	case kind == types.Data && !types.IsData(t):
-		f.err(m.Name.Span, fmt.Sprintf("Field '%s' has unacceptable for struct field type '%s'", m.Name.Text, t))
+		f.err(m.Name.Span, fmt.Sprintf("Field '%s' has unacceptable for struct field type '%s'",
+			m.Name.Text, t))
 		return nil, false
 	case kind == types.Service && !isArrow:
-		f.err(m.Name.Span, fmt.Sprintf("Field '%s' has unacceptable for service field type '%s'", m.Name.Text, t))
+		f.err(m.Name.Span, fmt.Sprintf("Field '%s' has unacceptable for service field type '%s'",
+			m.Name.Text, t))
 		return nil, false
 	case kind == types.Service && len(arrow.Results) > 1:
 		f.err(m.Name.Span, "Service functions cannot have multiple results")
@@ -185,8 +193,8 @@ func (f *fileChecker) named(p syntax.Path) (types.Type, bool) {
 	return nil, false
 }
 
-// lookup finds the names in which the last part of a path is to be looked up:
-// modules may have dotted names, the shortest that fits wins.
+// lookup returns the names of the module of a path, and its last part. Modules may have dotted
+// names; the shortest that fits wins.
 func (n *names) lookup(p syntax.Path) (*names, string, bool) {
 	if len(p.Parts) == 1 {
 		return n, p.Parts[0].Text, true
@@ -210,7 +218,9 @@ func (f *fileChecker) collectionType(t *syntax.CollectionType) (types.Type, bool
 		return nil, false
 	}
 	if !types.IsData(elem) {
-		what := map[syntax.CollectionKind]string{syntax.Array: "Array", syntax.Option: "Option", syntax.Stream: "Stream"}[t.Kind]
+		what := map[syntax.CollectionKind]string{
+			syntax.Array: "Array", syntax.Option: "Option", syntax.Stream: "Stream",
+		}[t.Kind]
 		f.err(t.Elem.At(), fmt.Sprintf("%s could not contain values of type %s", what, elem))
 		return nil, false
 	}
@@ -246,14 +256,14 @@ func (f *fileChecker) arrowType(t *syntax.ArrowType) (types.Type, bool) {
 		a.Results = append(a.Results, rt)
 	}
 	if ok && types.Size(a, maxTypeSize) > maxTypeSize {
-		f.err(t.Span, fmt.Sprintf("Type is too large: written out it has more than %d parts", maxTypeSize))
+		f.err(t.Span, fmt.Sprintf("Type is too large: it has more than %d parts", maxTypeSize))
 		return nil, false
 	}
 	return a, ok
 }
 
-// signature resolves the types of a function; what fails gets a type that fits
-// everywhere, so that the body can be checked.
+// signature resolves the types of a function. A type that fails becomes dynamic, so that the body
+// can be checked.
 func (f *fileChecker) signature(t *syntax.ArrowType) *types.Arrow {
 	a := &types.Arrow{}
 	orDynamic := func(t types.Type, ok bool) types.Type {
@@ -275,7 +285,9 @@ func (f *fileChecker) signature(t *syntax.ArrowType) *types.Arrow {
 }
 
 // body checks the body of a function or a closure.
-func (f *fileChecker) body(name string, sig *syntax.ArrowType, stmts []syntax.Stmt, outer *funcScope) *ir.Func {
+func (f *fileChecker) body(
+	name string, sig *syntax.ArrowType, stmts []syntax.Stmt, outer *funcScope,
+) *ir.Func {
 	fn := &ir.Func{Name: name, Type: f.signature(sig)}
 	scope := newFuncScope(fn, outer)
 	scope.body = stmts
@@ -297,25 +309,29 @@ func (f *fileChecker) body(name string, sig *syntax.ArrowType, stmts []syntax.St
 	return fn
 }
 
-// returns compares what is returned with what was declared.
+// returns compares the returned values with the declared types.
 func (f *fileChecker) returns(fn *ir.Func, sig *syntax.ArrowType, scope *funcScope) {
 	want := fn.Type.Results
 	if scope.ret == nil {
 		if len(want) > 0 {
-			f.err(sig.Results[0].At(), "Return type is defined for the arrow, but nothing returned. Use `<- value, ...` as the last expression inside function body.")
+			f.err(sig.Results[0].At(), "Return type is defined for the arrow, but nothing returned. "+
+				"Use `<- value, ...` as the last expression inside function body.")
 		}
 		return
 	}
 	exprs := scope.ret.Values
 	switch {
 	case len(want) == 0:
-		f.err(exprs[0].At(), "No return type declared for this arrow, please remove `<- ...` expression or add `-> ...` return type(s) declaration to the arrow")
+		f.err(exprs[0].At(), "No return type declared for this arrow, please remove `<- ...` expression "+
+			"or add `-> ...` return type(s) declaration to the arrow")
 		return
 	case len(exprs) < len(want):
-		f.err(exprs[len(exprs)-1].At(), fmt.Sprintf("Expected %d more values to be returned, see return type declaration", len(want)-len(exprs)))
+		f.err(exprs[len(exprs)-1].At(), fmt.Sprintf(
+			"Expected %d more values to be returned, see return type declaration", len(want)-len(exprs)))
 		return
 	case len(exprs) > len(want):
-		f.err(exprs[len(want)].At(), "Too many values are returned from this arrow, this is unexpected. Defined return type:  "+types.Product(want))
+		f.err(exprs[len(want)].At(), "Too many values are returned from this arrow, this is unexpected. "+
+			"Defined return type:  "+types.Product(want))
 		return
 	}
 	for i, v := range scope.returned {
@@ -323,14 +339,15 @@ func (f *fileChecker) returns(fn *ir.Func, sig *syntax.ArrowType, scope *funcSco
 			continue
 		}
 		if !types.Accepts(want[i], v.Type()) {
-			f.err(exprs[i].At(), fmt.Sprintf("Wrong value type, expected: %s, given: %s", want[i], given(v)))
+			f.err(exprs[i].At(), fmt.Sprintf("Wrong value type, expected: %s, given: %s",
+				want[i], given(v)))
 			continue
 		}
 		fn.Returns = append(fn.Returns, f.frozen(v, want[i]))
 	}
 }
 
-// given is the type of a value as messages print it.
+// given returns the type of a value for messages.
 func given(v ir.Value) string {
 	if c, ok := v.(*ir.Call); ok && len(c.T.Results) == 0 {
 		return "∅"
@@ -338,7 +355,7 @@ func given(v ir.Value) string {
 	return v.Type().String()
 }
 
-// frozen makes a stream that is returned as an array or an option a canon.
+// frozen canonicalizes a stream that is returned as an array or an option.
 func (f *fileChecker) frozen(v ir.Value, want types.Type) ir.Value {
 	x, ok := v.(*ir.Var)
 	if !ok || !types.IsStream(v.Type()) || types.IsStream(want) {
@@ -347,7 +364,7 @@ func (f *fileChecker) frozen(v ir.Value, want types.Type) ir.Value {
 	return &ir.Canon{X: v, Name: x.Name, N: f.next("fix-" + x.Name), T: want}
 }
 
-// next counts generated names of a sort.
+// next returns the next number for generated names.
 func (f *fileChecker) next(what string) int {
 	n := f.counters[what]
 	f.counters[what]++

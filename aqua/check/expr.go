@@ -20,7 +20,7 @@ func (f *fileChecker) accepts(want types.Type, v ir.Value, span diag.Span) bool 
 	return false
 }
 
-// fit is types.Accepts, which for two large types is asked once: their values may stand in every line.
+// fit is types.Accepts. It caches the result for large types, whose values may stand in every line.
 func (f *fileChecker) fit(want, got types.Type) bool {
 	pair := [2]types.Type{want, got}
 	for range 2 { // a type, or a collection of it
@@ -63,7 +63,7 @@ func (f *fileChecker) mismatch(want, got types.Type, span diag.Span) {
 	f.err(span, message)
 }
 
-// structMismatch says what is wrong with the number of fields, if anything is.
+// structMismatch describes a wrong number of fields; it returns "" if the number is right.
 func structMismatch(want, got types.Type) string {
 	w, ok := want.(*types.Struct)
 	g, ok2 := got.(*types.Struct)
@@ -86,7 +86,7 @@ func isOption(t types.Type) bool {
 	return ok
 }
 
-// expr checks an expression. It is false when something was reported.
+// expr checks an expression. It returns false if it reported an error.
 func (f *fileChecker) expr(x syntax.Expr) (ir.Value, bool) {
 	switch x := x.(type) {
 	case *syntax.Literal:
@@ -113,26 +113,29 @@ func (f *fileChecker) expr(x syntax.Expr) (ir.Value, bool) {
 	panic(fmt.Sprintf("check: unknown expression %T", x))
 }
 
-// fits checks that AIR can express a number: integers have 64 bits, signed,
-// and floats at most 11 characters.
+// fits checks that AIR has a literal for a number: signed integers of 64 bits, and floats of at
+// most 11 characters.
 func (f *fileChecker) fits(x *syntax.Literal) bool {
 	const maxFloat = 11
 	switch x.Kind {
 	case syntax.Unsigned, syntax.Signed:
 		if _, err := strconv.ParseInt(x.Text, 10, 64); err != nil {
-			f.report(diag.Error, x.Span, "Integer literal "+cutText(x.Text)+" is out of range: literals go from -9223372036854775808 to 9223372036854775807", "pass larger values as arguments")
+			f.report(diag.Error, x.Span, "Integer literal "+cutText(x.Text)+
+				" is not between -9223372036854775808 and 9223372036854775807",
+				"pass larger values as arguments")
 			return false
 		}
 	case syntax.Float:
 		if len(x.Text) > maxFloat {
-			f.report(diag.Error, x.Span, "Float literal "+cutText(x.Text)+" is too long", "literals have at most 11 characters; pass longer values as arguments")
+			f.report(diag.Error, x.Span, "Float literal "+cutText(x.Text)+" is too long",
+				"a literal has at most 11 characters; pass longer values as arguments")
 			return false
 		}
 	}
 	return true
 }
 
-// cutText bounds what a message has of a literal.
+// cutText bounds the text of a literal in a message.
 func cutText(s string) string {
 	const most = 60
 	if len(s) > most {
@@ -149,7 +152,7 @@ func literal(x *syntax.Literal) *ir.Lit {
 	return &ir.Lit{Text: x.Text, T: t, Span: x.Span}
 }
 
-// name resolves a name by itself.
+// name resolves a name.
 func (f *fileChecker) name(n syntax.Name) (ir.Value, bool) {
 	if v, ok := f.lookup(n.Text); ok {
 		return v, true
@@ -158,11 +161,11 @@ func (f *fileChecker) name(n syntax.Name) (ir.Value, bool) {
 		f.noServiceID(n.Span, n.Text)
 		return nil, false
 	}
-	f.missing(n, "Name '"+n.Text+"' isn't found in scope")
+	f.missing(n)
 	return nil, false
 }
 
-// peersHint reminds of the names that a script may use without defining them, where a peer is named.
+// peersHint lists the peers that a script may use without defining them, if a peer is expected.
 func (f *fileChecker) peersHint() string {
 	if !f.inPlace || !f.m.headless || len(f.cfg.Peers) == 0 {
 		return ""
@@ -188,7 +191,7 @@ func (f *fileChecker) selection(x *syntax.Select) (ir.Value, bool) {
 	return f.property(base, x.Name)
 }
 
-// moduleMember is a part of a used module as a value.
+// moduleMember returns a member of a used module as a value.
 func (f *fileChecker) moduleMember(n *names, name string, p syntax.Path) (ir.Value, bool) {
 	if v, ok := n.consts[name]; ok {
 		return v, true
@@ -204,11 +207,17 @@ func (f *fileChecker) moduleMember(n *names, name string, p syntax.Path) (ir.Val
 		f.noServiceID(span, p.String())
 		return nil, false
 	}
-	f.err(span, "Name '"+name+"' isn't found in scope")
+	module := strings.TrimSuffix(p.String(), "."+name)
+	d := diag.New(diag.Error, f.src, span, "Module '"+module+"' has no '"+name+"'")
+	d.Hint = "it has " + listed(keys(n.funcs))
+	if len(n.funcs) == 0 {
+		d.Hint = "add it to the declares line of the module"
+	}
+	f.add(d)
 	return nil, false
 }
 
-// property is a field or the length of a value.
+// property returns a field or the length of a value.
 func (f *fileChecker) property(base ir.Value, n syntax.Name) (ir.Value, bool) {
 	t := base.Type()
 	switch s := t.(type) {
@@ -216,7 +225,8 @@ func (f *fileChecker) property(base ir.Value, n syntax.Name) (ir.Value, bool) {
 		if ft, ok := s.Field(n.Text); ok {
 			return &ir.Field{X: base, Name: n.Text, T: ft}, true
 		}
-		f.err(n.Span, fmt.Sprintf("Field `%s` not found in type `%s`, available: %s", n.Text, s.Name, quoted(s)))
+		f.err(n.Span, fmt.Sprintf("Field `%s` not found in type `%s`, available: %s",
+			n.Text, s.Name, quoted(s)))
 		return nil, false
 	case types.Dynamic:
 		if n.Text != "length" {
@@ -266,9 +276,9 @@ func (f *fileChecker) index(x *syntax.Index) (ir.Value, bool) {
 	return &ir.Index{X: base, I: i, T: elem}, true
 }
 
-// waitsForever warns about an element of a stream to which nothing was written. A write further down
-// comes too late: a peer runs the script from left to right, and a read does not see what is written
-// to its right, not even in another branch of a par.
+// waitsForever warns about an element of a stream to which nothing was written. A write further
+// down comes too late: a peer runs the script from left to right, and a read does not see what is
+// written to its right, not even in another branch of a par.
 func (f *fileChecker) waitsForever(x *syntax.Index, stream string) {
 	f.report(diag.Warning, x.At(),
 		"Nothing is written to stream '"+stream+"' before this read, which waits forever",
@@ -286,8 +296,8 @@ var (
 	floats    = []types.Type{types.F64}
 )
 
-// oneOf checks that one of the types accepts a value. The types are the
-// greatest of their sort; the message lists all.
+// oneOf checks that one of the types accepts a value. list has all types for the message, want the
+// greatest of them.
 func (f *fileChecker) oneOf(v ir.Value, span diag.Span, want []types.Type, list string) bool {
 	for _, t := range want {
 		if types.Accepts(t, v.Type()) {
@@ -296,9 +306,11 @@ func (f *fileChecker) oneOf(v ir.Value, span diag.Span, want []types.Type, list 
 	}
 	hint := ""
 	if t := v.Type(); t == types.StringLit || t == types.String {
-		hint = `strings are joined by a service: declare service Op("op"): concat_strings(a: string, b: string) -> string`
+		hint = "join strings with a service: " +
+			`declare service Op("op"): concat_strings(a: string, b: string) -> string`
 	}
-	f.report(diag.Error, span, fmt.Sprintf("Types mismatch.\nexpected one of:   %s\ngiven:             %s", list, v.Type()), hint)
+	f.report(diag.Error, span, fmt.Sprintf(
+		"Types mismatch.\nexpected one of:   %s\ngiven:             %s", list, v.Type()), hint)
 	return false
 }
 
@@ -315,7 +327,8 @@ func (f *fileChecker) collection(x *syntax.Collection) (ir.Value, bool) {
 		}
 		t := asArray(v.Type())
 		if !types.IsData(t) {
-			f.err(item.At(), fmt.Sprintf("Value of type '%s' could not be put into a collection", v.Type()))
+			f.err(item.At(), fmt.Sprintf(
+				"Value of type '%s' could not be put into a collection", v.Type()))
 			ok = false
 			continue
 		}
@@ -391,7 +404,9 @@ func (f *fileChecker) fields(args []syntax.NamedArg) (list []ir.Named, ok bool) 
 	return list, ok
 }
 
-func (f *fileChecker) construct(x *syntax.Make, s *types.Struct, fields []ir.Named) (ir.Value, bool) {
+func (f *fileChecker) construct(
+	x *syntax.Make, s *types.Struct, fields []ir.Named,
+) (ir.Value, bool) {
 	given := map[string]ir.Value{}
 	spans := map[string]diag.Span{}
 	for i, field := range fields {
@@ -403,7 +418,8 @@ func (f *fileChecker) construct(x *syntax.Make, s *types.Struct, fields []ir.Nam
 		v, has := given[field.Name]
 		if !has {
 			missing = append(missing, field.Name)
-			f.err(x.Type.Span, fmt.Sprintf("Missing argument '%s' of type '%s'", field.Name, field.Type))
+			f.err(x.Type.Span, fmt.Sprintf("Missing argument '%s' of type '%s'",
+				field.Name, field.Type))
 			ok = false
 		} else {
 			ok = f.accepts(field.Type, v, spans[field.Name]) && ok
@@ -413,7 +429,7 @@ func (f *fileChecker) construct(x *syntax.Make, s *types.Struct, fields []ir.Nam
 	return &ir.Make{Fields: fields, T: s}, ok
 }
 
-// unexpected warns about fields a type does not have.
+// unexpected warns about fields that a type does not have.
 func (f *fileChecker) unexpected(args []syntax.NamedArg, s *types.Struct, missing []string) {
 	if len(missing) > maxListed {
 		missing = missing[:maxListed]
@@ -430,7 +446,7 @@ func (f *fileChecker) unexpected(args []syntax.NamedArg, s *types.Struct, missin
 	}
 }
 
-// copy is x.copy(field = value). A member of an ability may be called copy, too.
+// copy is x.copy(field = value). An ability may have a member called copy.
 func (f *fileChecker) copy(x *syntax.Copy) (ir.Value, bool) {
 	base, ok := f.expr(x.X)
 	if !ok {
@@ -462,7 +478,7 @@ func (f *fileChecker) copy(x *syntax.Copy) (ir.Value, bool) {
 	return &ir.Copy{X: base, Fields: fields, T: s}, ok
 }
 
-// positional turns x.copy(a, b) into the call it may also be.
+// positional returns x.copy(a, b) as a call of a member.
 func positional(x *syntax.Copy) *syntax.Apply {
 	a := &syntax.Apply{Span: x.Span}
 	for _, field := range x.Fields {
@@ -506,7 +522,7 @@ func (f *fileChecker) binary(x *syntax.Binary) (ir.Value, bool) {
 	return out, ok
 }
 
-// comparable tells whether two types may stand beside == and !=.
+// comparable reports whether == and != take two types.
 func comparable(a, b types.Type) bool {
 	if types.IsDynamic(a) || types.IsDynamic(b) {
 		return true
@@ -533,7 +549,7 @@ func comparable(a, b types.Type) bool {
 	return !top
 }
 
-// isNumber tells scalars that are numbers, and signed literals.
+// isNumber reports whether a type is a number or a signed literal.
 func isNumber(t types.Type) bool {
 	if s, ok := t.(types.Scalar); ok {
 		return s < types.Bool
@@ -546,7 +562,8 @@ func (f *fileChecker) arithmetic(x *syntax.Binary, out *ir.Binary) (ir.Value, bo
 	l, r := out.L.Type(), out.R.Type()
 	var lok, rok bool
 	switch {
-	case x.Op == "*" && (types.Accepts(l, types.FloatLit) || types.Accepts(r, types.FloatLit)) && !(types.IsDynamic(l) && types.IsDynamic(r)):
+	case x.Op == "*" && (types.Accepts(l, types.FloatLit) || types.Accepts(r, types.FloatLit)) &&
+		!(types.IsDynamic(l) && types.IsDynamic(r)):
 		lok = f.oneOf(out.L, x.L.At(), floats, "f32, f64")
 		rok = f.oneOf(out.R, x.R.At(), floats, "f32, f64")
 		out.Op, out.T = "fmul", types.I64
@@ -564,9 +581,12 @@ func (f *fileChecker) arithmetic(x *syntax.Binary, out *ir.Binary) (ir.Value, bo
 		out.T = t
 	default:
 		out.T = types.I64
-		f.report(diag.Warning, x.OpSpan, fmt.Sprintf("Result type of (%s Math(%s) %s) is unknown, using i64 instead", l, mathNames[x.Op], r), "")
+		f.report(diag.Warning, x.OpSpan, fmt.Sprintf(
+			"Result type of (%s Math(%s) %s) is unknown, using i64 instead", l, mathNames[x.Op], r), "")
 	}
 	return out, lok && rok
 }
 
-var mathNames = map[string]string{"+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "%": "Rem", "**": "Pow"}
+var mathNames = map[string]string{
+	"+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "%": "Rem", "**": "Pow",
+}

@@ -8,28 +8,29 @@ import (
 	"github.com/aquanode/aquanode/aqua/syntax"
 )
 
-// What is said about names that are not there.
-
-// missing reports a name that means nothing where it stands. It says why when the name is defined
-// elsewhere in the file, and else names the ones in scope that look like it.
-func (f *fileChecker) missing(n syntax.Name, message string) {
-	d := diag.New(diag.Error, f.src, n.Span, message)
+// missing reports a name that is not defined at its place. If the file defines it elsewhere, the
+// message says where, else the hint has similar names.
+func (f *fileChecker) missing(n syntax.Name) {
+	d := diag.New(diag.Error, f.src, n.Span, "Name '"+n.Text+"' is not defined")
 	d.Missing = n.Text
 	switch at, local := f.definitionOf(n); {
 	case f.inside(n.Text):
-		d.Message = []string{"Function '" + n.Text + "' calls itself, and Aqua has no recursion"}
-		d.Hint = "use a loop: for x <- list, or for x <- stream rec to go on with what the loop itself pushes"
+		d.Message = []string{"Function '" + n.Text + "' calls itself, but Aqua has no recursion"}
+		d.Hint = "use a loop: for x <- list, or for x <- stream rec, " +
+			"which continues with the values that it pushes"
 	case at == diag.Span{}:
 		d.Hint = f.similar(n.Text)
 	case at.Start > n.Span.Start:
 		d.Message = []string{"Name '" + n.Text + "' is used before its definition"}
-		d.Hint = "a name is known below the line that defines it: move the definition up"
+		d.Hint = "move the definition above this line"
 		d.Notes = []diag.Note{f.noteAt(at, "it is defined here")}
 	case local:
-		d.Message = []string{"Name '" + n.Text + "' is not known here: the block that defines it has ended"}
+		d.Message = []string{
+			"Name '" + n.Text + "' is not defined here: the block that defines it has ended",
+		}
 		d.Hint = "push the value to a stream that is declared before the block"
 		d.Notes = []diag.Note{f.noteAt(at, "it is defined here")}
-	default: // its definition failed, and that was said
+	default: // its definition failed and was reported
 		d.Hint = f.similar(n.Text)
 	}
 	if d.Hint == "" {
@@ -42,7 +43,7 @@ func (f *fileChecker) noteAt(span diag.Span, message string) diag.Note {
 	return diag.Note{Place: diag.Place{Source: f.src, Span: span}, Message: message}
 }
 
-// again reports a name that is defined already, and where.
+// again reports a name that is already defined, and where.
 func (f *fileChecker) again(n syntax.Name, message string) {
 	d := diag.New(diag.Error, f.src, n.Span, message)
 	if span, ok := f.fn.spanOf(n.Text); ok {
@@ -65,8 +66,8 @@ func (f *fileChecker) inside(name string) bool {
 	return false
 }
 
-// definitionOf is where the file defines a name that is not visible, and whether it does so inside
-// the function being checked.
+// definitionOf returns where the file defines a name that is not visible, and whether that is in
+// the function under check.
 func (f *fileChecker) definitionOf(n syntax.Name) (at diag.Span, local bool) {
 	if f.fn != nil {
 		s := f.fn
@@ -101,16 +102,16 @@ func (f *fileChecker) definedLater(n syntax.Name) bool {
 	return at.Start > n.Span.Start
 }
 
-// maxCompared is how many names of a file are compared with missing ones: 100,000 take some 20 ms.
-// A text can have thousands of missing names in a scope of thousands.
+// maxCompared bounds the comparisons of names with missing ones: 100,000 take some 20 ms. A text
+// can have thousands of missing names in a scope of thousands.
 const maxCompared = 100_000
 
-// words of other languages for what Aqua has.
+// foreign maps words of other languages to those of Aqua.
 var foreign = map[string]string{
 	"null": "nil", "none": "nil", "None": "nil", "undefined": "nil", "True": "true", "False": "false",
 }
 
-// similar is a hint that names up to three names in scope that look like a missing one.
+// similar returns a hint with up to three names in scope that look like a missing one.
 func (f *fileChecker) similar(name string) string {
 	if word, ok := foreign[name]; ok {
 		return "write " + word
@@ -149,7 +150,7 @@ func (f *fileChecker) similar(name string) string {
 	return "did you mean " + strings.Join(names, " or ") + "?"
 }
 
-// eachName calls try with the names in scope, in any order, as long as the file may compare more.
+// eachName calls try with the names in scope, in any order, until maxCompared.
 func (f *fileChecker) eachName(try func(string)) {
 	if f.compared+len(f.m.known.funcs)+len(f.m.known.consts) > maxCompared {
 		return
@@ -185,10 +186,10 @@ func (f *fileChecker) eachName(try func(string)) {
 
 func abs(n int) int { return max(n, -n) }
 
-// maxListed is how many names of a list a message has.
+// maxListed bounds the names in a message.
 const maxListed = 10
 
-// listed joins names for a message, the first ones of many.
+// listed joins names for a message.
 func listed(names []string) string {
 	if len(names) > maxListed {
 		return strings.Join(names[:maxListed], ", ") + ", ..."
@@ -196,13 +197,13 @@ func listed(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// listedNames are the functions of a module.
+// listedNames joins the functions of a module.
 func listedNames(n *names) string {
 	list := keys(n.funcs)
 	return strings.Join(list[:min(len(list), maxListed)], "', '")
 }
 
-// distance is the Levenshtein distance, of names cut to a reasonable length.
+// distance is the Levenshtein distance of the first 40 bytes.
 func distance(a, b string) int {
 	a, b = a[:min(len(a), 40)], b[:min(len(b), 40)]
 	row := make([]int, len(b)+1)

@@ -1,11 +1,10 @@
-// Package check turns parsed files into checked programs: it loads imports,
-// resolves names, computes types and says what is wrong, in the words users of
-// Aqua know.
+// Package check turns parsed files into checked programs: it loads imports, resolves names,
+// computes types and reports errors. Messages that the published compiler has too keep its words;
+// the hints below them are ours.
 //
-// Files are checked in the order of their imports, each once. A file whose
-// parse or header fails stops there; errors in bodies are all collected. A name
-// whose definition failed is known with a type that fits everywhere, so that
-// one mistake gives one message.
+// Files are checked in the order of their imports, each once. After a syntax or header error the
+// rest of the file is not checked; errors in bodies are all collected. A name whose definition
+// failed has a type that fits everywhere, so that one mistake has one message.
 package check
 
 import (
@@ -19,26 +18,26 @@ import (
 	"github.com/aquanode/aquanode/aqua/types"
 )
 
-// Config is what a program is checked against.
+// Config configures the check of a program.
 type Config struct {
-	// Load finds the text that an import names. from is the importing file. On
-	// failure it tells the paths it tried.
+	// Load finds the file of an import. from is the importing file. If there is none, tried has the
+	// paths that it tried.
 	Load func(from *diag.Source, path string) (src *diag.Source, tried []string)
 
 	NoRelay   bool              // HOST_PEER_ID is the initiator
 	Constants []string          // "NAME = literal"
 	Script    bool              // the entry may be a script
 	Peers     map[string]string // scripts: names that stand for peer ids
-	Services  []KnownService    // scripts: where undeclared functions are looked for
+	Services  []KnownService    // scripts: services whose functions need no declaration
 }
 
-// KnownService is a service a script may call without declaring it.
+// KnownService is a service that a script may call without declaring it.
 type KnownService struct {
 	ID        string
 	Functions []string
 }
 
-// Program is a checked entry file: what it exports.
+// Program has the exports of a checked entry file.
 type Program struct {
 	Functions []Function
 	Services  []ir.Service
@@ -52,7 +51,7 @@ type Function struct {
 	Place diag.Place // of its definition
 }
 
-// Main is the name of the function that holds the top-level statements of a script.
+// Main is the name of the function with the top-level statements of a script.
 const Main = "main"
 
 // Check loads and checks an entry file and all it imports.
@@ -66,16 +65,16 @@ func Check(entry *diag.Source, cfg Config) (*Program, diag.List) {
 	return c.program(m), c.diags
 }
 
-// checker holds what all files share.
+// checker is the state that all files share.
 type checker struct {
 	cfg     Config
 	files   map[string]*module
-	loading []string // files on the way from the entry to the current one
+	loading []string // files from the entry to the current one
 	given   map[string]ir.Value
 	diags   diag.List
 }
 
-// names are the definitions a file knows or declares.
+// names are the definitions that a file knows or declares.
 type names struct {
 	consts   map[string]ir.Value
 	types    map[string]types.Type
@@ -89,7 +88,11 @@ type names struct {
 }
 
 func newNames() *names {
-	return &names{map[string]ir.Value{}, map[string]types.Type{}, map[string]*service{}, map[string]*ir.Func{}, map[string]*names{}, map[string]diag.Place{}, nil, map[string]int{}, false}
+	return &names{
+		consts: map[string]ir.Value{}, types: map[string]types.Type{},
+		services: map[string]*service{}, funcs: map[string]*ir.Func{}, modules: map[string]*names{},
+		places: map[string]diag.Place{}, exported: map[string]int{},
+	}
 }
 
 // service is a declared service.
@@ -98,8 +101,7 @@ type service struct {
 	id  ir.Value // default id or nil
 }
 
-// has tells whether any part goes by the name. Used modules are no parts: they
-// are a file's own affair.
+// has reports whether a part has the name. Used modules are not parts: importers do not see them.
 func (n *names) has(name string) bool {
 	_, a := n.consts[name]
 	_, b := n.types[name]
@@ -126,7 +128,7 @@ func (n *names) take(o *names, name, as string) {
 	}
 }
 
-// all are the names of the parts.
+// all returns the names of the parts.
 func (n *names) all() (list []string) {
 	seen := map[string]bool{}
 	add := func(name string) {
@@ -150,10 +152,10 @@ func (n *names) all() (list []string) {
 // module is a checked file.
 type module struct {
 	name     string // from its header
-	known    *names // all it defines and imports
-	declared *names // what importers see
+	known    *names // its definitions and imports
+	declared *names // those that importers see
 	declares []string
-	passed   []string // names imported as they are: importers see them, too
+	passed   []string // names imported without renaming, which importers see too
 	failed   bool
 	main     *ir.Func
 	start    diag.Place // of main
@@ -161,7 +163,7 @@ type module struct {
 	headless bool       // a script without a header
 }
 
-// module loads and checks one file; it is nil when the file is part of a cycle.
+// module loads and checks one file.
 func (c *checker) module(src *diag.Source, script bool) *module {
 	if m, ok := c.files[src.Name]; ok {
 		return m
@@ -193,8 +195,10 @@ func (c *checker) constants() {
 				}
 			}
 		}
-		c.diags = append(c.diags, diag.Diagnostic{Kind: diag.Other, Message: []string{"Invalid constant definition '" + text + "'."},
-			Hint: `write NAME = literal, with blanks around the sign`})
+		c.diags = append(c.diags, diag.Diagnostic{
+			Kind: diag.Other, Message: []string{"Invalid constant definition '" + text + "'."},
+			Hint: "write NAME = literal, with blanks around the sign",
+		})
 	}
 }
 
@@ -226,7 +230,9 @@ func (f *fileChecker) add(d diag.Diagnostic) {
 	}
 }
 
-func (f *fileChecker) err(span diag.Span, message string) { f.report(diag.Error, span, message, "") }
+func (f *fileChecker) err(span diag.Span, message string) {
+	f.report(diag.Error, span, message, "")
+}
 
 // run checks the header, then the definitions. Header errors stop the file.
 func (f *fileChecker) run(script bool) {
@@ -257,7 +263,8 @@ func (f *fileChecker) moduleLine(script bool) (*syntax.Module, bool) {
 		switch {
 		case !ok:
 		case m.Keyword.Text == "module":
-			f.report(diag.Header, m.Keyword.Span, "Keyword `module` is deprecated, use `aqua` instead", "")
+			f.report(diag.Header, m.Keyword.Span,
+				"Keyword `module` is deprecated, use `aqua` instead", "")
 			return nil, false
 		case i > 0:
 			f.report(diag.Header, m.Span, "Module header is expected to be at the top", "")
@@ -267,7 +274,8 @@ func (f *fileChecker) moduleLine(script bool) (*syntax.Module, bool) {
 		}
 	}
 	if head == nil && !script {
-		f.report(diag.Header, diag.Span{}, "Missing module header at the top of the file", "begin the file with a line like: aqua Name declares *")
+		f.report(diag.Header, diag.Span{}, "Missing module header at the top of the file",
+			"begin the file with a line like: aqua Name declares *")
 		return nil, false
 	}
 	if head != nil {
@@ -277,7 +285,7 @@ func (f *fileChecker) moduleLine(script bool) (*syntax.Module, bool) {
 	return head, true
 }
 
-// imports loads what the header asks for and merges it.
+// imports loads and merges the imports of the header.
 func (f *fileChecker) imports() bool {
 	ok := true
 	for _, h := range f.file.Header {
@@ -302,7 +310,8 @@ func (f *fileChecker) load(p string, span diag.Span) (*module, bool) {
 		src, tried = f.cfg.Load(f.src, p)
 	}
 	if src == nil {
-		f.report(diag.Imports, span, "Import '"+p+"' could not be resolved, tried: "+strings.Join(tried, ", "), "")
+		f.report(diag.Imports, span,
+			"Import '"+p+"' could not be resolved, tried: "+strings.Join(tried, ", "), "")
 		return nil, false
 	}
 	for i, name := range f.loading {
@@ -325,7 +334,8 @@ func (f *fileChecker) cycle(span diag.Span, files []string) {
 		next := files[(i+1)%len(files)]
 		parts = append(parts, path.Base(name)+" imports "+path.Base(next))
 	}
-	f.report(diag.Other, span, "Cycle loops detected in imports: "+listed(parts), "move what both files need to a third one")
+	f.report(diag.Other, span, "Cycle loops detected in imports: "+listed(parts),
+		"move the shared definitions to a third file")
 }
 
 func (f *fileChecker) importLine(h *syntax.Import) bool {
@@ -343,8 +353,8 @@ func (f *fileChecker) importLine(h *syntax.Import) bool {
 			f.m.passed = append(f.m.passed, name)
 		}
 	}
-	// What the imported file exports under a name that arrives here unchanged is
-	// exported by this file too; compiled packages rely on it.
+	// This file also exports the exports of the imported file whose names arrive unchanged: compiled
+	// packages rely on it.
 	for _, e := range m.known.exports {
 		if part.has(e.Name.Text) && arrives(h.Names, e.Name.Text) {
 			f.m.known.export(e)
@@ -353,7 +363,7 @@ func (f *fileChecker) importLine(h *syntax.Import) bool {
 	return true
 }
 
-// arrives tells whether an import brings a name as it is.
+// arrives reports whether an import brings a name without renaming it.
 func arrives(renames []syntax.Rename, name string) bool {
 	if renames == nil {
 		return true
@@ -410,7 +420,7 @@ func (f *fileChecker) useLine(h *syntax.Use) bool {
 	return true
 }
 
-// declaredPart is the declared part of a module, whole or by name.
+// declaredPart returns the declared names of a module, all or those of an import line.
 func (f *fileChecker) declaredPart(m *module, renames []syntax.Rename) (*names, bool) {
 	if renames == nil {
 		return m.declared, true
@@ -418,8 +428,8 @@ func (f *fileChecker) declaredPart(m *module, renames []syntax.Rename) (*names, 
 	part, ok := newNames(), true
 	for _, r := range renames {
 		if !m.declared.has(r.Name.Text) {
-			f.report(diag.Header, r.Name.Span, "Imported file `declares "+listed(m.declares)+"`, no "+r.Name.Text+
-				" declared. Try adding `declares "+r.Name.Text+"` to that file.", "")
+			f.report(diag.Header, r.Name.Span, "Imported file `declares "+listed(m.declares)+"`, no "+
+				r.Name.Text+" declared. Try adding `declares "+r.Name.Text+"` to that file.", "")
 			ok = false
 			continue
 		}
@@ -428,8 +438,8 @@ func (f *fileChecker) declaredPart(m *module, renames []syntax.Rename) (*names, 
 	return part, ok
 }
 
-// declare picks what importers see: what the header declares, and what the file
-// imported itself. The latter is not in the books, but programs rely on it.
+// declare selects the names that importers see: those that the header declares, and those that the
+// file imports itself. The latter is not documented, but programs rely on it.
 func (f *fileChecker) declare(head *syntax.Module) {
 	if head == nil {
 		return
@@ -444,7 +454,8 @@ func (f *fileChecker) declare(head *syntax.Module) {
 	}
 	for _, n := range head.Declares {
 		if !f.m.known.has(n.Text) {
-			f.report(diag.Header, n.Span, "`"+n.Text+"` is expected to be declared, but declaration is not found in the file", "")
+			f.report(diag.Header, n.Span,
+				"`"+n.Text+"` is expected to be declared, but declaration is not found in the file", "")
 			continue
 		}
 		f.m.declared.take(f.m.known, n.Text, n.Text)
@@ -452,7 +463,7 @@ func (f *fileChecker) declare(head *syntax.Module) {
 	}
 }
 
-// checkExports reads the export lines.
+// checkExports checks the export lines.
 func (f *fileChecker) checkExports() {
 	lines, taken := 0, map[string]exported{}
 	for i, e := range f.m.known.exports {
@@ -476,14 +487,14 @@ func (f *fileChecker) checkExports() {
 	}
 }
 
-// exported is who has the name of an export.
+// exported is the owner of an exported name.
 type exported struct {
 	name   syntax.Name
 	index  int
 	leaked bool // it came with an import
 }
 
-// exportAll exports all that can be, for scripts without export lines.
+// exportAll exports all functions that it can, for scripts without export lines.
 func (f *fileChecker) exportAll() {
 	for _, def := range f.file.Defs {
 		if fn, ok := def.(*syntax.Func); ok && refusal(f.m.known.funcs[fn.Name.Text].Type) == "" {
@@ -492,13 +503,14 @@ func (f *fileChecker) exportAll() {
 	}
 }
 
-// exportedTwice refuses a second name under which clients could not tell two
-// functions apart. An export that came with an import gives way.
+// exportedTwice reports a name that is exported twice. An export that came with an import is
+// dropped instead.
 func (f *fileChecker) exportedTwice(r syntax.Rename, taken map[string]exported) bool {
 	known := f.m.known
 	if old, ok := taken[r.As.Text]; ok && old.name.Text != r.Name.Text {
 		if !old.leaked {
-			d := diag.New(diag.Header, f.src, r.As.Span, "'"+r.As.Text+"' is exported twice: it is '"+old.name.Text+"' already")
+			d := diag.New(diag.Header, f.src, r.As.Span,
+				"'"+r.As.Text+"' is exported twice: it is already the name of '"+old.name.Text+"'")
 			d.Notes = []diag.Note{f.noteAt(old.name.Span, "it was exported here first")}
 			f.add(d)
 			return true
@@ -510,7 +522,7 @@ func (f *fileChecker) exportedTwice(r syntax.Rename, taken map[string]exported) 
 	return false
 }
 
-// dropped takes out the exports that gave way.
+// dropped removes the dropped exports.
 func (n *names) dropped() {
 	n.exports = slices.DeleteFunc(n.exports, func(e syntax.Rename) bool { return e.Name.Text == "" })
 	for i, e := range n.exports {
@@ -529,7 +541,8 @@ func (f *fileChecker) exportable(r syntax.Rename) bool {
 			message = "The function '" + name + "' cannot be exported, because it " + why
 		}
 	} else if !known.has(name) {
-		message = strings.TrimRight("Files has no "+name+" declaration or import, cannot export, available functions: "+listed(f.available()), " ")
+		message = strings.TrimRight("Files has no "+name+" declaration or import, cannot export, "+
+			"available functions: "+listed(f.available()), " ")
 	}
 	if message != "" {
 		f.report(diag.Header, r.Name.Span, message, "")
@@ -537,20 +550,20 @@ func (f *fileChecker) exportable(r syntax.Rename) bool {
 	return message == ""
 }
 
-// available are the functions of the file, in its order.
+// available returns the functions of the file, in its order.
 func (f *fileChecker) available() (list []string) {
 	for _, def := range f.file.Defs {
 		if fn, ok := def.(*syntax.Func); ok {
 			list = append(list, fn.Name.Text)
 		}
 		if len(list) > maxListed {
-			break // a message takes no more
+			break // more than a message has
 		}
 	}
 	return list
 }
 
-// refusal tells why a function cannot be exported, or is empty.
+// refusal returns why a function cannot be exported, or "".
 func refusal(t *types.Arrow) string {
 	for _, r := range t.Results {
 		if types.IsArrow(r) || types.IsAbility(r) {
@@ -565,7 +578,7 @@ func refusal(t *types.Arrow) string {
 	return ""
 }
 
-// program collects what the entry exports.
+// program collects the exports of the entry.
 func (c *checker) program(m *module) *Program {
 	p := &Program{Main: m.main}
 	for _, e := range m.known.exports {

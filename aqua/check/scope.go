@@ -22,11 +22,11 @@ type funcScope struct {
 	ret      *syntax.Return
 	returned []ir.Value       // checked values of ret; nil where a check failed
 	loops    int              // around the statement under check
-	unused   map[ir.Value]int // streams that no statement has named since their declaration; loops there
+	unused   map[ir.Value]int // streams not named since their declaration, with the loops around it
 }
 
-// frame is a block. On-blocks are frames for service ids, not for names: what
-// is defined inside stays visible after them.
+// frame is a block. An on-block is a frame for service ids only: names that are defined in it stay
+// visible after it.
 type frame struct {
 	vars     map[string]ir.Value // nil in an on-block
 	spans    map[string]diag.Span
@@ -39,7 +39,7 @@ func newFuncScope(fn *ir.Func, outer *funcScope) *funcScope {
 	return s
 }
 
-// push opens a block; vars tells whether it is a scope of names.
+// push opens a block. With vars set it is a scope of names.
 func (s *funcScope) push(vars bool) {
 	f := &frame{services: map[string]ir.Value{}}
 	if vars {
@@ -50,8 +50,8 @@ func (s *funcScope) push(vars bool) {
 
 func (s *funcScope) pop() { s.frames = s.frames[:len(s.frames)-1] }
 
-// find looks a name up, from the innermost block out. Names found in an outer
-// function are noted as captured.
+// find looks a name up, from the innermost block out. It records names of an outer function as
+// captured.
 func (s *funcScope) find(name string) (ir.Value, bool) {
 	if v, ok := s.local(name); ok {
 		delete(s.unused, v)
@@ -67,8 +67,8 @@ func (s *funcScope) find(name string) (ir.Value, bool) {
 	return v, ok
 }
 
-// isUnused reports whether a name is a stream that was declared in the same loop, if any, and that
-// no statement has named since: nothing can have written to it.
+// isUnused reports whether a name is a stream that was declared in the same loop, if any, and was
+// not named since: nothing can have written to it.
 func (s *funcScope) isUnused(name string) bool {
 	if s == nil || len(s.unused) == 0 {
 		return false
@@ -106,7 +106,7 @@ func (s *funcScope) set(n syntax.Name, v ir.Value) {
 	s.note(n.Text)
 }
 
-// spanOf is where a visible name was defined.
+// spanOf returns where a visible name was defined.
 func (s *funcScope) spanOf(name string) (diag.Span, bool) {
 	for ; s != nil; s = s.outer {
 		for _, f := range s.frames {
@@ -126,7 +126,7 @@ func (s *funcScope) note(name string) {
 	}
 }
 
-// serviceID is the id set for a service in the innermost block that sets one.
+// serviceID returns the id of a service from the innermost block that sets it.
 func (s *funcScope) serviceID(name string) (ir.Value, bool) {
 	for i := len(s.frames) - 1; i >= 0; i-- {
 		if id, ok := s.frames[i].services[name]; ok {
@@ -143,8 +143,10 @@ func (s *funcScope) serviceID(name string) (ir.Value, bool) {
 	return id, ok
 }
 
-// Built-in constants, in the order suggestions list them.
-var builtinNames = []string{"nil", "LAST_ERROR", "PARTICLE_TTL", "INIT_PEER_ID", "HOST_PEER_ID", "PARTICLE_TIMESTAMP"}
+// builtinNames are the built-in constants.
+var builtinNames = []string{
+	"nil", "LAST_ERROR", "PARTICLE_TTL", "INIT_PEER_ID", "HOST_PEER_ID", "PARTICLE_TIMESTAMP",
+}
 
 // errorType is the type of LAST_ERROR and of what catch binds.
 var errorType = types.NewStruct(types.Data, "Error", []types.Field{
@@ -155,7 +157,7 @@ var errorType = types.NewStruct(types.Data, "Error", []types.Field{
 // lastError is the value of the error being handled.
 var lastError = &ir.Var{Name: ":error:", T: errorType}
 
-// builtin is a built-in constant.
+// builtin returns a built-in constant.
 func (f *fileChecker) builtin(name string) (ir.Value, bool) {
 	switch name {
 	case "nil":
@@ -177,8 +179,8 @@ func (f *fileChecker) builtin(name string) (ir.Value, bool) {
 	return nil, false
 }
 
-// lookup resolves a name to a value: constants, then what is in scope, then
-// functions, then services as abilities, then the peers of a script.
+// lookup resolves a name to a value: a constant, a variable, a function, a service as an ability,
+// or a peer of a script.
 func (f *fileChecker) lookup(name string) (ir.Value, bool) {
 	if v, ok := f.m.known.consts[name]; ok {
 		return v, true
@@ -205,7 +207,7 @@ func (f *fileChecker) lookup(name string) (ir.Value, bool) {
 	return nil, false
 }
 
-// idOf is the current id of a service, under the name it has in this file.
+// idOf returns the current id of a service by its name in this file.
 func (f *fileChecker) idOf(name string, s *service) (ir.Value, bool) {
 	if f.fn != nil {
 		if id, ok := f.fn.serviceID(name); ok {
@@ -215,8 +217,7 @@ func (f *fileChecker) idOf(name string, s *service) (ir.Value, bool) {
 	return s.id, s.id != nil
 }
 
-// define gives a name in the current block a type; names may not be redefined
-// while they are visible.
+// define defines a name in the current block. A visible name cannot be redefined.
 func (f *fileChecker) define(n syntax.Name, t types.Type) bool {
 	if f.taken(n.Text) {
 		message := "This name was already defined in the scope"

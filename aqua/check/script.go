@@ -8,24 +8,25 @@ import (
 	"github.com/aquanode/aquanode/aqua/types"
 )
 
-// script checks the top-level statements as the body of a function without
-// arguments. Its results are those of an explicit return, else what the last
-// statement yields:
+// script checks the top-level statements as the body of a function without arguments. It returns
+// the values of its return statement, or else of its last statement:
 //
 //	f(x)           the results of the call
-//	a, b <- f(x)   a and b;  s <- f(x) with a stream s: what s holds then
+//	a, b <- f(x)   a and b;  s <- f(x) with a stream s: the values in s
 //	a = value      a
 //	join a, b      a and b
-//	on p: ...      what the last line of the block yields
-//	a par b        what both yield, in this order
+//	on p: ...      those of the last line of the block
+//	a par b        those of both, in this order
 //
-// Everything else yields nothing.
+// Other statements have none.
 func (f *fileChecker) script() {
 	if len(f.file.Script) == 0 {
 		return
 	}
 	if fn, ok := f.m.known.funcs[Main]; ok {
-		f.err(f.file.Script[0].At(), "The file has both top-level statements and a function '"+fn.Name+"'")
+		f.report(diag.Error, f.file.Script[0].At(),
+			"The file has both top-level statements and a function '"+fn.Name+"'",
+			"rename the function: the statements are compiled as one with this name")
 		return
 	}
 	fn := &ir.Func{Name: Main, Type: &types.Arrow{}}
@@ -52,8 +53,7 @@ func (f *fileChecker) script() {
 	f.m.main, f.m.start = fn, diag.Place{Source: f.src, Span: f.file.Script[0].At()}
 }
 
-// yields are the values of a statement of a script. Results of calls that have
-// no names get hidden ones.
+// yields returns the values of a statement of a script. It gives results without names hidden ones.
 func (f *fileChecker) yields(op ir.Op) (list []ir.Value) {
 	switch op := op.(type) {
 	case *ir.Invoke:
@@ -85,7 +85,7 @@ func (f *fileChecker) yields(op ir.Op) (list []ir.Value) {
 	return list
 }
 
-// resultType is the declared type a script's value would have.
+// resultType returns the type that a result of a script would be declared with.
 func resultType(t types.Type) types.Type {
 	switch t := t.(type) {
 	case types.Literal:

@@ -27,14 +27,16 @@ func (f *fileChecker) scoped(stmts []syntax.Stmt) ir.Op {
 	return f.block(stmts)
 }
 
-// statement checks s and appends it to seq, or joins it with the last step.
+// statement checks s and appends it to seq, or combines it with the last step.
 func (f *fileChecker) statement(seq *ir.Seq, s, prev syntax.Stmt) {
 	last := len(seq.Steps) - 1
 	switch s := s.(type) {
 	case *syntax.Par:
 		right := f.single(s.Stmt)
 		if last < 0 {
-			f.err(diag.Span{Start: s.Span.Start, End: s.Span.Start + len("par")}, "Unexpected `par` without previous instruction")
+			span := diag.Span{Start: s.Span.Start, End: s.Span.Start + len("par")}
+			f.report(diag.Error, span, "Unexpected `par` without previous instruction",
+				"put it behind the statement that runs in parallel, or start this one with co")
 			return
 		}
 		seq.Steps[last] = &ir.Par{Left: seq.Steps[last], Right: right}
@@ -85,7 +87,7 @@ func (f *fileChecker) catch(seq *ir.Seq, s *syntax.Catch, prev syntax.Stmt) {
 	f.err(s.Name.Span, "Unexpected `catch` without `try`")
 }
 
-// handled adds a handler to a step; a try that has none yet takes it.
+// handled adds a handler to a step, or to a try that has none.
 func handled(step, handler ir.Op) ir.Op {
 	if try, ok := step.(*ir.Try); ok && try.Handler == nil {
 		try.Handler = handler
@@ -96,7 +98,9 @@ func handled(step, handler ir.Op) ir.Op {
 
 func (f *fileChecker) returnStmt(s *syntax.Return) {
 	if f.fn.ret != nil {
-		f.err(s.Values[0].At(), "Return expression was already used in scope; you can use only one Return in an arrow declaration, use conditional return pattern if you need to return based on condition")
+		f.err(s.Values[0].At(), "Return expression was already used in scope; "+
+			"you can use only one Return in an arrow declaration, "+
+			"use conditional return pattern if you need to return based on condition")
 		return
 	}
 	f.fn.ret = s
@@ -109,7 +113,7 @@ func (f *fileChecker) returnStmt(s *syntax.Return) {
 	}
 }
 
-// single checks a statement that stands by itself. A failed one is an empty step.
+// single checks a statement that does not attach to another. A failed one becomes an empty step.
 func (f *fileChecker) single(s syntax.Stmt) ir.Op {
 	var op ir.Op
 	ok := true
@@ -205,7 +209,7 @@ func (f *fileChecker) push(s *syntax.Push) (ir.Op, bool) {
 	return &ir.Push{Stream: x.Name, Value: v}, true
 }
 
-// asArray is the type of a value as an element: a stream goes in as its array.
+// asArray returns the type of a value as an element: that of a stream is an array.
 func asArray(t types.Type) types.Type {
 	if s, ok := t.(types.Stream); ok {
 		return types.Array(s)
@@ -214,7 +218,8 @@ func asArray(t types.Type) types.Type {
 }
 
 var modes = map[syntax.ForMode]ir.Mode{
-	syntax.ForSeq: ir.InSeq, syntax.ForPar: ir.InPar, syntax.ForTry: ir.UntilSuccess, syntax.ForRec: ir.Recursive,
+	syntax.ForSeq: ir.InSeq, syntax.ForPar: ir.InPar,
+	syntax.ForTry: ir.UntilSuccess, syntax.ForRec: ir.Recursive,
 }
 
 func (f *fileChecker) forLoop(s *syntax.For) (ir.Op, bool) {
@@ -229,15 +234,16 @@ func (f *fileChecker) forLoop(s *syntax.For) (ir.Op, bool) {
 	return &ir.For{Item: s.Item.Text, In: in, Mode: modes[s.Mode], Body: body}, ok
 }
 
-// endsSilently warns about "for .. try" whose body ends with an if without else: a false condition is
-// no failure, so that the loop ends at the first item.
+// endsSilently warns about "for .. try" whose body ends with an if without else: a false
+// condition is not a failure, so that the loop ends at the first item.
 func (f *fileChecker) endsSilently(s *syntax.For) {
 	if s.Mode != syntax.ForTry || len(s.Body) == 0 {
 		return
 	}
 	if last, ok := s.Body[len(s.Body)-1].(*syntax.If); ok {
-		f.report(diag.Warning, last.Span, "A false condition is not a failure: the loop ends with this item, and the next ones are not tried",
-			"let the item fail in an else, for example by a call that fails, or use for without try")
+		f.report(diag.Warning, last.Span,
+			"A false condition is not a failure: the loop ends here and does not try the next item",
+			"add an else with a call that fails, or use for without try")
 	}
 }
 
@@ -264,7 +270,7 @@ func (f *fileChecker) on(s *syntax.On) (ir.Op, bool) {
 	return place, ok
 }
 
-// peerAndRelays checks where an on runs.
+// peerAndRelays checks the place of an on.
 func (f *fileChecker) peerAndRelays(peer syntax.Expr, via []syntax.Expr) (*ir.On, bool) {
 	f.inPlace = true
 	defer func() { f.inPlace = false }()
@@ -273,7 +279,8 @@ func (f *fileChecker) peerAndRelays(peer syntax.Expr, via []syntax.Expr) (*ir.On
 	on := &ir.On{Peer: p}
 	for _, x := range via {
 		r, fine := f.expr(x)
-		if fine && !types.Accepts(types.String, r.Type()) && !types.Accepts(types.Option{Elem: types.String}, r.Type()) {
+		relays := types.Option{Elem: types.String}
+		if fine && !types.Accepts(types.String, r.Type()) && !types.Accepts(relays, r.Type()) {
 			f.mismatch(types.String, r.Type(), x.At())
 			fine = false
 		}
@@ -349,12 +356,13 @@ func (f *fileChecker) assign(s *syntax.Assign) (ir.Op, bool) {
 	return &ir.Assign{Name: s.Name.Text, Value: v}, f.define(s.Name, v.Type())
 }
 
-// call checks a call with the names its results go to.
+// call checks a call with the names for its results.
 func (f *fileChecker) call(s *syntax.Call) (ir.Op, bool) {
 	v, ok := f.expr(s.Value)
 	call, isCall := v.(*ir.Call)
 	if ok && !isCall {
-		f.report(diag.Error, s.Value.At(), "Expected arrow call, got "+describe(v), "only a call may stand on a line of its own; use = to give a value a name")
+		f.report(diag.Error, s.Value.At(), "Expected arrow call, got "+describe(v),
+			"use = to give a value a name")
 		ok = false
 	}
 	if !ok {
@@ -365,7 +373,8 @@ func (f *fileChecker) call(s *syntax.Call) (ir.Op, bool) {
 	op := &ir.Invoke{Call: call}
 	for i, n := range s.Targets {
 		if i >= len(call.T.Results) {
-			f.err(n.Span, "Types mismatch. Cannot assign to a variable the result of a call that returns nothing")
+			f.err(n.Span,
+				"Types mismatch. Cannot assign to a variable the result of a call that returns nothing")
 			f.unknownTargets(s.Targets[i : i+1])
 			ok = false
 			continue
@@ -377,7 +386,7 @@ func (f *fileChecker) call(s *syntax.Call) (ir.Op, bool) {
 	return op, ok
 }
 
-// unknownTargets defines the results of a failed call, so that their uses are fine.
+// unknownTargets defines the results of a failed call, so that their uses are not errors.
 func (f *fileChecker) unknownTargets(targets []syntax.Name) {
 	for _, n := range targets {
 		if !f.taken(n.Text) {
@@ -386,7 +395,7 @@ func (f *fileChecker) unknownTargets(targets []syntax.Name) {
 	}
 }
 
-// target is where one result goes.
+// target returns where a result goes.
 func (f *fileChecker) target(n syntax.Name, t types.Type) (ir.Target, bool) {
 	if old, ok := f.fn.find(n.Text); ok {
 		if stream, isStream := old.Type().(types.Stream); isStream {
@@ -400,7 +409,7 @@ func (f *fileChecker) target(n syntax.Name, t types.Type) (ir.Target, bool) {
 	return ir.Target{Name: n.Text}, f.define(n, t)
 }
 
-// unused warns about results nobody takes.
+// unused warns about results without a name.
 func (f *fileChecker) unused(s *syntax.Call, call *ir.Call) {
 	results := len(call.T.Results)
 	if len(s.Targets) >= results || f.fn.fn == f.main || types.IsDynamic(call.Type()) {

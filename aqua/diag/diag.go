@@ -1,11 +1,10 @@
-// Package diag holds what the Aqua compiler has to say about a program.
+// Package diag has the diagnostics of the Aqua compiler.
 //
-// Every stage reports problems as data: a [Diagnostic] names the file, the
-// span of text it is about, the message and, where one is known, a hint that
-// tells how to mend it. [Diagnostic.String] is the only place that turns them
-// into text, so the command line, the tests and editors share one rendering:
+// A [Diagnostic] has the file, the span of text, the message and, if possible, a hint how to fix
+// the program. [Diagnostic.String] is the only rendering, for the command line, tests and
+// editors:
 //
-//	examples/join.aqua:7:6: error: Name 'x' isn't found in scope
+//	examples/join.aqua:7:7: error: Name 'x' is not defined
 //	  7 |   baz(x, y)
 //	    |       ^
 //	  hint: did you mean 'xs'?
@@ -21,8 +20,7 @@ import (
 	"golang.org/x/text/width"
 )
 
-// Kind sorts diagnostics by the stage they come from; the names are those
-// users of Aqua know.
+// Kind is the stage that a diagnostic comes from, under its name in the published compiler.
 type Kind string
 
 // The kinds of diagnostics. Warnings do not stop a compilation.
@@ -38,26 +36,25 @@ const (
 // Span is a half-open range of byte offsets in a source text.
 type Span struct{ Start, End int }
 
-// To is the span from the start of s to the end of t.
+// To returns the span from the start of s to the end of t.
 func (s Span) To(t Span) Span { return Span{s.Start, t.End} }
 
-// Source is one text under compilation.
+// Source is a text that is compiled.
 type Source struct {
-	Name  string // file name as shown to the user
+	Name  string // file name for messages
 	Text  string
 	lines []int // offsets of the line starts, made on first use
 	chars []int // characters before every charStep-th byte
 }
 
-// charStep is the distance of the places whose characters are counted once: a line may be as long as
-// the text, and have an error in each word.
+// charStep is the distance in bytes of the cached character counts: a line may be as long as the
+// text, and have an error in each word.
 const charStep = 512
 
-// NewSource names a text.
+// NewSource returns a text with a name.
 func NewSource(name, text string) *Source { return &Source{Name: name, Text: text} }
 
-// Position is the line and the column of an offset, both counted from 1, the
-// column in characters.
+// Position returns the line and the column of an offset, both from 1, the column in characters.
 func (s *Source) Position(offset int) (line, column int) {
 	s.index()
 	offset = min(max(offset, 0), len(s.Text))
@@ -71,7 +68,7 @@ func (s *Source) charsBefore(offset int) int {
 	return s.chars[i] + countChars(s.Text[i*charStep:offset])
 }
 
-// countChars counts the first bytes of characters.
+// countChars counts characters by their first bytes.
 func countChars(text string) (n int) {
 	for i := range len(text) {
 		if utf8.RuneStart(text[i]) {
@@ -81,7 +78,7 @@ func countChars(text string) (n int) {
 	return n
 }
 
-// Line is the text of a line, counted from 1, without its line end.
+// Line returns the text of a line, from 1, without its line end.
 func (s *Source) Line(n int) string {
 	s.index()
 	if n < 1 || n > len(s.lines) {
@@ -122,29 +119,29 @@ type Place struct {
 	Span   Span
 }
 
-// Diagnostic is one thing to tell the user.
+// Diagnostic is an error or a warning.
 type Diagnostic struct {
 	Kind    Kind
-	Source  *Source // nil when the problem has no place in a text
+	Source  *Source // nil if it has no place in a text
 	Span    Span
 	Message []string // lines; never empty
-	Hint    string   // how to mend it, may be empty
+	Hint    string   // how to fix it, may be empty
 	Notes   []Note   // other places that belong to it
 	Missing string   // the name that is not defined, if that is the problem
 }
 
-// Note says something about another place than the one a diagnostic is about.
+// Note is a message about another place that belongs to a diagnostic.
 type Note struct {
 	Place
 	Message string
 }
 
-// New makes a diagnostic; the message may have several lines.
+// New returns a diagnostic. The message may have several lines.
 func New(kind Kind, src *Source, span Span, message string) Diagnostic {
 	return Diagnostic{Kind: kind, Source: src, Span: span, Message: strings.Split(message, "\n")}
 }
 
-// Position is the line and column where the diagnostic points, or zeros.
+// Position returns the line and column of the diagnostic, or zeros.
 func (d Diagnostic) Position() (line, column int) {
 	if d.Source == nil {
 		return 0, 0
@@ -152,8 +149,8 @@ func (d Diagnostic) Position() (line, column int) {
 	return d.Source.Position(d.Span.Start)
 }
 
-// String renders the diagnostic with its source line and a caret under the
-// text it is about, then the notes. The result has no line end after its last line.
+// String renders the diagnostic with its source line and carets under its span, then the notes. The
+// result does not end with a newline.
 func (d Diagnostic) String() string {
 	var b strings.Builder
 	label := strings.ToLower(string(d.Kind))
@@ -184,7 +181,7 @@ func (p Place) render(b *strings.Builder, label, message string) {
 	fmt.Fprintf(b, "  %s | %s\n  %s | %s", number, text, strings.Repeat(" ", len(number)), mark)
 }
 
-// How many bytes of a line are shown before and after the beginning of a span.
+// Bytes of a line that are shown before and after the beginning of a span.
 const (
 	shownBefore = 120
 	shownAfter  = 120
@@ -192,8 +189,8 @@ const (
 
 const cut = "..."
 
-// excerpt is the source line, or what of it is around the span, and the marks below it. Tabs
-// stay tabs in the marks and wide characters count twice, so that the caret stands below its text.
+// excerpt returns the source line, or its part around the span, and the marks below it. The marks
+// keep tabs, and wide characters count twice, so that the carets stand below their text.
 func (p Place) excerpt(line int) (text, mark string) {
 	text = p.Source.Line(line)
 	start := min(max(p.Span.Start-p.Source.lines[line-1], 0), len(text))
@@ -230,7 +227,7 @@ func (p Place) excerpt(line int) (text, mark string) {
 	return lead + text, b.String()
 }
 
-// cells is how many columns of a terminal a character takes.
+// cells returns the columns that a character takes on a terminal.
 func cells(r rune) int {
 	switch {
 	case r < 0x300: // most of them
@@ -245,26 +242,26 @@ func cells(r rune) int {
 	return 1
 }
 
-// List is the diagnostics of a compilation, errors and warnings, in the order found.
+// List is the diagnostics of a compilation, in the order in which they were found.
 type List []Diagnostic
 
-// Errors are the diagnostics that stop a compilation.
+// Errors returns the diagnostics that stop a compilation.
 func (l List) Errors() List { return l.filter(func(k Kind) bool { return k != Warning }) }
 
-// Warnings are the diagnostics that do not.
+// Warnings returns the other diagnostics.
 func (l List) Warnings() List { return l.filter(func(k Kind) bool { return k == Warning }) }
 
-func (l List) filter(keep func(Kind) bool) List {
+func (l List) filter(match func(Kind) bool) List {
 	var out List
 	for _, d := range l {
-		if keep(d.Kind) {
+		if match(d.Kind) {
 			out = append(out, d)
 		}
 	}
 	return out
 }
 
-// Error renders the list, so that it can travel as an error.
+// Error renders the list: it is an error too.
 func (l List) Error() string {
 	parts := make([]string, len(l))
 	for i, d := range l {

@@ -7,16 +7,15 @@ import (
 	"github.com/aquanode/aquanode/aqua/types"
 )
 
-// FunctionDef is the definition of an exported function as clients take it:
-// they read the types to convert arguments and results, and the names to know
-// which service calls of the script are meant for them.
+// FunctionDef is the definition of an exported function for clients: they use the types to convert
+// arguments and results, and the names to recognize the service calls that they serve.
 type FunctionDef struct {
 	FunctionName string   `json:"functionName"`
 	Arrow        ArrowDef `json:"arrow"`
 	Names        NamesDef `json:"names"`
 }
 
-// NamesDef are the services and functions a script calls at its host.
+// NamesDef are the services and functions that a script calls at its host.
 type NamesDef struct {
 	Relay            string `json:"relay"`
 	GetDataSrv       string `json:"getDataSrv"`
@@ -27,7 +26,7 @@ type NamesDef struct {
 	ErrorFnName      string `json:"errorFnName"`
 }
 
-// Names are those of every function.
+// Names are the names in the scripts of this compiler.
 var Names = NamesDef{
 	Relay: "-relay-", GetDataSrv: "getDataSrv", CallbackSrv: "callbackSrv", ResponseSrv: "callbackSrv",
 	ResponseFnName: "response", ErrorHandlingSrv: "errorHandlingSrv", ErrorFnName: "error",
@@ -68,7 +67,7 @@ type TypeDef struct {
 	Arrow  *ArrowDef  // arrow
 }
 
-// Function defines a function. Its domain is labelled even when it is empty.
+// Function defines a function. Its domain is labelled even if it is empty.
 func Function(name string, t *types.Arrow) FunctionDef {
 	a := arrowDef(t)
 	if len(t.Args) == 0 {
@@ -79,7 +78,8 @@ func Function(name string, t *types.Arrow) FunctionDef {
 
 // Service defines a service.
 func Service(id string, t *types.Struct) ServiceDef {
-	return ServiceDef{DefaultServiceID: id, Functions: ProductDef{Tag: "labeledProduct", Fields: fieldDefs(t.Fields)}}
+	functions := ProductDef{Tag: "labeledProduct", Fields: fieldDefs(t.Fields)}
+	return ServiceDef{DefaultServiceID: id, Functions: functions}
 }
 
 func arrowDef(t *types.Arrow) ArrowDef {
@@ -134,7 +134,7 @@ func typeDef(t types.Type) TypeDef {
 	return TypeDef{Tag: "scalar", Name: t.String()}
 }
 
-// MarshalJSON writes the fields in their order, which is that of the arguments.
+// MarshalJSON writes the fields in the order of the arguments.
 func (p ProductDef) MarshalJSON() ([]byte, error) {
 	b := append([]byte(`{"tag":`), strconv.Quote(p.Tag)...)
 	var err error
@@ -149,7 +149,7 @@ func (p ProductDef) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), err
 }
 
-// MarshalJSON writes what belongs to the tag.
+// MarshalJSON writes the fields that belong to the tag.
 func (t TypeDef) MarshalJSON() ([]byte, error) {
 	if t.Tag == "arrow" {
 		return json.Marshal(t.Arrow)

@@ -1,10 +1,8 @@
-// Package ir is the checked form of Aqua programs: names are resolved, every
-// value has a type, services know their ids. The checker makes it and the
-// inliner consumes it.
+// Package ir is the checked form of Aqua programs: names are resolved, values have types, services
+// have ids. Package check makes it, package inline consumes it.
 //
-// Names inside a function are those of the source. The language forbids
-// shadowing, so a name means one thing wherever it is visible; the inliner
-// gives each use of a function fresh names of its own.
+// Names in a function are those of the source. The language forbids shadowing, so a visible name
+// has one meaning. Package inline gives each copy of a function fresh names.
 package ir
 
 import (
@@ -19,8 +17,8 @@ type Func struct {
 	Body    Op
 	Returns []Value
 
-	// Names are the arguments and the names the body defines, then those a
-	// closure captures; the inliner renames them at each use.
+	// Names are the arguments and the names that the body defines, then those that a closure captures.
+	// Package inline renames them in each copy.
 	Names []string
 }
 
@@ -34,7 +32,7 @@ type (
 	Seq struct{ Steps []Op }
 	// Par runs Right in parallel with Left.
 	Par struct{ Left, Right Op }
-	// Co starts Body and goes on.
+	// Co starts Body and does not wait for it.
 	Co struct{ Body Op }
 	// On runs Body on Peer, reached by way of Via.
 	On struct {
@@ -47,7 +45,7 @@ type (
 		Cond       Value
 		Then, Else Op
 	}
-	// Try runs Handler, if it has one, when Body fails, and goes on.
+	// Try runs Handler, if it has one, when Body fails.
 	Try struct{ Body, Handler Op }
 	// For runs Body for the items of In. Place is set for parseq.
 	For struct {
@@ -57,12 +55,12 @@ type (
 		Place *On // peer and relays of a parseq; its Body is unused
 		Body  Op
 	}
-	// Declare makes a stream.
+	// Declare declares a stream.
 	Declare struct {
 		Name string
 		Type types.Stream
 	}
-	// Assign gives a value a name.
+	// Assign names a value.
 	Assign struct {
 		Name  string
 		Value Value
@@ -79,8 +77,8 @@ type (
 	}
 	// Join waits for values.
 	Join struct{ Values []Value }
-	// Closure gives a function made in place a name. A detached one runs where
-	// it is called, others where they were made.
+	// Closure names a function that is made in place. A detached one runs where it is called, others
+	// where they were made.
 	Closure struct {
 		Name     string
 		Func     *Func
@@ -88,13 +86,13 @@ type (
 	}
 )
 
-// Target is where a result of a call goes: a new name, or a stream in scope.
+// Target is the target of a result of a call: a new name, or a stream in scope.
 type Target struct {
 	Name string
 	Push bool
 }
 
-// Mode is the way a loop goes over its items.
+// Mode is the mode of a loop.
 type Mode uint8
 
 // The modes of loops.
@@ -158,19 +156,18 @@ type (
 		Fields []Named
 		T      *types.Struct
 	}
-	// Collection is [a], ?[a] or *[a]; T tells which.
+	// Collection is [a], ?[a] or *[a], depending on T.
 	Collection struct {
 		Items []Value
 		T     types.Type
-		Name  string // of the stream that holds the items, for *[a]
+		Name  string // of the stream with the items, for *[a]
 	}
 	// Make is a data value or an ability.
 	Make struct {
 		Fields []Named
 		T      *types.Struct
 	}
-	// Binary is a logical operation, a comparison of equality or arithmetic;
-	// Op is the sign.
+	// Binary is a logical operation, a comparison or arithmetic; Op is the sign.
 	Binary struct {
 		Op   string
 		L, R Value
@@ -184,11 +181,11 @@ type (
 		Args []Value
 		T    *types.Arrow
 	}
-	// Canon freezes a stream that is returned as an array or an option.
+	// Canon canonicalizes a stream that is returned as an array or an option.
 	Canon struct {
 		X    Value
-		Name string // stem of the names of the frozen stream
-		N    int    // and their number
+		Name string // stem of the names of the canonicalized stream
+		N    int    // number in these names
 		T    types.Type
 	}
 	// FuncRef is a function by name.
@@ -228,7 +225,7 @@ func (v *FuncRef) Type() types.Type    { return v.Func.Type }
 func (v *ServiceFn) Type() types.Type  { return v.T }
 func (v *ServiceRef) Type() types.Type { return v.T }
 
-// Type is the type of the first result; a call without results has its arrow's.
+// Type returns the type of the first result, or that of the arrow if it has none.
 func (v *Call) Type() types.Type {
 	if len(v.T.Results) == 0 {
 		return v.T

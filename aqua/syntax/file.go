@@ -61,7 +61,8 @@ func (p *parser) readable() bool {
 		}
 		at += n
 	}
-	p.fail(diag.Span{Start: at, End: at + 1}, "The text is not UTF-8", "save the file in UTF-8 encoding")
+	p.fail(diag.Span{Start: at, End: at + 1}, "The text is not UTF-8",
+		"save the file in UTF-8 encoding")
 	return false
 }
 

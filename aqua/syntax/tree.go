@@ -462,8 +462,8 @@ func (e *Collection) At() diag.Span { return e.Span }
 func (e *Binary) At() diag.Span     { return e.Span }
 func (e *Not) At() diag.Span        { return e.Span }
 
-// Defined returns the names that statements and their blocks define, each with its first place: also
-// those of loops, of errors and in closures.
+// Defined returns the names that statements and their blocks define, each with its first place:
+// also those of loops, of errors and in closures.
 func Defined(stmts []Stmt) map[string]diag.Span {
 	all := map[string]diag.Span{}
 	add := func(n Name) {

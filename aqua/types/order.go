@@ -13,7 +13,7 @@ const (
 	Greater
 )
 
-// Accepts tells whether a place of type a takes a value of type b.
+// Accepts reports whether a place of type a takes a value of type b.
 func Accepts(a, b Type) bool {
 	o := Compare(a, b)
 	return o == Equal || o == Greater
@@ -46,8 +46,7 @@ func scalarAtMost(a, b Scalar) bool {
 	return false
 }
 
-// Compare places two types in the partial order. Size bounds on declared types
-// keep the walk short.
+// Compare compares two types. The bound on the size of declared types keeps it short.
 func Compare(a, b Type) Order {
 	switch {
 	case isDynamic(a) || isDynamic(b):
@@ -82,7 +81,7 @@ func isDynamic(t Type) bool { _, ok := t.(Dynamic); return ok }
 func isTop(t Type) bool     { _, ok := t.(Top); return ok }
 func isBottom(t Type) bool  { _, ok := t.(Bottom); return ok }
 
-// IsDynamic tells whether nothing is known about values of the type.
+// IsDynamic reports whether values of the type are unknown.
 func IsDynamic(t Type) bool { return isDynamic(t) }
 
 func flip(o Order) Order {
@@ -146,9 +145,8 @@ func subset(a, b []Scalar) bool {
 	return true
 }
 
-// compareCollection: an array and an option take any collection, a stream only
-// streams. [a] may stand for an option, so arrays and options of equal elements
-// accept each other.
+// compareCollection compares collections: arrays and options take any, streams take streams only.
+// [a] may stand for an option, so arrays and options of equal elements accept each other.
 func compareCollection(a, b Type) Order {
 	ea, _ := Elem(a)
 	eb, ok := Elem(b)
@@ -187,7 +185,7 @@ func sameKind(a, b Type) bool {
 	return IsStream(b)
 }
 
-// compareStruct: more fields make a smaller type.
+// compareStruct compares structures: more fields make a smaller type.
 func compareStruct(a, b *Struct) Order {
 	missing, extra := 0, 0
 	o := Equal
@@ -213,7 +211,7 @@ func compareStruct(a, b *Struct) Order {
 	return o
 }
 
-// meet joins the orders of two parts into that of the whole.
+// meet combines the orders of two parts.
 func meet(a, b Order) Order {
 	switch {
 	case a == Equal:
@@ -224,7 +222,7 @@ func meet(a, b Order) Order {
 	return None
 }
 
-// compareArrow: contravariant in arguments, covariant in results.
+// compareArrow is contravariant in arguments and covariant in results.
 func compareArrow(a, b *Arrow) Order {
 	args := func(list []Field) []Type {
 		out := make([]Type, len(list))
@@ -236,7 +234,7 @@ func compareArrow(a, b *Arrow) Order {
 	return meet(flip(compareProduct(args(a.Args), args(b.Args))), compareProduct(a.Results, b.Results))
 }
 
-// compareProduct is pointwise; a longer product is smaller.
+// compareProduct compares pairs of elements; a longer product is smaller.
 func compareProduct(a, b []Type) Order {
 	o := Equal
 	for i := range min(len(a), len(b)) {
@@ -251,7 +249,7 @@ func compareProduct(a, b []Type) Order {
 	return o
 }
 
-// Union is the least type that accepts both, ⊤ if there is no better.
+// Union returns the least type that accepts both, ⊤ if there is no other.
 func Union(a, b Type) Type {
 	switch Compare(a, b) {
 	case Equal, Greater:
@@ -265,7 +263,7 @@ func Union(a, b Type) Type {
 	return combine(a, b, Union, unionScalars, Top{})
 }
 
-// Intersection is the greatest type both accept, ⊥ if there is no better.
+// Intersection returns the greatest type that both accept, ⊥ if there is no other.
 func Intersection(a, b Type) Type {
 	switch Compare(a, b) {
 	case Equal, Less:
@@ -279,7 +277,7 @@ func Intersection(a, b Type) Type {
 	return combine(a, b, Intersection, intersectScalars, Bottom{})
 }
 
-// combine is what Union and Intersection have in common for incomparable types.
+// combine is Union or Intersection of incomparable types.
 func combine(a, b Type, elem func(a, b Type) Type, scalars func(a, b Type) Type, none Type) Type {
 	union := isTop(none)
 	switch x := a.(type) {
@@ -338,12 +336,12 @@ func combineStructs(a, b *Struct, elem func(a, b Type) Type, union bool) Type {
 func signed(s Scalar) bool { return s >= I8 && s <= I64 }
 func float(s Scalar) bool  { return s == F32 || s == F64 }
 
-// preference is the order in which the published compiler looks at scalars; it
-// decides between candidates that do not compare.
+// preference is the order in which the published compiler tries scalars. It decides between
+// candidates that do not compare.
 var preference = [...]Scalar{U32, I32, I16, I64, I8, U16, U8, U64, F32, F64, Bool, String}
 
-// candidates filters the scalars that fit two types: floats only if an operand
-// is a float, signed only if an operand is signed.
+// candidates returns the scalars that fit two types: floats only if an operand is a float, signed
+// ones only if an operand is signed.
 func candidates(a, b Type, fits func(s Scalar) bool) (list []Scalar) {
 	has := func(f func(Scalar) bool) bool {
 		for _, t := range []Type{a, b} {
@@ -372,7 +370,7 @@ func unionScalars(a, b Type) Type {
 	return extreme(list, func(s, t Scalar) bool { return scalarAtMost(t, s) }, Top{})
 }
 
-// extreme is the first scalar that none of the list surpasses.
+// extreme returns the first scalar that is not below another of the list.
 func extreme(list []Scalar, less func(a, b Scalar) bool, none Type) Type {
 	for _, s := range list {
 		if !slices.ContainsFunc(list, func(t Scalar) bool { return t != s && less(s, t) }) {

@@ -1,14 +1,13 @@
 // Package types holds the types of Aqua and their order.
 //
-// Types are structural: data types, abilities and services are compared by
-// their members, names serve printing only. The order tells what may stand
-// where: a place of type A takes a value of type B iff A >= B ([Accepts]).
+// Types are structural: data types, abilities and services are compared by their members, their
+// names are for messages. A place of type A takes a value of type B iff A >= B ([Accepts]).
 //
 //	data types   scalars, literals, data, arrays, options, ⊤, ⊥
 //	streams      *T, which accept streams only
 //	arrows       functions; contravariant in arguments, covariant in results
 //	abilities    named bundles of values and arrows, known at compile time
-//	dynamic      scripts only: the results of undeclared functions; fits everywhere
+//	dynamic      in scripts, results of undeclared functions; fits everywhere
 package types
 
 import (
@@ -17,7 +16,7 @@ import (
 	"strings"
 )
 
-// Type is a type of a value:
+// Type is the type of a value:
 //
 //	Scalar Literal Top Bottom Dynamic Array Option Stream *Struct *Arrow
 type Type interface{ String() string }
@@ -41,11 +40,13 @@ const (
 	String
 )
 
-var scalarNames = [...]string{"u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "f32", "f64", "bool", "string"}
+var scalarNames = [...]string{
+	"u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "f32", "f64", "bool", "string",
+}
 
 func (s Scalar) String() string { return scalarNames[s] }
 
-// ScalarNamed is the scalar with a name.
+// ScalarNamed returns the scalar with a name.
 func ScalarNamed(name string) (Scalar, bool) {
 	for i, n := range scalarNames {
 		if n == name {
@@ -55,7 +56,7 @@ func ScalarNamed(name string) (Scalar, bool) {
 	return 0, false
 }
 
-// Literal is the type of a literal: the set of scalars it may be.
+// Literal is the type of a literal: a set of scalars.
 type Literal uint8
 
 // The literal types.
@@ -68,7 +69,9 @@ const (
 )
 
 func (l Literal) String() string {
-	return [...]string{"signed literal", "unsigned literal", "float literal", "bool literal", "string literal"}[l]
+	return [...]string{
+		"signed literal", "unsigned literal", "float literal", "bool literal", "string literal",
+	}[l]
 }
 
 var literalScalars = [...][]Scalar{
@@ -84,7 +87,7 @@ type (
 	Top struct{}
 	// Bottom is ⊥ and is accepted everywhere.
 	Bottom struct{}
-	// Dynamic is the type of values nothing is known about, in scripts.
+	// Dynamic is the type of unknown values in scripts.
 	Dynamic struct{}
 	// Array is []Elem.
 	Array struct{ Elem Type }
@@ -101,8 +104,8 @@ func (t Array) String() string  { return text(t) }
 func (t Option) String() string { return text(t) }
 func (t Stream) String() string { return text(t) }
 
-// maxText is about how many bytes of a type are printed. Types are printed in messages only, and there
-// may be as many of them as lines.
+// maxText is about how many bytes of a type are printed. Types are printed in messages only, and
+// there may be as many of them as lines.
 const maxText = 600
 
 func text(t Type) string {
@@ -111,7 +114,7 @@ func text(t Type) string {
 	return b.String()
 }
 
-// write prints a type, until there is too much of it.
+// write prints a type, up to maxText.
 func write(b *strings.Builder, t Type) {
 	if b.Len() > maxText {
 		if !strings.HasSuffix(b.String(), "...") {
@@ -182,7 +185,7 @@ func writeProduct(b *strings.Builder, list []Type) {
 	b.WriteString("∅")
 }
 
-// Kind tells the three sorts of structures apart.
+// Kind is the kind of a structure.
 type Kind uint8
 
 // The kinds of structures.
@@ -207,7 +210,7 @@ type Field struct {
 	Type Type
 }
 
-// NewStruct makes a structure; it sorts the fields.
+// NewStruct returns a structure with sorted fields.
 func NewStruct(kind Kind, name string, fields []Field) *Struct {
 	sort.Slice(fields, func(i, j int) bool { return fields[i].Name < fields[j].Name })
 	return &Struct{kind, name, fields}
@@ -231,7 +234,7 @@ type Arrow struct {
 	Results []Type
 }
 
-// Labelled tells whether the arguments have names.
+// Labelled reports whether the arguments have names.
 func (a *Arrow) Labelled() bool { return len(a.Args) > 0 && a.Args[0].Name != "" }
 
 func (a *Arrow) String() string { return text(a) }
@@ -250,7 +253,7 @@ func Product(list []Type) string {
 	return b.String()
 }
 
-// Elem is the element type of a collection.
+// Elem returns the element type of a collection.
 func Elem(t Type) (Type, bool) {
 	switch t := t.(type) {
 	case Array:
@@ -265,7 +268,7 @@ func Elem(t Type) (Type, bool) {
 	return nil, false
 }
 
-// IsData tells whether values of the type can be elements of collections and fields of data.
+// IsData reports whether values of the type can be elements of collections and fields of data.
 func IsData(t Type) bool {
 	switch t := t.(type) {
 	case Scalar, Literal, Top, Bottom, Dynamic, Array, Option:
@@ -276,26 +279,26 @@ func IsData(t Type) bool {
 	return false
 }
 
-// IsStream tells whether the type is a stream.
+// IsStream reports whether the type is a stream.
 func IsStream(t Type) bool {
 	_, ok := t.(Stream)
 	return ok
 }
 
-// IsAbility tells whether the type is an ability or a service.
+// IsAbility reports whether the type is an ability or a service.
 func IsAbility(t Type) bool {
 	s, ok := t.(*Struct)
 	return ok && s.Kind != Data
 }
 
-// IsArrow tells whether the type is an arrow.
+// IsArrow reports whether the type is an arrow.
 func IsArrow(t Type) bool {
 	_, ok := t.(*Arrow)
 	return ok
 }
 
-// Size counts the nodes of a type written out in full, up to a limit: data
-// types may refer to others several times, so it can grow exponentially.
+// Size counts the nodes of a type without sharing, up to a limit: data types may refer to others
+// several times, so it can grow exponentially.
 func Size(t Type, limit int) int {
 	n := 1
 	add := func(u Type) {
