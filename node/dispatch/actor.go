@@ -379,6 +379,7 @@ func (a *actor) call(requests []interpreter.CallRequest) error {
 		}
 		if size > longCall {
 			if err := a.run.giveWay(); err != nil {
+				c.abandon()
 				return err
 			}
 		}
@@ -392,6 +393,16 @@ type call struct {
 	a    *actor
 	id   uint32
 	held atomic.Int64
+}
+
+// abandon takes back what begin counted, of a call that is not made.
+func (c *call) abandon() {
+	c.a.d.ledger.Force(c.a.owner, share.Calls, -c.held.Load())
+	m := &c.a.mailbox
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls--
+	c.a.d.leave()
 }
 
 // Grow implements [services.Memory].

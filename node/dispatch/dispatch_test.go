@@ -1067,6 +1067,27 @@ func (i *initiator) Ended(waiting []interpreter.Wait, why error) {
 	i.waiting, i.why = waiting, why
 }
 
+// A particle ends while its call with large arguments waits for a slot. The call counts no more:
+// neither its memory, nor does Close wait for it.
+func TestCallThatIsNotMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, func(string) interpreter.Outcome {
+			out := asks("f")
+			out.CallRequests[0].Arguments = []value.Value{value.String(strings.Repeat("x", longCall))}
+			return out
+		}, func(c *Config) { c.Parallel = 1 })
+		slot, _ := h.long.Acquire(t.Context(), share.Owner{})
+		h.deliver("r", newParticle(2, ""))
+		pass(11 * time.Second)
+		slot.Release(0)
+		pass(time.Second)
+		if held := h.ledger.Kinds()[share.Calls]; held != 0 || h.Live() != 0 {
+			t.Errorf("%d bytes of calls are booked, %d particles live", held, h.Live())
+		}
+		h.Close()
+	})
+}
+
 func TestTooManyCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, func(in string) interpreter.Outcome {
