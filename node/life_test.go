@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"errors"
+	"net"
 	"strings"
 	"testing"
 
@@ -48,6 +49,30 @@ func TestLife(t *testing.T) {
 	} {
 		if err := step.call(); !errors.Is(err, step.want) || (err == nil) != (step.want == nil) {
 			t.Errorf("%s: want %v, got %v", step.name, step.want, err)
+		}
+	}
+}
+
+// A Close while the peer starts ends everything that Start began.
+func TestCloseDuringStart(t *testing.T) {
+	for range 20 {
+		n, err := node.New(node.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Network: "none", Admin: "127.0.0.1:0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		started := make(chan error, 1)
+		go func() { started <- n.Start() }()
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-started; err != nil && !errors.Is(err, node.ErrClosed) {
+			t.Errorf("want ErrClosed or nothing, got %v", err)
+		}
+		if addr := n.AdminAddr(); addr != "" {
+			if c, err := net.Dial("tcp", addr); err == nil {
+				c.Close()
+				t.Errorf("%s still answers", addr)
+			}
 		}
 	}
 }

@@ -70,18 +70,19 @@ var (
 
 // Node is a peer. It is safe for concurrent use.
 type Node struct {
-	cfg     Config
-	engine  *engine.Engine
-	vault   *vault.Store
-	store   *store.Store // nil without a data directory
-	logs    *store.Logs  // nil unless durable
-	found   []store.Kept // particles of an earlier process, until Start
-	spill   *spill.Store
-	scratch string // the vault's directory, when it does not outlive the node
-	metrics *metrics
-	admin   *admin.Server // nil when there is none
-	loaded  atomic.Bool   // aliases are back from the store
-	close   func() error
+	cfg      Config
+	engine   *engine.Engine
+	vault    *vault.Store
+	store    *store.Store // nil without a data directory
+	logs     *store.Logs  // nil unless durable
+	found    []store.Kept // particles of an earlier process, until Start
+	spill    *spill.Store
+	scratch  string // the vault's directory, when it does not outlive the node
+	metrics  *metrics
+	admin    *admin.Server // nil when there is none
+	loaded   atomic.Bool   // aliases are back from the store
+	starting sync.Mutex    // held by Start
+	close    func() error
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -197,6 +198,8 @@ func (n *Node) openVault() (err error) {
 // anything expire, go on or arrive: all parts exist, and so do services that were registered after
 // New. After an error the node has to be closed.
 func (n *Node) Start() error {
+	n.starting.Lock()
+	defer n.starting.Unlock()
 	if err := n.engine.Start(n.restore, n.keepContact); err != nil {
 		return err
 	}
@@ -222,6 +225,8 @@ func (n *Node) shutdown() error {
 	n.cancel()
 	n.work.Wait()
 	n.engine.Drain()
+	n.starting.Lock() // a Start that runs comes to its end first
+	defer n.starting.Unlock()
 	var errs []error
 	closeAll := func(parts ...func() error) {
 		for _, close := range parts {

@@ -159,6 +159,9 @@ func (e *Engine) Start(restore, connect func() error) error {
 	}
 	e.Dispatcher.Resume()
 	e.running.Store(true)
+	if e.closed.Load() { // meanwhile
+		return ErrClosed
+	}
 	return nil
 }
 
