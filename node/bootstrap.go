@@ -58,8 +58,8 @@ func (n *Node) keepAnybody(addr string) {
 	}
 }
 
-// learn asks who is at an address. A connection is always made to a certain peer; one made to
-// a peer that cannot be there fails, when all is well, with the id of the peer that is.
+// learn finds out which peer is at an address. A connection needs a peer id; with a random one it
+// fails with the id of the peer that answered.
 func (n *Node) learn(addr string) (full string, err error) {
 	ctx, cancel := context.WithTimeout(n.ctx, learnTimeout)
 	defer cancel()
@@ -75,9 +75,9 @@ func (n *Node) learn(addr string) (full string, err error) {
 	return "", err
 }
 
-// onlySelf reports whether nothing was dialled since every address is one that this peer listens
-// on: peers that are configured alike have the first of them as bootstrap peer, itself included. A name
-// that stands for several peers may be ours too, but does not say so while others do not answer.
+// onlySelf reports whether every address is one that this peer listens on, so that none was dialled.
+// Peers with one configuration have the first of them as bootstrap peer, the first one included. A
+// DNS name of several peers may resolve to this one too; that shows only when others answer.
 func onlySelf(err error) bool {
 	var dial *swarm.DialError
 	if !errors.As(err, &dial) || len(dial.DialErrors) == 0 {
@@ -91,7 +91,7 @@ func onlySelf(err error) bool {
 	return true
 }
 
-// reached reports whether there is a connection to a bootstrap peer.
+// reached reports whether a bootstrap peer is connected.
 func (n *Node) reached(addr string) (bool, error) {
 	if full, ok := n.learned.Load(strings.TrimSuffix(addr, "/")); ok {
 		addr = full.(string)

@@ -15,8 +15,8 @@ import (
 	"github.com/aquanode/aquanode/services/vault"
 )
 
-// loadServices registers the built-in functions, with what this peer can do for them, and
-// the services of the services directory.
+// loadServices registers the built-in functions, with the capabilities of this peer, and the
+// services of the services directory.
 func (n *Node) loadServices() error {
 	err := builtin.Register(n.engine.Services, builtin.Config{
 		Identity:      n.identity,
@@ -83,7 +83,8 @@ func (k keys) Sign(peer string, data []byte) ([]byte, error) {
 func (k keys) Token(signature []byte) string { return particle.Token(k.key, signature) }
 
 func (n *Node) vaultOf(p *particle.Particle, scope dispatch.Scope) vault.Particle {
-	return vault.Particle{Scope: scope.Peer, ID: p.ID, Token: particle.Token(n.cfg.Key, p.Signature), Expires: n.engine.Deadline(p)}
+	token := particle.Token(n.cfg.Key, p.Signature)
+	return vault.Particle{Scope: scope.Peer, ID: p.ID, Token: token, Expires: n.engine.Deadline(p)}
 }
 
 func publicKey(k ed25519.PrivateKey) ed25519.PublicKey { return k.Public().(ed25519.PublicKey) }

@@ -36,7 +36,8 @@ func (n *Node) openLogs() (err error) {
 	if !n.cfg.Durable {
 		return nil
 	}
-	n.logs, n.found, err = store.OpenLogs(n.cfg.DataDir, store.Config{MaxBytes: n.cfg.MaxDurable, Resumed: n.engine.Dispatcher.Rekeep})
+	cfg := store.Config{MaxBytes: n.cfg.MaxDurable, Resumed: n.engine.Dispatcher.Rekeep}
+	n.logs, n.found, err = store.OpenLogs(n.cfg.DataDir, cfg)
 	return err
 }
 

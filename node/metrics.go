@@ -24,8 +24,8 @@ var (
 	sizeBuckets = prometheus.ExponentialBuckets(100, 10, 7)
 )
 
-// metrics are what Prometheus reads. Names and labels are those of the network's first
-// implementation, so that dashboards keep working; what is new is called aquanode_.
+// metrics are the metrics for Prometheus. Names and labels are those of the network's first
+// implementation, so that dashboards keep working; new ones begin with aquanode_.
 // Labels whose values are known beforehand begin at zero, so that the first event is a change.
 type metrics struct {
 	registry *prometheus.Registry
@@ -67,7 +67,7 @@ const (
 	otherType   = "non-aliased-services"
 )
 
-// newMetrics makes what is counted; see watch for what is asked.
+// newMetrics makes the counters; watch adds the gauges.
 func newMetrics(cfg *Config) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), skew: cfg.Dispatch.Skew}
 	worker := workerLabels(cfg)
@@ -91,7 +91,7 @@ func newMetrics(cfg *Config) *metrics {
 	m.received = counters("connection_pool_received_particles_total", "Particles that arrived", "particle_type", particleTypes)
 	m.sizes = histograms("connection_pool_particle_sizes", "Bytes of data of arriving particles", sizeBuckets, "particle_type", particleTypes)
 	m.late = counters("dispatcher_particles_expired_total", "Particles that arrived after their deadline", "particle_type", particleTypes)
-	m.resolved = counters("connectivity_contact_resolve_total", "How connections to next peers were come by", "action", contactWays)
+	m.resolved = counters("connectivity_contact_resolve_total", "How connections to next peers were found", "action", contactWays)
 	m.bootstrap = counter("connectivity_bootstrap_connected_total", "Connections made to bootstrap peers", nil)
 	m.bootstrapOff = counter("connectivity_bootstrap_disconnected_total", "Connections to bootstrap peers that ended", nil)
 	m.sentOK = counters("connectivity_particle_send_success_total", "Particles sent", "particle_type", particleTypes)
@@ -118,7 +118,7 @@ func workerLabels(cfg *Config) prometheus.Labels {
 	return prometheus.Labels{"worker_type": "Host", "peer_id": particle.PeerID(publicKey(cfg.Key))}
 }
 
-// watch adds what the parts of a node are asked for.
+// watch adds metrics that are read from the parts of a node when they are collected.
 func (m *metrics) watch(n *Node) {
 	worker := workerLabels(&n.cfg)
 	m.gauges(n, worker)
@@ -151,7 +151,7 @@ func (m *metrics) gauges(n *Node, worker prometheus.Labels) {
 	}
 }
 
-// networkInfo tells addresses as the configuration of other peers has them: the first of a kind.
+// networkInfo returns addresses as the configuration of other peers needs them: the first of a kind.
 func networkInfo(n *Node) prometheus.Labels {
 	l := prometheus.Labels{
 		"tcp_port": "", "websocket_port": "", "listen_ip": "", "network_type": n.cfg.Network, "bootstrap_nodes": strings.Join(n.cfg.Bootstrap, ", "),
@@ -182,7 +182,7 @@ func register[C prometheus.Collector](m *metrics, c C) C {
 	return c
 }
 
-// particleType is the label that tells particles of spells from others.
+// particleType is the label that separates particles of spells from others.
 func particleType(id string) string {
 	if strings.HasPrefix(id, "spell") {
 		return "Spell"

@@ -1,12 +1,12 @@
-// Package node is a peer of the network: it puts together what the packages below do.
+// Package node is a peer of the network.
 //
 //	p2p ──frames──> dispatch ──calls──> services
 //	 ^                 │ steps
 //	 └──next peers─────┴──> interpreter
 //
 // [New] checks the configuration and loads the services, [Node.Start] begins to listen and
-// connects to the bootstrap peers, [Node.Run] runs a script of the peer itself. [Node.Close] gives
-// running particles the grace time, then ends everything and waits for all goroutines. What
+// connects to the bootstrap peers, [Node.Run] runs a script of the peer itself. [Node.Close] lets
+// running particles end within the grace time, then ends everything and waits for all goroutines. What
 // happened to particles is in the [Node.Journal].
 //
 // A second Start returns [ErrStarted], a second Close the error of the first one. Run before Start
@@ -296,7 +296,7 @@ func (o observer) Ended(p *particle.Particle, scope dispatch.Scope) {
 	}
 }
 
-// versions are what /versions tells, in the order that clients of the endpoint know.
+// versions is the answer of /versions, in the order that clients of the endpoint know.
 type versions struct {
 	Node string `json:"node"`
 	AVM  string `json:"avm"`
@@ -327,18 +327,20 @@ func (n *Node) AdminAddr() string {
 	return n.admin.Addr()
 }
 
-// health checks what a peer needs to be of use.
+// health checks whether a peer can serve.
 func (n *Node) health() []admin.Check {
 	checks := []admin.Check{{Name: "accepting"}, {Name: "bootstrap_nodes"}}
 	if n.logs != nil {
 		checks = append(checks, admin.Check{Name: "durable", Err: n.logs.Err()})
 	}
-	checks = append(checks, admin.Check{Name: "processors", Err: n.busy()}, admin.Check{Name: "services", Err: n.stuck()})
+	checks = append(checks, admin.Check{Name: "processors", Err: n.busy()},
+		admin.Check{Name: "services", Err: n.stuck()})
 	if n.engine.Closed() {
 		checks[0].Err = errors.New("shutting down")
 	}
 	if addrs, ok := n.engine.Host.Conflict(); ok {
-		checks = append(checks, admin.Check{Name: "key", Err: fmt.Errorf("two processes run with the key of this peer: this one at %s, another one at %s", addrs[0], addrs[1])})
+		const text = "two processes run with the key of this peer: this one at %s, another one at %s"
+		checks = append(checks, admin.Check{Name: "key", Err: fmt.Errorf(text, addrs[0], addrs[1])})
 	}
 	for _, addr := range n.cfg.Bootstrap {
 		if ok, err := n.reached(addr); !ok && checks[1].Err == nil {
@@ -368,8 +370,8 @@ func (n *Node) stuck() error {
 		if len(all) == mostNamed {
 			break
 		}
-		all = append(all, fmt.Errorf("service %s, function %s: a call runs since %s and did not end with its particle %s",
-			c.Service, c.Function, c.Since.Format(time.RFC3339), c.ParticleID))
+		const text = "service %s, function %s: a call runs since %s and did not end with its particle %s"
+		all = append(all, fmt.Errorf(text, c.Service, c.Function, c.Since.Format(time.RFC3339), c.ParticleID))
 	}
 	return errors.Join(all...)
 }

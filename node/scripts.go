@@ -45,8 +45,8 @@ func (n *Node) loadScripts() error {
 	return nil
 }
 
-// loadAliases brings back the aliases of the services that are here. Those of others stay in
-// the store: a service may come back.
+// loadAliases adds the stored aliases of the services that are registered. Those of others stay
+// in the store: a service may come back.
 func (n *Node) loadAliases() error {
 	if n.store == nil {
 		return nil
@@ -64,7 +64,7 @@ func (n *Node) loadAliases() error {
 	return nil
 }
 
-// keep stores what happens to services, and counts it.
+// keep stores changes of services, and counts them.
 func (n *Node) keep(c services.Change) error {
 	err := n.persist(c)
 	if err == nil {

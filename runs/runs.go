@@ -69,15 +69,15 @@ type Script struct {
 // A Callback is a function that a script calls where it is run.
 type Callback = func(ctx context.Context, args []value.Value) (value.Value, error)
 
-// What Of cannot choose.
+// Errors of Of.
 var (
-	ErrNothing = errors.New("there is nothing to run: write statements outside of functions, or export a function")
-	ErrNoCall  = errors.New("there are several functions, or one with arguments: say which one to call")
+	ErrNothing = errors.New("nothing to run: write statements outside of functions, or export a function")
+	ErrNoCall  = errors.New("several functions, or one with arguments: choose one with a call")
 )
 
-// Compile makes AIR of Aqua and checks the data. Scripts that run often are compiled once; others
-// are compiled when they run. known lists functions by the services that have them, which the
-// source may call without declaring them; it may be nil.
+// Compile compiles Aqua to AIR and checks the data. Run does it for scripts that are not compiled.
+// known lists functions by service ID, which the source may call without declaring them; it may be
+// nil. Data of a compiled script are the arguments of the function, in the form of AIR: ?T is a list.
 func (s Script) Compile(known map[string][]string) (Script, error) {
 	if s.AIR != "" && s.Aqua != "" {
 		return Script{}, errors.New("a script is AIR or Aqua, not both")
@@ -90,7 +90,10 @@ func (s Script) Compile(known map[string][]string) (Script, error) {
 	if s.Aqua == "" {
 		return s, nil
 	}
-	options := aqua.Options{Script: true, EmptyResponse: true, Peers: s.Peers, Call: s.Call, Data: map[string]json.RawMessage{}}
+	options := aqua.Options{
+		Script: true, EmptyResponse: true, Peers: s.Peers, Call: s.Call,
+		Data: map[string]json.RawMessage{},
+	}
 	for name, x := range s.Data {
 		v, _ := value.FromGo(x) // checked before
 		options.Data[name] = json.RawMessage(v.Text())
@@ -110,8 +113,8 @@ func (s Script) Compile(known map[string][]string) (Script, error) {
 	return compiled, nil
 }
 
-// Of is what to run of a compiled source: its call, or its statements outside of functions, or the
-// only function, if that takes no values. Values of results and callbacks are converted by their
+// Of returns the script to run of a compiled source: its call, or its statements outside of
+// functions, or the only function, if that takes no values. Values of results and callbacks are converted by their
 // types, see [aqua.FromAqua].
 func Of(r *aqua.Result) (Script, error) {
 	switch {
@@ -129,11 +132,13 @@ func Of(r *aqua.Result) (Script, error) {
 		return of(r.Main), nil
 	case len(r.Functions) == 0:
 		return Script{}, ErrNothing
-	case len(r.Functions) == 1 && !slices.ContainsFunc(r.Functions[0].Args, func(a aqua.Arg) bool { return !a.Callback }):
+	case len(r.Functions) == 1 && !slices.ContainsFunc(r.Functions[0].Args, isValue):
 		return of(&r.Functions[0]), nil
 	}
 	return Script{}, ErrNoCall
 }
+
+func isValue(a aqua.Arg) bool { return !a.Callback }
 
 func of(f *aqua.Function) Script {
 	return Script{AIR: f.AIR, Data: map[string]any{}, function: f}
@@ -262,9 +267,9 @@ type TimeoutError struct {
 	ParticleID string
 	TTL        time.Duration
 	Relay      string             // the peer id of a client's relay
-	Refused    string             // why data that came was not taken; empty: none came, or it was taken
-	Unsent     string             // why data did not leave; empty: it left
-	Waiting    []interpreter.Wait // what the peer could not go on with
+	Refused    string             // why arriving data was refused; empty: it was not
+	Unsent     string             // why data was not sent; empty: it was
+	Waiting    []interpreter.Wait // instructions that waited, and for what
 }
 
 func (e *TimeoutError) Error() string {

@@ -156,7 +156,7 @@ func (c *clock) close() {
 	}
 }
 
-// ends tells jobs and pauses that their context has ended. However many belong to one context,
+// ends calls jobs and pauses when their context has ended. However many belong to one context,
 // there is one context.AfterFunc, so that the end of a particle with 10,000 calls is one goroutine.
 type ends struct {
 	mu     sync.Mutex

@@ -72,7 +72,7 @@ func Func(f any, names ...string) Handler {
 	return t
 }
 
-// typed is a Go function with what is known of its shape.
+// typed is a Go function and its shape.
 type typed struct {
 	f       reflect.Value
 	wrong   error // why it is not a handler
@@ -188,10 +188,12 @@ func carried(t reflect.Type, out bool, inside []reflect.Type) error {
 // custom reports whether a type encodes or decodes itself.
 func custom(t reflect.Type, out bool) bool {
 	if out {
-		return t.Implements(reflect.TypeFor[json.Marshaler]()) || t.Implements(reflect.TypeFor[encoding.TextMarshaler]())
+		return t.Implements(reflect.TypeFor[json.Marshaler]()) ||
+			t.Implements(reflect.TypeFor[encoding.TextMarshaler]())
 	}
 	p := reflect.PointerTo(t)
-	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) ||
+		p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
 func keyed(t reflect.Type) bool {

@@ -5,11 +5,11 @@ import "strings"
 // errGuard is the text of the reference implementation.
 var errGuard = &Error{RetCode: 1, Message: "This function is only available to the host or worker spells"}
 
-// IsManagement tells whether a peer may do what the host may.
+// IsManagement reports whether a peer has the rights of the host.
 func (r *Registry) IsManagement(peer string) bool { return r.management[peer] }
 
-// Guard is the permission check of protected functions. It lets pass the host, management
-// peers, and particles of worker spells: those named spell_<spell id>_<n>, started by the host
+// Guard is the permission check of protected functions. It permits the host, management peers,
+// and particles of worker spells: those named spell_<spell id>_<n>, started by the host
 // or a local worker in whose scope the alias worker-spell belongs to that very spell. The
 // particle's signature proves its init peer, and the keys of host and workers live on this
 // peer, so nobody else can send such a particle.

@@ -2,7 +2,7 @@ package services
 
 import "sync"
 
-// A queue gives one instance to one call at a time, first come, first served. A waiting call is
+// A queue lets one call use an instance at a time, first come, first served. A waiting call is
 // an entry of a list and has no goroutine; the running one has.
 type queue struct {
 	limit int

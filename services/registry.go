@@ -38,21 +38,21 @@ const defaultQueueLimit = 1024
 // Config configures a Registry.
 type Config struct {
 	Host       string   // peer id of the host scope
-	Management []string // peers that may do what the host may
+	Management []string // peers with the rights of the host
 
 	QueueLimit int // calls waiting for one instance; 0 is 1024
 
-	// Observe is told about each finished call, by the goroutine that answers it.
+	// Observe is called for each finished call, by the goroutine that answers it.
 	Observe func(Observation)
-	// Keep, if set, makes a change outlive the process. It is called before the change is seen by
-	// anybody, one change at a time in their order; its error is the caller's, and nothing changes.
+	// Keep, if set, persists a change. It is called before the change takes effect, for one change
+	// at a time in their order. Its error is returned to the caller, and nothing changes.
 	Keep func(Change) error
 }
 
-// A Change is what happens to a service, or to one of its aliases when there is an Alias.
+// A Change is the registration or removal of a service, or of an alias when Alias is set.
 type Change struct {
 	Service Info
-	Alias   string // given to the service, wherever it was before, or taken away
+	Alias   string // added to the service, wherever it was before, or removed
 	Removed bool
 }
 
@@ -99,7 +99,7 @@ type Info struct {
 	Blueprint string // id of what it was made from
 	Owner     string // peer id
 	Aliases   []string
-	Functions []string // sorted; empty when the service does not tell
+	Functions []string // sorted; empty when they are not known
 	Handler   Handler
 }
 
@@ -237,7 +237,7 @@ func (r *Registry) Unregister(scope, id string) error {
 	return nil
 }
 
-// AddAlias gives a service of the scope another name. An alias in use moves to the service.
+// AddAlias adds a name to a service of the scope. An alias in use moves to the service.
 func (r *Registry) AddAlias(scope, alias, id string) error {
 	r.changing.Lock()
 	defer r.changing.Unlock()
@@ -272,7 +272,7 @@ func (r *Registry) aliased(scope, alias, id string) (Info, error) {
 	return sc.describe(sc.services[id]), nil
 }
 
-// RemoveAlias takes an alias away.
+// RemoveAlias removes an alias.
 func (r *Registry) RemoveAlias(scope, alias string) error {
 	r.changing.Lock()
 	defer r.changing.Unlock()

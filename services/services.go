@@ -2,7 +2,7 @@
 //
 // The interpreter turns (call peer ("service" "function") [args] out) into a call request.
 // The node makes a [Call] of it and hands it to the [Registry], which finds the service,
-// waits for its turn, runs it and gives back a [Result] for the interpreter:
+// waits for its turn, runs it and returns a [Result] for the interpreter:
 //
 //	r := services.New(services.Config{Host: hostPeerID})
 //	r.Register("greeter", services.Funcs{"greet": services.Func(greet)})
@@ -19,8 +19,9 @@
 //  4. nobody: "Service with id 's' not found (function f)".
 //
 // A scope is the host or one worker, named by its peer id. Services are registered in the scope of
-// the host unless [In] says otherwise. Scopes do not see each other's services and aliases. Since rule 1 asks for the function too, a service may take the id or
-// alias of a built-in one and gets the calls that the built-in service does not know.
+// the host unless [In] says otherwise. Scopes do not see each other's services and aliases. Since
+// rule 1 looks at the function too, a service may take the id or alias of a built-in one, and gets
+// the calls to functions that the built-in service does not have.
 //
 // # Order and parallelism
 //
@@ -34,8 +35,8 @@
 //
 // # Deadlines
 //
-// The caller's context carries what is left of the particle's life. A waiting call leaves the
-// queue when it ends; a running one is told through its context. A handler that has not returned
+// The caller's context ends with the particle. A waiting call leaves the queue then, and a running
+// one finds its context done. A handler that has not returned
 // [Grace] later is given up: its call is answered with an error, it is listed in [Registry.Stuck]
 // until it returns, and the service goes on without it if it is a [Renewer]. If it is not, or has
 // too many of these, its calls are refused until one returns.
@@ -72,8 +73,8 @@ type Call struct {
 	Service  string // id or alias, as the script wrote it
 	Function string
 	Args     []value.Value
-	// Tetraplets tell for each argument where it came from: one for a scalar, one per
-	// element for a canonicalised stream.
+	// Tetraplets are the origins of each argument: one for a scalar, one per element for a
+	// canonicalised stream.
 	Tetraplets [][]value.Tetraplet
 
 	// Memory is the account of the particle; nil: there is none.
@@ -86,8 +87,8 @@ type Call struct {
 
 // Memory is an account that handlers ask before they allocate.
 type Memory interface {
-	// Grow takes n bytes more, or returns an error that names the limit and takes none. A
-	// negative n gives back and never fails.
+	// Grow reserves n bytes, or returns an error that names the limit and reserves none. A
+	// negative n releases and never fails.
 	Grow(n int64) error
 }
 

@@ -165,14 +165,14 @@ func TestPanic(t *testing.T) {
 		return value.True, nil
 	})
 	register(t, r, "s", h, In("host"))
-	want := Result{1, `"Service 's' broke in function 'f': assignment to entry in nil map"`}
+	want := Result{1, `"Service 's' panicked in function 'f': assignment to entry in nil map"`}
 	if diff := cmp.Diff(want, r.Invoke(t.Context(), callTo("host", "s", "f"))); diff != "" {
 		t.Error(diff)
 	}
 	if got := r.Invoke(t.Context(), callTo("host", "s", "g")); got != (Result{0, "true"}) {
 		t.Errorf("the next call gives %v", got)
 	}
-	if len(seen) != 2 || seen[0].Outcome != Panicked || seen[0].Reason != "Service 's' broke in function 'f': assignment to entry in nil map" {
+	if len(seen) != 2 || seen[0].Outcome != Panicked || seen[0].Reason != "Service 's' panicked in function 'f': assignment to entry in nil map" {
 		t.Errorf("observed %+v", seen)
 	}
 }
@@ -261,10 +261,10 @@ func TestDeadlines(t *testing.T) {
 			})
 		}
 		expect(first, 3*time.Second, `"Service 's' was stopped in function 'first' at the particle's deadline, after 3s"`)
-		expect(second, 2*time.Second, `"Service 's' was busy until the particle's deadline: function 'second' waited 2s behind 1 calls"`)
-		expect(third, time.Second, `"Service 's' was busy until the end of the particle: function 'third' waited 1s behind 2 calls"`)
+		expect(second, 2*time.Second, `"Function 'second' of service 's' was not started before the particle's deadline: it waited 2s behind 1 calls"`)
+		expect(third, time.Second, `"Function 'third' of service 's' was not started before the end of the particle: it waited 1s behind 2 calls"`)
 		expect(fourth, 13*time.Second, `"particle"`)
-		expect(late, 0, `"Service 's' was busy until the particle's deadline: function 'late' waited 0s behind 4 calls"`)
+		expect(late, 0, `"Function 'late' of service 's' was not started before the particle's deadline: it waited 0s behind 4 calls"`)
 		wg.Wait()
 		slices.Sort(seen)
 		if diff := cmp.Diff([]Outcome{Done, Expired, Expired, Expired, Stopped}, seen); diff != "" {

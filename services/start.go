@@ -29,25 +29,6 @@ type Starter interface {
 	Start(ctx context.Context, c *Call, done func(value.Value, error)) bool
 }
 
-// An Inliner is a Starter that names the functions which Start answers before it returns.
-type Inliner interface {
-	Starter
-	Inline(function string) bool
-}
-
-// Inline reports whether Start answers a call before it returns, on the caller's goroutine.
-func (r *Registry) Inline(c *Call) bool {
-	h := c.Closure
-	if s := r.resolve(c); s != nil {
-		if s.queue != nil {
-			return false
-		}
-		h = s.handler
-	}
-	i, ok := h.(Inliner)
-	return ok && i.Inline(c.Function)
-}
-
 // Start takes the call's place in the queue of its service and returns. The context ends at the
 // particle's deadline. done is called once, at the latest [Grace] after the end of the context;
 // by any goroutine, and before Start returns if the call needs no waiting. It must not block.
@@ -196,10 +177,10 @@ func (j *job) errPanic(p any) error {
 	c, text := j.call, Cut(fmt.Sprint(p))
 	log.Errorw("service panicked", "service", Cut(c.Service), "function", Cut(c.Function),
 		"particle", Cut(c.ParticleID), "panic", text, "stack", string(debug.Stack()))
-	return Errorf("Service '%s' broke in function '%s': %s", Cut(c.Service), Cut(c.Function), text)
+	return Errorf("Service '%s' panicked in function '%s': %s", Cut(c.Service), Cut(c.Function), text)
 }
 
-// ended is told that the context has ended.
+// ended is called when the context has ended.
 func (j *job) ended() {
 	if j.service != nil && j.service.queue != nil && j.service.queue.remove(j) {
 		j.finishBusy()
@@ -213,8 +194,9 @@ func (j *job) ended() {
 }
 
 func (j *job) finishBusy() {
-	j.finish(Expired, nil, Errorf("Service '%s' was busy until %s: function '%s' waited %s behind %d calls",
-		Cut(j.call.Service), endOf(j.ctx.Err()), Cut(j.call.Function), sinceMs(j.came), j.behind))
+	const text = "Function '%s' of service '%s' was not started before %s: it waited %s behind %d calls"
+	j.finish(Expired, nil, Errorf(text, Cut(j.call.Function), Cut(j.call.Service),
+		endOf(j.ctx.Err()), sinceMs(j.came), j.behind))
 }
 
 // finish ends the call with a value or else an error. It reports false if it had ended before.

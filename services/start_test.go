@@ -55,7 +55,7 @@ func TestStarter(t *testing.T) {
 		for _, tt := range []struct {
 			function, want string
 			after          time.Duration
-			inline         bool
+			atOnce         bool
 		}{
 			{"now", `"now"`, 0, true},
 			{"block", `"called"`, 0, false},
@@ -64,12 +64,9 @@ func TestStarter(t *testing.T) {
 			{"3s", `"waited"`, 3 * time.Second, false},
 			{"10s", `"Service 'w' was stopped in function '10s' at the particle's deadline, after 10s"`, 10 * time.Second, false},
 			{"2562047h", `"Service 'w' was stopped in function '2562047h' at the particle's deadline, after 10s"`, 10 * time.Second, false},
-			{"panic", `"Service 'w' broke in function 'panic': no"`, 0, false},
+			{"panic", `"Service 'w' panicked in function 'panic': no"`, 0, true},
 		} {
 			c := callTo("host", "w", tt.function)
-			if got := r.Inline(c); got != tt.inline {
-				t.Errorf("%s: inline is %v", tt.function, got)
-			}
 			answered := false
 			r.Start(ctx, c, func(result Result) {
 				answered = true
@@ -77,12 +74,9 @@ func TestStarter(t *testing.T) {
 					t.Errorf("%s: got %s after %v", tt.function, result.Result, d)
 				}
 			})
-			if tt.inline && !answered {
-				t.Errorf("%s was not answered at once", tt.function)
+			if answered != tt.atOnce {
+				t.Errorf("%s: answered at once is %v", tt.function, answered)
 			}
-		}
-		if r.Inline(callTo("host", "s", "now")) || r.Inline(callTo("host", "nobody", "now")) {
-			t.Error("a queue or nobody answers inline")
 		}
 		time.Sleep(time.Minute)
 		if got := r.Invoke(ctx, callTo("host", "w", "now")); !strings.Contains(got.Result, "was not started") {

@@ -43,7 +43,7 @@ func (r *Registry) Stuck() []StuckCall {
 	return list
 }
 
-// giveUp answers a call whose handler does not return, and goes on without it.
+// giveUp answers a call whose handler does not return, and stops waiting for it.
 func (j *job) giveUp() {
 	if j.answered.Load() || !j.noteStuck() {
 		return
@@ -83,7 +83,7 @@ func (j *job) noteStuck() bool {
 	return true
 }
 
-// passOn gives the turn of a call that was given up to the next, or refuses all.
+// passOn lets the next call run in place of one that was given up, or refuses all.
 func (s *instance) passOn(j *job) {
 	h, ok := s.handler.(Renewer)
 	if ok && s.stuck.Load() < maxStuck {
@@ -98,7 +98,7 @@ func (s *instance) passOn(j *job) {
 	}
 }
 
-// returned is told of a call that returned after it was given up.
+// returned records that a call returned after it was given up.
 func (r *Registry) returned(j *job) {
 	r.stuckMu.Lock()
 	_, listed := r.stuckCalls[j]

@@ -8,9 +8,9 @@
 // # Life
 //
 //	New     makes the parts; nothing runs, nothing listens
-//	Start   brings back kept particles, listens, connects, lets the kept particles go on
+//	Start   restores kept particles, listens, connects, resumes the kept particles
 //	Run     runs a script of this peer itself
-//	Drain   refuses new work, and gives particles with something to do the grace time
+//	Drain   refuses new work, and waits for particles with something to do, for the grace time
 //	Close   drains, then ends everything and waits for all goroutines
 //
 // The network ends before the particles, so that nothing arrives meanwhile. With a [Keeper] the
@@ -71,14 +71,14 @@ type Keeper interface {
 	Sync(ctx context.Context) error
 }
 
-// An Observer is told what happens, to count it. It is called from many goroutines and must not
+// An Observer counts events. It is called from many goroutines and must not
 // wait.
 type Observer interface {
 	Arrived(p *particle.Particle)
 	Stepped(code int64, took time.Duration)
 	Called(o services.Observation)
 	Sent(particleID string, err error)
-	// Ended is told that a particle is gone for good.
+	// Ended is called when a particle is gone for good.
 	Ended(p *particle.Particle, scope dispatch.Scope)
 }
 
@@ -139,9 +139,9 @@ func New(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-// Start begins to listen, between two steps of its owner: restore brings particles of an earlier
-// process to life, and connect makes the first connections. Only here does anything expire, arrive
-// or go on, so all parts have to exist by now. After an error the engine has to be closed.
+// Start begins to listen, between two steps of its owner: restore restores particles of an earlier
+// process, and connect makes the first connections. Nothing expires, arrives or resumes before, so
+// all parts have to exist by now. After an error the engine has to be closed.
 func (e *Engine) Start(restore, connect func() error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -190,8 +190,8 @@ func (e *Engine) RelayID() string {
 	return e.ID
 }
 
-// Drain refuses new particles, or with a Keeper keeps them for the next process, and gives those
-// with something to do the grace time. It is done once.
+// Drain refuses new particles, or with a Keeper keeps them for the next process, and waits for those
+// with something to do, for the grace time. It is done once.
 func (e *Engine) Drain() {
 	e.closed.Store(true)
 	e.drain()

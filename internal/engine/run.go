@@ -53,7 +53,7 @@ func (e *Engine) Run(ctx context.Context, s runs.Script) (*runs.Result, error) {
 }
 
 // lateGrace is how long after the deadline Run ends by itself. The particle's end does it
-// before, and knows what was waited for, unless a step or callback goes on.
+// before, and knows what was waited for, unless a step or callback still runs.
 const lateGrace = time.Second
 
 // functions are those that services of this peer have, for scripts that call them by name.
@@ -74,8 +74,8 @@ type run struct {
 	end    chan ending // holds the first ending
 
 	mu      sync.Mutex
-	refused string // why data that came for the particle was not taken, the latest time
-	unsent  string // why data did not leave, the latest time
+	refused string // why arriving data was refused, the latest time
+	unsent  string // why data was not sent, the latest time
 	to      string // the peer for which it did not
 }
 
@@ -91,13 +91,20 @@ func (r *run) finish(result *runs.Result, err error) {
 	}
 }
 
+// fail ends the run with an error of this peer.
+func (r *run) fail(code int64, message string) {
+	r.finish(nil, &runs.Error{ParticleID: r.id, PeerID: r.engine.ID, Code: code, Message: message})
+}
+
 // maxShown is how much an error shows of what others wrote.
 const maxShown = 300
 
 func (r *run) timeout(waiting []interpreter.Wait) *runs.TimeoutError {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e := &runs.TimeoutError{ParticleID: r.id, TTL: r.script.TTL, Refused: r.refused, Unsent: r.unsent, Waiting: waiting}
+	e := &runs.TimeoutError{
+		ParticleID: r.id, TTL: r.script.TTL, Refused: r.refused, Unsent: r.unsent, Waiting: waiting,
+	}
 	if relay := r.engine.relay.Load(); relay != nil {
 		e.Relay = *relay
 	}
@@ -142,7 +149,8 @@ func (r *run) data(c *services.Call) (value.Value, error) {
 	if x, ok := r.script.Data[c.Function]; ok {
 		return value.FromGo(x)
 	}
-	return value.Value{}, services.Errorf("no value was given for the argument %q of the script", strings.TrimSuffix(c.Function, "-arg"))
+	name := strings.TrimSuffix(c.Function, "-arg")
+	return value.Value{}, services.Errorf("no value was given for the argument %q of the script", name)
 }
 
 // errorOf reads the arguments of errorHandlingSrv: an error object of AIR, or any value.
@@ -178,7 +186,7 @@ func (r *run) Stepped(out *interpreter.Outcome) {
 		defer r.mu.Unlock()
 		r.refused = text.Cut(out.Refused[0].Message, maxShown)
 	case out.RetCode != 0:
-		r.finish(nil, &runs.Error{ParticleID: r.id, PeerID: r.engine.ID, Code: out.RetCode, Message: out.ErrorMessage})
+		r.fail(out.RetCode, out.ErrorMessage)
 	case r.script.NoResult && len(out.CallRequests) == 0:
 		r.finish(&runs.Result{ParticleID: r.id}, nil)
 	}
@@ -190,7 +198,7 @@ func (r *run) Ended(waiting []interpreter.Wait, why error) {
 	case r.engine.Closed():
 		r.finish(nil, fmt.Errorf("particle %s: %w", r.id, ErrClosed))
 	case why == nil:
-		r.finish(nil, &runs.Error{ParticleID: r.id, PeerID: r.engine.ID, Message: "the script ended without a response"})
+		r.fail(0, "the script ended without a response")
 	case errors.Is(why, particle.ErrExpired):
 		r.finish(nil, r.timeout(waiting))
 	default:
@@ -198,8 +206,8 @@ func (r *run) Ended(waiting []interpreter.Wait, why error) {
 	}
 }
 
-// sent is told what became of data for a peer. A client whose relay is lost cannot go on; a peer
-// without a relay may reach others.
+// sent records what became of data for a peer. A client that cannot reach its relay cannot
+// continue; a node may reach others.
 func (r *run) sent(to string, err error) {
 	if err != nil && r.engine.relay.Load() != nil {
 		r.finish(nil, fmt.Errorf("particle %s: cannot send to the relay %s: %w", r.id, to, err))
@@ -216,7 +224,7 @@ func (r *run) sent(to string, err error) {
 	}
 }
 
-// held is told why data for a peer did not leave.
+// held records why data for a peer was not sent.
 func (r *run) held(to string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

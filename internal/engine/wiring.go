@@ -76,8 +76,12 @@ type handed func(peer string)
 
 // Send implements [dispatch.Network]. The frame is encoded once.
 func (w wiring) Send(o dispatch.Outgoing) {
-	m := p2p.Outgoing{Particle: o.Particle.ID, Frame: wire.Frame(o.Particle), Deadline: w.Deadline(o.Particle)}
-	m.Account = w.account(o.Owner, share.FramesOut)
+	m := p2p.Outgoing{
+		Particle: o.Particle.ID,
+		Frame:    wire.Frame(o.Particle),
+		Deadline: w.Deadline(o.Particle),
+		Account:  w.account(o.Owner, share.FramesOut),
+	}
 	if r, ok := o.Initiator.(*run); ok {
 		m.Tag = r
 	} else if o.Handed != nil {

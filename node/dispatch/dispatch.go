@@ -160,30 +160,36 @@ type Config struct {
 	Limits
 }
 
-// DefaultParticles is how many particles may live when nothing is said.
+// DefaultParticles is how many particles may live unless configured.
 const DefaultParticles = 200_000
 
-// What one init peer may start in a second when nothing else is said: more than a machine of
-// some cores can do, so that it stops nobody but those who would fill up memory.
+// How much one init peer may start in a second unless configured: more than a machine with some
+// cores can run, so that it stops only those who would fill up the memory.
 const (
 	DefaultRate     = 10_000
 	DefaultByteRate = 256 << 20
 )
 
-// Limits bound what strangers can make a peer keep.
+// Limits bound the memory and time that strangers can take.
 type Limits struct {
-	MaxTTL       time.Duration // longest life of a particle; 0 is 24 h
-	Particles    int           // live particles, a half of them for one address range, a quarter for one remote or init peer; 0 is 200,000
-	Rate         int           // new particles of one init peer behind one remote a second, twice as many at once; 0 is 10,000
-	ByteRate     int           // bytes of script and data in them a second, twice as many at once; 0 is 256 MiB
+	MaxTTL time.Duration // longest life of a particle; 0 is 24 h
+	// Particles bounds the live ones; a half of them may be of one address range, a quarter of one
+	// remote or init peer; 0 is 200,000.
+	Particles int
+	// Rate bounds the new particles a second of one init peer behind one remote, with a burst of
+	// twice as many; 0 is 10,000.
+	Rate int
+	// ByteRate bounds the bytes a second of script and data in them, with a burst of twice as many;
+	// 0 is 256 MiB.
+	ByteRate     int
 	Mailbox      int           // arrivals waiting for one particle; 0 is 1024
 	MailboxBytes int           // bytes of arrivals waiting for one particle; 0 is 128 MiB
 	Calls        int           // calls of one particle running at once; 0 is 10,000
 	Memory       int64         // bytes of all that particles make, divided like Particles; 0 is 1 GiB
-	StateBytes   int64         // memory of retained states; beyond it the idle ones are kept as bytes; 0 is 64 MiB
+	StateBytes   int64         // of retained states; beyond it idle ones are encoded; 0 is 64 MiB
 	Time         time.Duration // of a processor, for one particle in all its steps; 0 is 10 s
-	RangeTime    time.Duration // of processors, for one address range in a second; 0 is three quarters of all
-	Skew         time.Duration // how long after its deadline a particle is still admitted, for clocks that lag
+	RangeTime    time.Duration // of processors, for a range in a second; 0 is three quarters of all
+	Skew         time.Duration // a particle is admitted so long after its deadline: clocks lag
 }
 
 func (l *Limits) setDefaults(processors int) {

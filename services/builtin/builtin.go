@@ -175,7 +175,7 @@ func Register(r *services.Registry, c Config) error {
 	return nil
 }
 
-// A service is the functions of one service id by name. It is a [services.Inliner]: but for
+// A service is the functions of one service id by name. It is a [services.Starter]: but for
 // those that block, functions are answered by the goroutine that starts the call.
 type service struct {
 	host      *host
@@ -184,12 +184,6 @@ type service struct {
 
 // Functions are the names of the functions.
 func (s *service) Functions() []string { return slices.Collect(maps.Keys(s.functions)) }
-
-// Inline reports whether a function is answered at once.
-func (s *service) Inline(function string) bool {
-	f := s.functions[function]
-	return !f.Blocks && f.start == nil
-}
 
 // Start answers calls that need no goroutine.
 func (s *service) Start(ctx context.Context, c *services.Call, done func(value.Value, error)) bool {

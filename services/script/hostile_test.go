@@ -67,7 +67,7 @@ func TestHostileFiles(t *testing.T) {
 		r := registryOf(t, s)
 		for _, f := range s.Functions() {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			if got := r.Invoke(ctx, callOf(t, "x", f, "[1]")); strings.Contains(got.Result, "broke in function") {
+			if got := r.Invoke(ctx, callOf(t, "x", f, "[1]")); strings.Contains(got.Result, "panicked in function") {
 				t.Errorf("%s: %v", name, got)
 			}
 			cancel()

@@ -370,7 +370,7 @@ func TestPanic(t *testing.T) {
 	r := registryOf(t, s)
 	r.Invoke(t.Context(), callOf(t, "test", "f", "[]"))
 	s.instance.machine.functions["f"] = func(goja.Value, ...goja.Value) (goja.Value, error) { panic("broken") }
-	if got := r.Invoke(t.Context(), callOf(t, "test", "f", "[]")); got.Result != `"Service 'test' broke in function 'f': broken"` {
+	if got := r.Invoke(t.Context(), callOf(t, "test", "f", "[]")); got.Result != `"Service 'test' panicked in function 'f': broken"` {
 		t.Errorf("got %v", got)
 	}
 	if got := r.Invoke(t.Context(), callOf(t, "test", "f", "[]")); got.Result != "1" {
