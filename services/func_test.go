@@ -137,7 +137,7 @@ func TestFuncShapes(t *testing.T) {
 		"argument 'x' of":                Func(func(int, error) {}, "n", "x"),
 		"names for 2":                    Func(func(int) {}, "n", "x"),
 		"return a struct":                Func(func() (int, int) { return 0, 0 }),
-		"more than a result":             Func(func() (error, int) { return nil, 0 }),
+		"more than a result":             Func(func() (int, int, error) { return 0, 0, nil }),
 		"result of func() chan int":      Func(func() chan int { return nil }),
 	} {
 		r := newRegistry(Config{})
