@@ -89,7 +89,7 @@ func TestCall(t *testing.T) {
 	}
 }
 
-// called is the function and the arguments of a call, or what is wrong with it.
+// called returns the function and the arguments of a call, or its errors.
 func called(call string, data map[string]json.RawMessage) string {
 	r, err := Compile(Source{"call.aqua", callable}, Options{Call: call, Data: data})
 	if err != nil {

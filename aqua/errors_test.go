@@ -10,8 +10,7 @@ import (
 	"github.com/aquanode/aquanode/internal/golden"
 )
 
-// Scripts with one mistake. The comment in the last line marks the columns that
-// the first diagnostic is about and gives its message and hint.
+// Scripts with an error. The line of carets marks the span of the first diagnostic.
 func TestScriptErrors(t *testing.T) {
 	for _, c := range []struct{ script, message, hint string }{
 		{"baz(x, 1)\n    ^", "Name 'x' is not defined", ""},
@@ -82,7 +81,7 @@ func TestScriptErrors(t *testing.T) {
 	}
 }
 
-// marked takes the line of carets out of a script.
+// marked removes the line of carets from a script and returns its place.
 func marked(text string) (script string, line, column, length int) {
 	lines := strings.Split(text, "\n")
 	for i, l := range lines {
@@ -113,8 +112,8 @@ func TestRendering(t *testing.T) {
 	golden.File(t, "testdata/diagnostics.txt", b.String())
 }
 
-// The programs for which the published compiler generates wrong code; each says
-// what is right.
+// The programs for which the published compiler generates wrong code; comments in them describe the
+// right one.
 func TestDeviations(t *testing.T) {
 	files, err := filepath.Glob("testdata/deviations/*.aqua")
 	if err != nil || len(files) == 0 {

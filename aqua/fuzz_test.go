@@ -105,7 +105,7 @@ func blocks(depth int) string {
 	return b.String()
 }
 
-// A long function is no trouble: its sequence is written as a balanced tree.
+// The sequence of a long function is a balanced tree.
 func TestLongFunction(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("aqua Long\n\nexport f\n\nservice Job(\"job\"):\n  log(x: string)\n\nfunc f():\n")

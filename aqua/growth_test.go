@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A dimension is something that the writer of a source can have more of. Text makes a source with n of it.
+// A dimension is a part that a source can have any number of. text returns a source with n of it.
 type dimension struct {
 	name string
 	n    int // where it begins; it is doubled
@@ -242,7 +242,7 @@ func makeChain(n int) string {
 	return text
 }
 
-// growthFiles are what the sources import.
+// growthFiles are the imports of the sources.
 func growthFiles() Resolver {
 	big := "aqua Big declares *\n\n" + lines(2000, "func n#():\n  x = 1\n\n")
 	return func(_, path string) (Source, []string, bool) {
@@ -256,9 +256,9 @@ func growthFiles() Resolver {
 	}
 }
 
-// Whatever a text has more of, the work grows as the text does. Work is counted in bytes and pieces of
-// memory: over three doublings it grows 2.25 times for each at most, which leaves room for the
-// steps in which slices grow.
+// The work grows linearly with each dimension of a text. It is counted in bytes and pieces of
+// memory: in three doublings it grows by at most 2.25 each, which leaves room for the steps in
+// which slices grow.
 func TestGrowth(t *testing.T) {
 	imports := growthFiles()
 	const doublings, most = 3, 2.25 * 2.25 * 2.25
@@ -297,7 +297,7 @@ func allocated(f func()) (bytes, pieces float64) {
 	return float64(b.TotalAlloc - a.TotalAlloc), float64(b.Mallocs - a.Mallocs)
 }
 
-// Programs that nest as deep as the bounds on steps let them end, with a script or with an error.
+// Programs that nest as deep as the bounds allow compile.
 func TestDeep(t *testing.T) {
 	for _, line := range []string{
 		"func gN(x: string):\n  gM(x)\n\n",

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// What the branches of a par leave comes to where the program waits for it, whatever a branch ends
-// with: over a relay, in many orders, also where two of the peers are one. Nobody is told twice here,
-// as by the published interpreter.
+// The results of the branches of a par come to where the program waits for them, whatever a
+// branch ends with: over a relay, in many orders, also if two of the peers are the same. As by
+// the published interpreter, no peer is named twice here.
 func TestBranchesComeHome(t *testing.T) {
 	files, err := filepath.Glob("testdata/home/*.aqua")
 	if err != nil || len(files) < 15 {
@@ -43,14 +43,14 @@ func TestBranchesComeHome(t *testing.T) {
 	}
 }
 
-// expected is the answer that the first line of a program tells, "-- expect <a> <b> 1", with <a> for
+// expected returns the answer in the first line of a program, "-- expect <a> <b> 1", with <a> for
 // the peer that is argument a.
 func (r *particleRun) expected(t *testing.T, text string) string {
 	t.Helper()
 	line, _, _ := strings.Cut(text, "\n")
 	want, ok := strings.CutPrefix(line, "-- expect ")
 	if !ok {
-		t.Fatal("the program does not tell its answer")
+		t.Fatal("the program does not begin with its answer")
 	}
 	for name, id := range r.args {
 		if s, ok := id.AsString(); ok {
@@ -60,7 +60,7 @@ func (r *particleRun) expected(t *testing.T, text string) string {
 	return words(want)
 }
 
-// words are the strings and numbers of an answer; their order is that of arrival.
+// words returns the sorted strings and numbers of an answer, whose order is that of arrival.
 func words(text string) string {
 	list := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("[]\", ", r) })
 	slices.Sort(list)

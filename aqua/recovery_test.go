@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// All syntax errors of a text are told, whatever the depth, and each once.
+// All syntax errors of a text are reported once, at any depth.
 func TestRecovery(t *testing.T) {
 	const head = "aqua R declares *\n\nservice Op(\"op\"):\n  id(s: string) -> string\n\n"
 	for _, c := range []struct {
@@ -39,7 +39,7 @@ func TestRecovery(t *testing.T) {
 	}
 }
 
-// Where the published compiler takes a type, ours does: every kind of type in every place.
+// Our compiler takes all types that the published one takes: each kind in each place.
 func TestTypesEverywhere(t *testing.T) {
 	const head = "aqua T declares *\n\nexport zz\n\ndata D:\n  a: u8\n\nability Ab:\n  q: u8\n\nservice Sq(\"s\"):\n  q() -> u8\n\nfunc zz():\n  Sq.q()\n\n"
 	data := []string{"u8", "[]u8", "?u8", "⊤", "⊥", "D", "[]D", "[][]u8"}
@@ -107,7 +107,7 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// A loop that tries items and stops silently is warned about.
+// The compiler warns about a loop that tries items and ends silently.
 func TestSilentLoop(t *testing.T) {
 	const head = "aqua S\n\nexport f\n\nservice Op(\"op\"):\n  log(s: string)\n\nfunc f(xs: []string):\n  for x <- xs MODE:\n    if x == \"a\":\n      Op.log(x)\n"
 	for _, c := range []struct {

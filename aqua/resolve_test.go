@@ -10,7 +10,7 @@ import (
 	"github.com/aquanode/aquanode/aqua/diag"
 )
 
-// writeFiles makes a tree of files and returns its root.
+// writeFiles writes a tree of files and returns its root.
 func writeFiles(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -68,7 +68,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// Imports from the disk, twice over different ways, and in a circle.
+// Imports from the disk: one file by two paths, and a circle.
 func TestImportedFiles(t *testing.T) {
 	root := writeFiles(t, map[string]string{
 		"lib/a.aqua":     "aqua A declares *\n\nfunc a() -> u8:\n  <- 1\n",

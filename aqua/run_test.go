@@ -19,7 +19,7 @@ const (
 	relayPeer  = "relay"
 )
 
-// outbound is a copy of the particle on its way.
+// outbound is a copy of the particle in flight.
 type outbound struct {
 	from, to string
 	data     []byte
@@ -37,8 +37,8 @@ type particleRun struct {
 	answer  string // "" until there is one
 }
 
-// start compiles a program and begins a run of the function f. Its arguments that are called like
-// a peer are that peer's id.
+// start compiles a program and starts its function f. An argument with the name of a peer is the id
+// of that peer.
 func start(t *testing.T, text string) *particleRun {
 	t.Helper()
 	compiled, err := Compile(Source{"run.aqua", text}, Options{})
@@ -64,7 +64,7 @@ func start(t *testing.T, text string) *particleRun {
 	return r
 }
 
-// run delivers in a random order until the function answers or nothing is on its way.
+// run delivers in a random order until the function answers or nothing is in flight.
 func (r *particleRun) run(t *testing.T, seed uint64) string {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -108,7 +108,7 @@ func (r *particleRun) step(t *testing.T, o outbound) {
 	}
 }
 
-// spread sends to the next peers. What nobody can carry is lost.
+// spread sends to the next peers. A copy for an unreachable peer is lost.
 func (r *particleRun) spread(t *testing.T, from string, next []string, s *interpreter.State) {
 	t.Helper()
 	if len(next) == 0 {
@@ -162,7 +162,7 @@ func int64Of(v value.Value) int64 {
 	return n
 }
 
-// named writes the names of peers in place of their ids.
+// named replaces the ids of peers by their names.
 func (r *particleRun) named(text string) string {
 	for id, name := range r.names {
 		text = strings.ReplaceAll(text, id, name)

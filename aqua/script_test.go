@@ -20,9 +20,8 @@ func scriptOptions() Options {
 	}
 }
 
-// The scripts of the examples compile to what the published compiler makes of
-// the same lines in a function with declared services: testdata/scripts holds
-// its output.
+// The scripts of the examples compile to the output of the published compiler for the same lines
+// in a function with declared services, in testdata/scripts.
 func TestExamples(t *testing.T) {
 	for _, name := range []string{"parallel", "sequential", "join", "race"} {
 		t.Run(name, func(t *testing.T) {
@@ -105,8 +104,8 @@ func TestScriptResult(t *testing.T) {
 	}
 }
 
-// A file with a header is no script: its statements are in functions and what it
-// exports is written down. Peers and known services may be used in it all the same.
+// A file with a header is not a script: it has statements in functions only, and an export line. It
+// may use peers and known services all the same.
 func TestScriptWithHeader(t *testing.T) {
 	text := "aqua M\n\nexport f\n\nfunc f() -> string:\n  on peer1:\n    x <- foo()\n  <- x\n\nfunc hidden():\n  bar()\n"
 	r, err := Compile(Source{"m.aqua", text}, scriptOptions())

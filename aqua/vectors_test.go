@@ -18,7 +18,7 @@ import (
 	"github.com/aquanode/aquanode/interpreter/air"
 )
 
-// vectors are programs with what the published compiler made of them.
+// vectors are programs with the output of the published compiler.
 type vectors struct {
 	Files map[string]string // programs and what they import
 	Cases []vector
@@ -105,8 +105,7 @@ func (v vector) options(files map[string]string) Options {
 	return opts
 }
 
-// pending lists the vectors that do not pass yet. It must only shrink: a vector
-// that passes must be taken off it.
+// pending lists the vectors that do not pass yet. A vector that passes must be removed from it.
 func pending(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile("testdata/pending.txt")
@@ -126,7 +125,7 @@ func TestVectors(t *testing.T) {
 			expected := slices.Contains(waiting, c.File)
 			switch {
 			case problem == "" && expected:
-				t.Error("passes now: take it off testdata/pending.txt")
+				t.Error("passes now: remove it from testdata/pending.txt")
 			case problem != "" && !expected:
 				t.Error(problem)
 			}
@@ -138,8 +137,8 @@ func TestVectors(t *testing.T) {
 	t.Logf("%d of %d vectors pass, %d are pending", passed, len(v.Cases), len(waiting))
 }
 
-// TestGenerated compares with the published compiler over random programs and
-// over the probes that its behaviour was learned from.
+// TestGenerated compares with the published compiler on random programs and on probes of its
+// behaviour.
 func TestGenerated(t *testing.T) {
 	v := load(t, "testdata/generated.json.gz")
 	for _, c := range v.Cases {
@@ -184,7 +183,7 @@ func (v vector) checkHops(t *testing.T, files map[string]string) {
 	}
 }
 
-// withoutHops is the instructions of a script that do something, and the number of hops.
+// withoutHops returns the instructions of a script without hops, and the number of hops.
 func withoutHops(script string) (steps []string, hops int) {
 	for _, line := range strings.Split(script, "\n") {
 		line = strings.TrimSpace(line)
@@ -200,7 +199,7 @@ func withoutHops(script string) (steps []string, hops int) {
 	return steps, hops
 }
 
-// Every script is one that peers accept.
+// Peers accept every script.
 func TestScriptsParse(t *testing.T) {
 	for _, file := range []string{"testdata/vectors.json.gz", "testdata/generated.json.gz"} {
 		v := load(t, file)
@@ -283,8 +282,7 @@ func (r recorded) matches(d diag.Diagnostic) bool {
 	return line == r.Line && col == r.Col && d.Message[0] == r.Messages[0]
 }
 
-// compareErrors expects the first recorded error. Messages of the parser are
-// ours; there the line counts.
+// compareErrors expects the first recorded error, of a syntax error only its line.
 func (v vector) compareErrors(got diag.List) string {
 	want := v.Diagnostics[0]
 	for _, d := range got.Errors() {
@@ -301,8 +299,8 @@ func (v vector) compareErrors(got diag.List) string {
 	return "expected " + want.Kind + ": " + strings.Join(want.Messages, "\n") + "\ngot:\n" + got.Error()
 }
 
-// sameMissing reports whether two messages are about one missing name. Ours say more about why it is
-// missing, and suggest only names that look like it.
+// sameMissing reports whether two messages are about the same missing name. Ours have the reason,
+// and suggest similar names only.
 func sameMissing(published, ours string) bool {
 	name, ok := strings.CutPrefix(published, "Name '")
 	name, _, found := strings.Cut(name, "'")
@@ -327,7 +325,7 @@ func diffJSON(want json.RawMessage, got any) string {
 	return cmp.Diff(a, b)
 }
 
-// keyOrder is the names of the arguments of a function definition in their order.
+// keyOrder returns the names of the arguments of a function definition in order.
 func keyOrder(text json.RawMessage) []string {
 	var def struct {
 		Arrow struct {

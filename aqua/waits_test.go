@@ -125,7 +125,7 @@ func f(a: string, b: string, peers: []string) -> string:
 	}
 }
 
-// The recorded programs read no stream too early, nor do those that are known to answer.
+// There is no warning for the recorded programs and for those that are known to answer.
 func TestNoFalseAlarm(t *testing.T) {
 	v := loadVectors(t)
 	for _, c := range v.Cases {

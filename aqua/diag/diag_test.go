@@ -38,7 +38,7 @@ func TestString(t *testing.T) {
 	}
 }
 
-// Carets stand under what they mark also after wide characters, in long lines, and in notes.
+// Carets stand under their span also after wide characters, in long lines and in notes.
 func TestExcerpts(t *testing.T) {
 	wide := NewSource("w.aqua", "  Job.log(\"日本⊤e\u0301\", yy)")
 	at := strings.Index(wide.Text, "yy")

@@ -230,7 +230,7 @@ func renamed(list []Rename) string {
 	return strings.Join(parts, " ")
 }
 
-// Every span lies within the text and starts where its thing starts.
+// Every span lies in the text and begins with its node.
 func TestSpans(t *testing.T) {
 	text := "aqua X\n\nfunc f(a: u8):\n  x = g(a + 1)[2].b\n"
 	file, _ := Parse(diag.NewSource("x", text), false)

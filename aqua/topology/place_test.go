@@ -7,7 +7,7 @@ import (
 	"github.com/aquanode/aquanode/aqua/step"
 )
 
-// at makes a place of "peer via relay relay / peer ...", the outermost first.
+// at parses a place, "peer via relay relay / peer ...", the outermost first.
 func at(text string) *place {
 	var p *place
 	for _, part := range strings.Split(text, "/") {

@@ -19,8 +19,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"aquanode": main})
 }
 
-// The scripts are the manual by example: each shows one command, its output, and its
-// failures.
+// The scripts are the manual by example: each shows a command, its output and its failures.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -35,7 +34,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// freeport NAME... sets variables to ports nobody listens on.
+// freeport NAME... sets variables to unused ports.
 func freePort(ts *testscript.TestScript, _ bool, names []string) {
 	for _, name := range names {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -45,7 +44,7 @@ func freePort(ts *testscript.TestScript, _ bool, names []string) {
 	}
 }
 
-// freeports NAME N sets a variable to the first of N ports in a row nobody listens on.
+// freeports NAME N sets a variable to the first of N unused ports in a row.
 func freePorts(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
@@ -69,7 +68,7 @@ func allFree(base, n int) bool {
 	return true
 }
 
-// ready PORT... waits until somebody listens.
+// ready PORT... waits until the ports accept connections.
 func ready(ts *testscript.TestScript, _ bool, ports []string) {
 	for _, port := range ports {
 		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
@@ -118,7 +117,7 @@ func TestFlagsFirst(t *testing.T) {
 	}
 }
 
-// Every setting that is documented with a flag has one, whatever its kind.
+// Every setting that is documented with a flag has one.
 func TestSettingsHaveFlags(t *testing.T) {
 	has := map[string]bool{}
 	for _, f := range settingFlags() {

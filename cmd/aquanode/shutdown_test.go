@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// stop makes a peer that is told to stop and reports the status with which its process ends.
+// stop returns the watcher of a peer, and the channel with the exit status of its process.
 func stop(t *testing.T, grace time.Duration) (*stopping, <-chan int) {
 	t.Helper()
 	status := make(chan int, 1)

@@ -63,7 +63,7 @@ func TestSupervisorIsTold(t *testing.T) {
 	}
 }
 
-// The watchdog hears from a peer as long as the peer answers, and not after.
+// The watchdog is notified as long as the peer answers, and not later.
 func TestWatchdog(t *testing.T) {
 	conn, path := manager(t)
 	s, err := findSupervisor(environment("NOTIFY_SOCKET="+path, "WATCHDOG_USEC=20000", "WATCHDOG_PID="+strconv.Itoa(os.Getpid())))
