@@ -18,13 +18,13 @@
 //
 // [Run] is the cold form: bytes in, bytes out. [State] is the retained form for a
 // particle that lives on a peer for a while: it keeps the resolved script, the decoded
-// trace and what was verified, so that a step costs what is new. Both give the same data.
+// trace and what was verified, so that a step costs what is new. Both make the same data.
 //
 // # Outcomes
 //
 //	code          data      next peers, call requests
 //	0             new       of this run
-//	1..10         previous  none      the input cannot be used (see the Code constants)
+//	1..10         previous  none      the input cannot be used (see package fault)
 //	10000..19999  new       of this run   an error that the script did not catch
 //	20000..29999  previous  none      the data does not belong to the script
 //	30000         new       of this run   a result was given for a call nobody made
@@ -55,7 +55,7 @@ type Params struct {
 	Scripts       *program.Cache // where resolved scripts are kept; nil resolves anew
 
 	// Meter is asked while Open, Step, Run and Data go on; nil lets them. When it returns an error,
-	// what goes on ends with that error and changes nothing. Bytes that a call took are given back
+	// the call ends with that error and changes nothing. Bytes that a call took are returned
 	// at its end: for those that stay see MemSize.
 	Meter meter.Meter
 }
@@ -66,7 +66,7 @@ type Limits struct {
 	AirSize, ParticleSize, CallResultSize uint64
 	Hard                                  bool
 
-	// Steps is how many instructions a run may execute; nested folds multiply. A run that goes on
+	// Steps is how many instructions a run may execute; nested folds multiply. A longer run
 	// is stopped, as by its context, with code 29000.
 	Steps int
 
@@ -97,9 +97,9 @@ type Outcome struct {
 	RetCode      int64
 	ErrorMessage string // "" for 0
 	NextPeers    []string
-	// Again are peers that were asked for something before a result that they need was there, and
-	// have to get the data once more: without that a join hangs whenever its parts come at
-	// different times. See again.go. The published interpreter does not tell.
+	// Again are peers that have to get the data once more: they were asked for something before a
+	// result that they need was there. Without that a join hangs if its parts arrive at different
+	// times. The published interpreter does not name them.
 	Again        []string
 	CallRequests []CallRequest
 	Refused      []Refusal // arrivals of a Step that were not merged

@@ -52,7 +52,7 @@ func (s *State) decode(b []byte) (*arrival, error) {
 }
 
 // mergeSigners finds, for each peer that signed what arrived, the signature that covers more.
-// Peers that only signed what is known keep theirs.
+// Peers that signed known results only keep their signatures.
 func (s *State) mergeSigners(a *arrival) (*data.Signers, error) {
 	if a.merged != nil {
 		return a.merged, nil

@@ -37,7 +37,7 @@ type State struct {
 }
 
 // Open makes the retained form of a particle at a peer that kept prev of it (no bytes if nothing).
-// It fails with an *Error, or with that of the meter.
+// It fails with a *data.Error, a *fault.Fault, or the error of the meter.
 func Open(script string, prev []byte, params Params) (*State, error) {
 	count := newCounter(&params, nil)
 	defer count.End()
@@ -119,7 +119,7 @@ func (p *Params) particle() machine.Params {
 // know different things, and one that has nothing to do may be the first to know both.
 func (s *State) Settled() bool { return s.settled }
 
-// Step merges all that arrived and takes the results of service calls, and goes on with the
+// Step merges all that arrived and takes the results of service calls, and continues the
 // script as far as it can. An arrival that cannot be used is refused and changes nothing.
 func (s *State) Step(ctx context.Context, arrivals [][]byte,
 	results map[uint32]CallResult) Outcome {
@@ -229,7 +229,7 @@ func (s *State) run(a *arrival, results map[uint32]CallResult, out *Outcome) *fa
 	return nil
 }
 
-// resume goes on with a suspended run. A fault means that nothing changed, as in run.
+// resume continues a suspended run. A fault means that nothing changed, as in run.
 func (s *State) resume(results map[uint32]CallResult, out *Outcome) *fault.Fault {
 	before := s.store.Mark()
 	f := s.m.Resume(results)

@@ -1,4 +1,4 @@
-// Package meter counts the work and the memory of a run while it goes on, so that its host can make
+// Package meter counts the work and the memory of a run while it lasts, so that its host can make
 // it wait or end it.
 package meter
 
@@ -8,14 +8,14 @@ import (
 	"unsafe"
 )
 
-// A Meter is asked while a run goes on. One goroutine at a time.
+// A Meter is asked during a run. One goroutine at a time.
 type Meter interface {
 	// Work is told of units of work done since the last call. A unit is about 50 ns: one
 	// instruction, 64 bytes decoded, hashed or encoded; a signature is 1000. It may wait: so a run
-	// gives its slot back, and goes on later from where it stands. The run ends with the error that
+	// returns its slot and continues later. The run ends with the error that
 	// it returns.
 	Work(units int) error
-	// Grow is asked before a run takes n more bytes; n < 0 gives bytes back.
+	// Grow is asked before a run takes n more bytes; n < 0 returns bytes.
 	Grow(n int64) error
 }
 
@@ -68,7 +68,7 @@ func NewCounter(m Meter) Counter {
 // Begin starts a call of a run. It stops when ctx does; ctx may be nil.
 func (c *Counter) Begin(ctx context.Context) { c.ctx, c.err, c.most = ctx, nil, c.batch }
 
-// End gives back all bytes that were taken since Begin.
+// End returns all bytes that were taken since Begin.
 func (c *Counter) End() {
 	if c.taken > 0 {
 		_ = c.meter.Grow(-c.taken)

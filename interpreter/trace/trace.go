@@ -31,11 +31,11 @@ type Entry struct {
 	Known any
 }
 
-// Foreign is what is known of a state from the current trace: its strings are views of what
+// Foreign marks a state of the current trace, whose strings are views of what
 // arrived.
 type Foreign struct{}
 
-// Source tells which inputs a merged state was found in.
+// Source is the inputs that a merged state was found in.
 type Source uint8
 
 const (

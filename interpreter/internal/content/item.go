@@ -35,7 +35,7 @@ type Item struct {
 }
 
 // Value is the canonical value. The text of foreign data is read here, when
-// somebody looks at it for the first time.
+// it is used for the first time.
 func (it *Item) Value(count *meter.Counter) (value.Value, *fault.Fault) {
 	if it.Val.IsRaw() {
 		if f := fault.Charge(count, len(it.Val.Text())/meter.JSON, len(it.Val.Text())); f != nil {
@@ -65,7 +65,7 @@ func (it *Item) appendLens(dst []byte) []byte {
 	return append(strconv.AppendInt(dst, int64(it.index), 10), ']')
 }
 
-// Provenance is where the value was born.
+// Provenance is the origin of the value.
 func (it *Item) Provenance() data.Provenance {
 	if it.Prov == nil {
 		return data.Provenance{}
@@ -143,12 +143,12 @@ const largestValue = 256 << 20
 
 // Canon is a stream or a stream map frozen by a peer.
 type Canon struct {
-	Prov  data.Provenance // of what is made of it: the canon itself
+	Prov  data.Provenance // of values taken from it
 	Peer  string
 	Tet   value.Tetraplet // {peer, "", "", ""} unless the data says otherwise
 	Items []*Item         // of a map: pairs {"key", "value"}
 
-	asValue *Item // the value as a whole, once somebody wanted it
+	asValue *Item // the value as a whole, once it was asked for
 	index   *KeyIndex
 	Own     bool // made here, of a stream of this peer
 }

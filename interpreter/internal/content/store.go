@@ -338,7 +338,7 @@ func (s *Store) NewResult(v value.Value, t *value.Tetraplet) *Result {
 type Answer struct {
 	At     int
 	Val    value.Value
-	Result *Result // nil for an answer that nobody uses: only its value has an id
+	Result *Result // nil if the script does not use the answer: only its value has an id
 }
 
 // AddAnswers stores the answers and calls done with the content id that the state of each one gets.

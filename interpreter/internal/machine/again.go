@@ -7,35 +7,39 @@ import (
 	"github.com/aquanode/aquanode/interpreter/trace"
 )
 
-// A request is sent to its peer once. A result that comes to the sender later stays there, and
-// whoever needs it waits for ever:
+// Outcome.Again: which peers have to get the data once more.
+//
+// A request is sent to its peer once. If the sender gets a result later, the result stays with the
+// sender, and a peer that needs it waits for ever:
 //
 //	(seq (par (call "a" .. x) (call "b" .. y)) (seq (call "relay" ..) (call "c" .. [x y])))
 //
-// The par is complete with x, so the relay is asked, and then c. When y comes, nobody is asked for
-// anything. So a run names a peer again, in Outcome.Again, for every open request that it comes to,
-// if
+// The par is complete with x, so the relay is asked, and then c. When y arrives, no peer is asked
+// for anything. So a run names a peer again for every open request that it comes to, if
 //
-//  1. a result stands before the request that its sender did not know. "Before" is in an earlier
-//     part of a seq around both. In two branches of a par it counts up to the end of the par: there
-//     the run goes on from the result's branch itself;
-//  2. the run does not get past the request, and what follows it needs the result before it is this
-//     peer's turn again. To need is to have to wait for it: an operand is a variable that it set,
-//     or a fold walks over a stream that it is in. A canon takes what is there and waits for
-//     nothing.
+//  1. there is a result before the request that the sender of the request did not know. "Before"
+//     means in an earlier part of a seq around both. Of two branches of a par, a result in the left
+//     one is before the right one up to the end of the par: in there, the run continues from the
+//     branch of the result itself;
+//  2. the run does not get past the request, and an instruction after it needs the result before it
+//     is this peer's turn again. An instruction needs a result if it has to wait for it: one of its
+//     operands is a variable that the result set, or it is a fold over a stream that the result is
+//     in. A canon takes what there is and waits for nothing.
 //
-// The peer named is that of the request if this peer sent it, and otherwise the sender, which then
-// does likewise. A result is new to a request if neither what this peer kept nor what arrived had
-// both: whoever has both first tells. So data that comes twice names nobody, and a fan-out to n
-// peers that is joined on another one names that one n times.
+// The peer to name is the one of the request if this peer sent the request, and otherwise the
+// sender, which then does the same. A result is new to a request if neither the known data nor the
+// data that arrived had both: the peer that has both first names the others. So data that arrives
+// twice names no peer, and a fan-out to n peers that is joined on another peer names that one n
+// times.
 //
-// The request waits in again.open while its frames are left, from the inside out. A seq that is
-// left incomplete looks at the parts that the run did not come to. One that goes on puts the
-// requests in the part before aside: the run itself takes the result to what follows, unless it is
-// stuck there for want of a value, which those bring who were asked. Then they wait again.
+// A request waits in again.open while the run leaves its frames, from the inside out. A seq that
+// ends incomplete looks at its parts that the run did not come to (lookahead.go). A seq that
+// continues moves the requests of the part before to again.behind: the run itself takes the result
+// to what follows, unless it gets stuck there for lack of a value. The peers that were asked before
+// may bring that value, so their requests are open again.
 
-// unknownTo are the results that a request is without, by which inputs had the request: those that
-// no input had together with it.
+// unknownTo are the sources of results that the sender of a request did not know, by the inputs
+// that had the request: no input had both.
 var unknownTo = [...]trace.Sources{
 	trace.FromPrevious: 1<<trace.FromNone | 1<<trace.FromCurrent,
 	trace.FromCurrent:  1<<trace.FromNone | 1<<trace.FromPrevious,
@@ -46,18 +50,18 @@ var unknownTo = [...]trace.Sources{
 type openRequest struct {
 	peer  string // to be named
 	wants trace.Sources
-	// the results that it wants are all in left branches of pars whose right branch it is in
+	// all results that it wants are in left branches of pars whose right branch it is in
 	beside bool
-	ended  bool // what follows it comes to this peer or fails: only a xor can lead to more
+	ended  bool // after it comes this peer's turn, or a failure: only a xor can lead to more
 }
 
-// again is what a run knows about results and open requests.
+// again holds the results and open requests of a run.
 type again struct {
 	before trace.Sources // of the results before the current instruction, see rule 1
-	must   trace.Sources // of those without which nobody comes here: not in a par before
+	must   trace.Sources // of those that are needed to come here: not in a par before
 	beside trace.Sources // of those in left branches of pars whose right branch runs
 	open   []openRequest
-	behind []openRequest // that the run got past, see stuckAt
+	behind []openRequest // the run got past them, see stuckAt
 	peers  []string      // to name, without duplicates
 	named  map[string]bool
 	budget int // what looks ahead may still take
@@ -162,7 +166,7 @@ func (a *again) affordable(fr *frame) bool {
 	return false
 }
 
-// passed says that the run goes on after a part of a seq.
+// passed notes that the run continues after a part of a seq.
 func (a *again) passed(fr *frame) {
 	a.forget(fr, func(r *openRequest) bool {
 		if !r.ended {

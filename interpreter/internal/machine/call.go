@@ -123,7 +123,7 @@ func (m *Machine) arguments(c *invocation) *fault.Fault {
 			}
 			c.args[i] = it
 		case f.Waits:
-			c.missing = true // what is wrong with arguments behind it does not matter yet
+			c.missing = true // errors of the arguments after it do not matter yet
 			m.waits = append(m.waits, wait{n: c.n, variable: f.Variable})
 			return nil
 		default:
@@ -158,7 +158,7 @@ const (
 	sizeOfResult = int(unsafe.Sizeof(content.Result{})) + int(unsafe.Sizeof(content.Answer{})) + 600
 )
 
-// request is a call that nobody executed yet. old is the state that stood for it.
+// request handles a call that was not executed yet. old is its state so far, if it has one.
 func (m *Machine) request(c *invocation, old *trace.Entry) *fault.Fault {
 	m.complete = false
 	m.changes++
@@ -207,7 +207,7 @@ func (m *Machine) send(peer string) {
 	}
 }
 
-// metRequest is a call that somebody asked for.
+// metRequest handles a call that was requested before.
 func (m *Machine) metRequest(c *invocation, e *trace.Entry, from trace.Source) *fault.Fault {
 	self := m.particle.CurrentPeerID
 	if e.HasCallID && e.Peer == self {

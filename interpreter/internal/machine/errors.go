@@ -12,7 +12,7 @@ import (
 // errorSlot is what %last_error% or :error: stand for. A slot that is locked
 // keeps its error: the first one counts until an xor or a par unlocks it.
 //
-// The object is made when somebody asks for it; most errors (a match inside an
+// The object is made on demand; most errors (a match inside an
 // xor, once for each element of a fold) are caught without anybody asking.
 type errorSlot struct {
 	locked bool
@@ -52,7 +52,7 @@ func (m *Machine) errorPeer(f *fault.Fault) *string {
 	return &m.particle.CurrentPeerID
 }
 
-// item is the error object.
+// errorItem is the error object.
 func (m *Machine) errorItem(s *errorSlot) *content.Item {
 	if s.object == nil {
 		s.object = &content.Item{Val: noError, Tet: m.particle.initTetraplet}
@@ -115,7 +115,7 @@ func (m *Machine) failObject(n *program.Node) (*content.Item, *fault.Fault) {
 	return it, m.checkErrorObject(it)
 }
 
-// checkErrorObject says what is wrong with a value that is to be raised.
+// checkErrorObject checks a value that is to be raised.
 func (m *Machine) checkErrorObject(it *content.Item) *fault.Fault {
 	v, f := it.Value(m.count)
 	switch {

@@ -100,7 +100,7 @@ func (l *lookahead) mayDiffer(o *program.Operand) bool {
 	return true
 }
 
-// way is how the script goes on after a part of it.
+// way is how the script continues after a part of it.
 type way uint8
 
 const (
@@ -147,7 +147,7 @@ func (l *lookahead) needs(n *program.Node) way {
 		return l.needsOfNext(n)
 	case program.OpCall, program.OpCanon:
 		if peer := &n.Operands[program.CallPeer]; l.turn(peer) == ours {
-			l.found |= l.m.sourcesOf(peer) // without which nobody comes here
+			l.found |= l.m.sourcesOf(peer) // needed to come here
 			return home
 		}
 	}

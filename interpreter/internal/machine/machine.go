@@ -3,7 +3,7 @@
 //
 // A [Machine] makes the runs of one particle at one peer, one after the other, over a [Particle]
 // and the content in a store. Machine.Run makes a run that Commit makes known. A run that comes to
-// a call of this peer with nothing else to do is suspended there, and Resume goes on with it
+// a call of this peer with nothing else to do is suspended there, and Resume continues it
 // (suspend.go).
 package machine
 
@@ -23,11 +23,11 @@ import (
 	"github.com/aquanode/aquanode/interpreter/value"
 )
 
-// Machine is one run of a program: it merges the previous with one current
-// trace and walks the script as far as this peer can take it.
+// Machine makes the runs of one particle at one peer. A run merges the known trace with one that
+// arrived, and executes the script as far as this peer can.
 //
-// The walk is a loop over frames instead of a recursion: scripts nest as deep as they
-// like (a fold nests once for every element).
+// It is a loop over frames instead of a recursion, because scripts nest deep: a fold nests once for
+// every element.
 type Machine struct {
 	particle *Particle
 	store    *content.Store
@@ -47,12 +47,11 @@ type Machine struct {
 	streams scope.Streams
 	trace   trace.Handler
 
-	// What is known from the runs before, with what is remembered about each state, and the content
-	// ids of this peer's results in it, which it signs. The spare ones are written over by the next
-	// run.
+	// The trace after the runs so far, with what is remembered about each state, and the content
+	// ids of this peer's results in it, which it signs. The next run writes over the spare ones.
 	Known, spareKnown  []trace.Entry
 	KnownOwn, spareOwn []data.CID
-	bare               []data.State // see states
+	bare               []data.State // see States
 
 	lastError, anyError errorSlot // %last_error% and :error:
 
@@ -62,23 +61,23 @@ type Machine struct {
 	named     map[string]bool
 	again     again            // see Outcome.Again
 	own       []data.CID       // those of this peer's results met in this run
-	answers   []content.Answer // new results without content ids yet, see file
+	answers   []content.Answer // new results without content ids yet, see flushAnswers
 	waits     []wait
 	steps     int
-	charged   struct{ states, frames, bytes int } // see grown
-	start     struct{ countGrowth, known int }    // when the run began
-	made      int                                 // bytes of items and the like, see accounted
+	charged   struct{ states, frames, bytes int } // see countGrowth
+	start     struct{ grown, known int }          // when the run began
+	made      int                                 // bytes of items and the like, see countMade
 	streamed  int                                 // bytes of streams
 	requested int                                 // bytes of requests
-	args      []*content.Item                     // see argSpace
+	args      []*content.Item                     // see argsBuffer
 
 	// Whether the run may stop at a local call as it stands, see suspend.go.
 	arrived        bool // there is a current trace
-	blocking       int  // frames on the stack that go on even if what is inside them is incomplete
+	blocking       int  // frames that continue after an incomplete part
 	changes        int  // states written that were not in the previous trace
 	unsteady       bool // running again over the result might not take the same way
 	suspended      *invocation
-	resumed        bool            // the run goes on from where it stopped
+	resumed        bool            // the run continues a suspended one
 	endedPars      []trace.OpenPar // that ended since, as they were
 	changedStreams []*scope.Stream // changed since
 
@@ -116,9 +115,9 @@ type wait struct {
 // stepsPerCheck is how many instructions run between two looks at the limit of steps.
 const stepsPerCheck = 1024
 
-// Run executes a script over what is known and what arrived. It takes results over. It returns the
-// error that no xor caught, or one that ended the run. Without the latter the run has to be
-// committed.
+// Run executes a script over the known trace and one that arrived. It takes ownership of results.
+// It returns the error that no xor caught, or one that ended the run. Without the latter the run
+// has to be committed.
 func (m *Machine) Run(p *program.Program, arrived data.States,
 	results map[uint32]data.CallResult) *fault.Fault {
 	m.begin(p, arrived, results)
@@ -129,7 +128,7 @@ func (m *Machine) Run(p *program.Program, arrived data.States,
 	return f
 }
 
-// Commit makes the result of a run what is known.
+// Commit makes the outcome of a run known.
 func (m *Machine) Commit() {
 	m.Known, m.spareKnown = m.trace.Result, m.Known
 	m.KnownOwn, m.spareOwn = m.own, m.KnownOwn
@@ -209,8 +208,8 @@ func (m *Machine) countGrowth() {
 // countMade adds to made what the run took besides states, frames, and what is in stores.
 func (m *Machine) countMade() {
 	grown, known := int(m.count.Grown()), m.store.Size()
-	m.made += max(0, grown-m.start.countGrowth-m.charged.bytes-max(0, known-m.start.known))
-	m.start.countGrowth, m.start.known, m.charged.bytes = grown, known, 0
+	m.made += max(0, grown-m.start.grown-m.charged.bytes-max(0, known-m.start.known))
+	m.start.grown, m.start.known, m.charged.bytes = grown, known, 0
 }
 
 // checkLimits looks whether the run may go on.
@@ -334,7 +333,7 @@ func (m *Machine) pop() {
 	m.spare = fr
 }
 
-// block says whether a frame has more to run even if what is inside it ends incomplete.
+// block notes whether a frame continues after an incomplete part.
 func (m *Machine) block(fr *frame, blocks bool) {
 	if fr.blocks == blocks {
 		return
@@ -534,7 +533,7 @@ func (m *Machine) begin(p *program.Program, arrived data.States,
 	m.p = p
 	m.top, m.complete, m.steps = nil, true, 0
 	m.charged.states, m.charged.frames, m.charged.bytes = 0, m.frames, 0
-	m.start.countGrowth, m.start.known, m.made, m.streamed = int(m.count.Grown()), m.store.Size(), 0, 0
+	m.start.grown, m.start.known, m.made, m.streamed = int(m.count.Grown()), m.store.Size(), 0, 0
 	m.blocking, m.changes, m.unsteady, m.suspended = 0, 0, false, nil
 	m.sawPar, m.stuck, m.handedOn = false, false, false
 	m.resumed, m.endedPars = false, m.endedPars[:0]
@@ -557,7 +556,7 @@ func (m *Machine) begin(p *program.Program, arrived data.States,
 	m.trace.Reset(m.Known, arrived, m.spareKnown)
 }
 
-// numberStreams gives the values of all streams their final generations.
+// numberStreams sets the final generations of the values of all streams.
 func (m *Machine) numberStreams(result []trace.Entry) (bad *fault.Fault) {
 	for _, list := range m.streams {
 		for _, s := range list {

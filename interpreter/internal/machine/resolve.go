@@ -14,7 +14,7 @@ import (
 )
 
 // resolve finds the item that an operand stands for. A variable without a
-// value gives a fault that waits.
+// value is a fault that waits.
 func (m *Machine) resolve(o *program.Operand) (*content.Item, *fault.Fault) {
 	switch o.Source.Kind {
 	case air.InitPeerID:

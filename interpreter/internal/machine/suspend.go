@@ -12,23 +12,23 @@ import (
 	"github.com/aquanode/aquanode/interpreter/trace"
 )
 
-// A run that comes to a local call often has nothing else to do: every enclosing instruction would
-// just end as incomplete. Such a run is suspended where it stands, frames, variables and all, and
-// goes on from there when the result comes. A particle that makes 1000 calls one after the other
-// then costs 1000 times a call, instead of running its whole past 1000 times.
+// A run that comes to a call of this peer often has nothing else to do: every enclosing instruction
+// would end as incomplete. Such a run is suspended with its frames and variables, and continues
+// when the result arrives. A particle that makes 1000 calls one after the other then costs 1000
+// calls; running its whole past for each result is quadratic.
 //
-// That gives what a new run over the result would give, since that run would take the same way to
-// the call: all states before it are there and are its own. Where this is not certain the run is
-// marked as unsteady and does not suspend:
+// The outcome equals that of a new run over the result. A new run would take the same way to the
+// call, since all states before it are there and are its own. Where this is not certain the run is
+// marked as unsteady and is not suspended:
 //
 //   - an instruction took a state and wrote none (a canon whose peer has no value);
-//   - a stream fold saw values that were new in the run, or something inside it was new: the values
-//     will have other generations in the next run, which may see them in other passes; a body that
-//     adds to its own stream does so again; and a failed call makes its pass incomplete only from
-//     the run after the failure on.
+//   - a fold over a stream saw values that were new in the run, or something inside it was new. In
+//     the next run these values have other generations, so it may see them in other passes; a body
+//     that adds to its own stream does so again; and a failed call makes its pass incomplete only
+//     from the run after the failure on.
 //
-// Frames that go on after an incomplete part (par in its left branch, par whose left branch is
-// complete, a stream fold) are counted in blocking.
+// Frames that continue after an incomplete part (a par in its left branch, a par whose left branch
+// is complete, a fold over a stream) are counted in blocking.
 
 // addPending writes the state of a local call without a result.
 func (m *Machine) addPending(c *invocation, e trace.Entry) {
@@ -64,7 +64,7 @@ type savepoint struct {
 	own    int
 }
 
-// Resume goes on with the suspended run, whose outcome is known. After a fault that is not
+// Resume continues the suspended run, whose outcome is known. After a fault that is not
 // catchable that is as before, and the run is lost: the next one starts anew. Otherwise nothing is
 // to be committed.
 func (m *Machine) Resume(results map[uint32]data.CallResult) *fault.Fault {
@@ -84,7 +84,7 @@ func (m *Machine) Resume(results map[uint32]data.CallResult) *fault.Fault {
 	}
 	m.resumed, m.endedPars = true, m.endedPars[:0]
 	m.charged.states, m.charged.bytes = last, 0
-	m.start.countGrowth, m.start.known = int(m.count.Grown()), m.store.Size()
+	m.start.grown, m.start.known = int(m.count.Grown()), m.store.Size()
 	m.trace.Resume(known[:last])
 	delete(m.Results, save.last.CallID)
 	n, f := m.leave(m.recordError(c.n, m.answered(c, results[save.last.CallID])))

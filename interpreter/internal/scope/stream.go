@@ -25,7 +25,7 @@ type StreamValue struct {
 const SizeOfStreamValue = int(unsafe.Sizeof(StreamValue{}))
 
 // Stream is an append-only list of values in generations, in three lists by
-// origin. A pass of a fold takes whole generations; see batch.
+// origin. A pass of a fold takes whole generations; see After.
 type Stream struct {
 	span     air.Span // where the name means this stream
 	previous generations
@@ -34,8 +34,8 @@ type Stream struct {
 	Count    int
 	Sources  trace.Sources // of its values
 	Folds    int           // that ran over values of it
-	numbered bool          // previous is numbered without gaps, see settle
-	Changed  bool          // see machine.touch
+	numbered bool          // previous is numbered without gaps, see Renumber
+	Changed  bool          // in the running run
 	Closed   bool          // its new has ended
 	// in the list of open streams of the name, the nearest one before that may be meant where this
 	// is not
