@@ -39,7 +39,6 @@ import (
 
 	"github.com/aquanode/aquanode/interpreter/data"
 	"github.com/aquanode/aquanode/interpreter/internal/machine"
-	"github.com/aquanode/aquanode/interpreter/internal/program"
 	"github.com/aquanode/aquanode/interpreter/meter"
 )
 
@@ -52,7 +51,7 @@ type Params struct {
 	TTL           uint32 // ms
 	Key           ed25519.PrivateKey
 	Limits        Limits
-	Scripts       *program.Cache // where resolved scripts are kept; nil resolves anew
+	Scripts       *Scripts // where resolved scripts are kept; nil resolves anew
 
 	// Meter is asked while Open, Step, Run and Data go on; nil lets them. When it returns an error,
 	// the call ends with that error and changes nothing. Bytes that a call took are returned
