@@ -179,7 +179,7 @@ func (c *callers) lost() {
 }
 
 // patience is for what happens within seconds. It bounds a test that hangs.
-const patience = 2 * time.Minute
+const patience = 4 * time.Minute
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
