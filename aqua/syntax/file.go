@@ -225,38 +225,44 @@ func (p *parser) module(word Name) (Header, bool) {
 	}
 }
 
-// importLine = "import" [renames "from"] filePath
+// importLine = "import" [from] filePath
 func (p *parser) importLine(start int) (Header, bool) {
 	h := &Import{}
 	ok := true
-	if p.peek() != '"' {
-		if h.Names, ok = p.renames(); !ok {
-			return nil, false
-		}
-		if p.blanks(); !p.keyword("from") {
-			return nil, p.want("'from'")
-		}
-		p.blanks()
+	if h.Names, ok = p.from(); !ok {
+		return nil, false
 	}
 	h.Path, h.PathSpan, ok = p.filePath()
 	h.Span = p.span(start)
 	return h, ok
 }
 
-// use = "use" [renames "from"] filePath ["as" class]
+// from = renames "from"
+//
+// It returns nil if the path follows.
+func (p *parser) from() ([]Rename, bool) {
+	if p.peek() == '"' {
+		return nil, true
+	}
+	names, ok := p.renames()
+	if !ok {
+		return nil, false
+	}
+	if p.blanks(); !p.keyword("from") {
+		return nil, p.want("'from'")
+	}
+	p.blanks()
+	return names, true
+}
+
+// use = "use" [from] filePath ["as" class]
 //
 // The last part is required after renames.
 func (p *parser) use(start int) (Header, bool) {
 	h := &Use{}
 	ok := true
-	if p.peek() != '"' {
-		if h.Names, ok = p.renames(); !ok {
-			return nil, false
-		}
-		if p.blanks(); !p.keyword("from") {
-			return nil, p.want("'from'")
-		}
-		p.blanks()
+	if h.Names, ok = p.from(); !ok {
+		return nil, false
 	}
 	if h.Path, h.PathSpan, ok = p.filePath(); !ok {
 		return nil, false

@@ -17,7 +17,7 @@
 //
 // main.go starts the program, app.go lists the commands, args.go orders their arguments, and
 // each command has a file of its name. settings.go turns flags into the configuration of a
-// peer. source.go and program.go load scripts for compile and run. output.go and errors.go
+// peer. source.go and script.go load scripts for compile and run. output.go and errors.go
 // write to the user.
 package main
 
