@@ -47,7 +47,13 @@ func (m *Machine) States() []data.State {
 // Release gives a borrowed machine back. Nothing of its runs stays in it; frames hold nothing once
 // they have ended.
 func (m *Machine) Release() {
+	m.scalars.Release(mostReused)
+	m.canons.Release(mostReused)
+	m.maps.Release(mostReused)
+	m.streams.Release(mostReused)
 	*m = Machine{
+		scalars: m.scalars, canons: m.canons, maps: m.maps, streams: m.streams,
+		folds: emptied(m.folds),
 		spare: m.spare, frames: m.frames, args: emptied(m.args), waits: emptied(m.waits),
 		answers: emptied(m.answers), varSlots: emptied(m.varSlots),
 		again: again{open: emptied(m.again.open), behind: emptied(m.again.behind)},

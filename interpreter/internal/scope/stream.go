@@ -172,6 +172,23 @@ func (t *Streams) Reset(names int) {
 	}
 }
 
+// Release drops all streams and keeps the memory of the lists, unless it is for more than most names.
+func (t *Streams) Release(most int) {
+	if cap(*t) > most {
+		*t = nil
+		return
+	}
+	t.Reset(len(*t))
+	for i, list := range *t {
+		if cap(list) > mostOpen {
+			(*t)[i] = nil
+		}
+	}
+}
+
+// mostOpen is how many streams of one name a list may have had to be kept.
+const mostOpen = 16
+
 // At finds the stream that a mention of the name means, or nil.
 func (t Streams) At(name *program.Target) *Stream {
 	list := t[name.Slot]
@@ -215,6 +232,7 @@ func (t Streams) Open(n *program.Node) {
 func (t Streams) Close(n *program.Node) *Stream {
 	list := t[n.Out.Slot]
 	s := list[len(list)-1]
+	list[len(list)-1] = nil
 	t[n.Out.Slot] = list[:len(list)-1]
 	s.Closed = true
 	return s
