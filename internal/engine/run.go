@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aquanode/aquanode/internal/text"
@@ -71,6 +72,7 @@ type run struct {
 	engine *Engine
 	id     string // of the particle
 	script runs.Script
+	ended  atomic.Bool
 	end    chan ending // holds the first ending
 
 	mu      sync.Mutex
@@ -85,9 +87,8 @@ type ending struct {
 }
 
 func (r *run) finish(result *runs.Result, err error) {
-	select {
-	case r.end <- ending{result, err}:
-	default: // it has ended before
+	if r.ended.CompareAndSwap(false, true) {
+		r.end <- ending{result, err}
 	}
 }
 
@@ -181,6 +182,7 @@ func errorOf(id string, args []value.Value) *runs.Error {
 // take, and those that expect no response.
 func (r *run) Stepped(out *interpreter.Outcome) {
 	switch {
+	case r.ended.Load():
 	case len(out.Refused) > 0:
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -195,6 +197,7 @@ func (r *run) Stepped(out *interpreter.Outcome) {
 // Ended implements [dispatch.Initiator].
 func (r *run) Ended(waiting []interpreter.Wait, why error) {
 	switch {
+	case r.ended.Load():
 	case r.engine.Closed():
 		r.finish(nil, fmt.Errorf("particle %s: %w", r.id, ErrClosed))
 	case why == nil:
