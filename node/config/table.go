@@ -68,33 +68,33 @@ var Table = []*Setting{
 	},
 	{
 		Name: "bootstrap", Kind: List, Short: "b", Also: []string{"bootstrap_nodes"}, check: each(multiaddr),
-		Usage: "`ADDR` of a peer to join the network through, repeatable; /p2p/PEERID at its end makes sure that it is that peer",
+		Usage: "`ADDR` of a peer to join the network through, repeatable; with /p2p/PEERID at the end its id is verified",
 		apply: func(c *Config, v any) { c.Bootstrap = v.([]string) },
 	},
 	{
 		Name: "external", Kind: List, Short: "x", Also: []string{"external_multiaddresses"}, check: each(multiaddr),
-		Usage: "`ADDR` to announce besides those listened on, repeatable",
+		Usage: "`ADDR` to announce in addition to the listen addresses, repeatable",
 		apply: func(c *Config, v any) { c.External = v.([]string) },
 	},
 	{
-		Name: "external_only", Kind: Bool, Usage: "announce external only, not the addresses listened on, for peers behind a proxy",
+		Name: "external_only", Kind: Bool, Usage: "announce external addresses only, for peers behind a proxy",
 		apply: func(c *Config, v any) { c.ExternalOnly = v.(bool) },
 	},
 	{
 		Name: "over", Kind: List, check: each(fullAddr),
-		Usage: "full `ADDR` of a peer with --circuits over which this one is reached, repeatable, for peers that nobody can dial",
+		Usage: "full `ADDR` of a relay (circuit relay v2) through which this peer is reached, repeatable; for peers that cannot be dialled",
 		apply: func(c *Config, v any) { c.Over = v.([]string) },
 	},
 	{
-		Name: "circuits", Kind: Bool, Usage: "carry connections to peers that nobody can dial: 64 MiB and an hour each",
+		Name: "circuits", Kind: Bool, Usage: "be a relay (circuit relay v2) for peers that cannot be dialled: 64 MiB and an hour for each connection",
 		apply: func(c *Config, v any) { c.Circuits = v.(bool) },
 	},
 	{
-		Name: "hole_punching", Kind: Bool, Usage: "try to replace connections over other peers by direct ones",
+		Name: "hole_punching", Kind: Bool, Usage: "try to replace relayed connections by direct ones",
 		apply: func(c *Config, v any) { c.HolePunching = v.(bool) },
 	},
 	{
-		Name: "tls_cert", Usage: "certificate `FILE` (PEM) for addresses that end in /tls/ws, read again when it changes",
+		Name: "tls_cert", Usage: "certificate `FILE` (PEM) for addresses that end in /tls/ws, reloaded when it changes",
 		apply: func(c *Config, v any) { c.TLSCert = v.(string) },
 	},
 	{
@@ -115,14 +115,14 @@ var Table = []*Setting{
 	},
 	{
 		Name: "key_create", Kind: Bool, Default: true, Also: []string{"root_key_pair.generate_on_absence"}, FileOnly: true,
-		Usage: "make a key file that is not there",
+		Usage: "create the key file if it does not exist",
 	},
 	{
-		Name: "data_dir", Default: ".aquanode", Also: []string{"base_dir"}, Usage: "`DIR` for what outlives the peer",
+		Name: "data_dir", Default: ".aquanode", Also: []string{"base_dir"}, Usage: "`DIR` for the key, aliases and durable particles",
 		apply: func(c *Config, v any) { c.DataDir = v.(string) },
 	},
 	{
-		Name: "durable", Kind: Bool, Usage: "keep running particles over a restart, in the data directory; a call that was running is made again",
+		Name: "durable", Kind: Bool, Usage: "keep running particles over a restart, in the data directory; a call that was running is repeated",
 		apply: func(c *Config, v any) { c.Durable = v.(bool) },
 	},
 	{
@@ -130,7 +130,7 @@ var Table = []*Setting{
 		apply: func(c *Config, v any) { c.ServicesDir = v.(string) },
 	},
 	{
-		Name: "skip_broken_services", Kind: Bool, Usage: "start without the files in services that are not services, and log which they are",
+		Name: "skip_broken_services", Kind: Bool, Usage: "start without the files in services that are not services, and log their names",
 		apply: func(c *Config, v any) { c.SkipBrokenServices = v.(bool) },
 	},
 	{
@@ -144,7 +144,7 @@ var Table = []*Setting{
 	},
 	{
 		Name: "allow_private_ips", Kind: Bool, Short: "a", Also: []string{"allow_local_addresses"},
-		Usage: "take addresses of private networks from other peers (default: if this peer has no public address itself)",
+		Usage: "accept private addresses from other peers (default: if this peer has no public address)",
 		apply: func(c *Config, v any) {
 			if v.(bool) {
 				c.AllowLocal = On
@@ -157,104 +157,104 @@ var Table = []*Setting{
 		apply: func(c *Config, v any) { c.Admin = v.(string) },
 	},
 	{
-		Name: "admin_token", Usage: "`FILE` with the token for /particles, /peers, /config and profiles; they are there on loopback only without one",
+		Name: "admin_token", Usage: "`FILE` with the token for /particles, /peers, /config and profiles; without one they are served on loopback only",
 	},
 	{
 		Name: "admin_hosts", Kind: List, FileOnly: true,
-		Usage: "names under which an admin endpoint on loopback may be asked, besides addresses and localhost",
+		Usage: "host names accepted by an admin endpoint on loopback, in addition to addresses and localhost",
 		apply: func(c *Config, v any) { c.AdminHosts = v.([]string) },
 	},
 	{
-		Name: "admin_profiling", Kind: Bool, FileOnly: true, Usage: "profiles of the process at /debug/pprof/ of the admin endpoint",
+		Name: "admin_profiling", Kind: Bool, FileOnly: true, Usage: "serve profiles at /debug/pprof/ of the admin endpoint",
 		apply: func(c *Config, v any) { c.Profiling = v.(bool) },
 	},
 	{
-		Name: "max_ttl", Kind: Duration, Default: 24 * time.Hour, Usage: "longest `TIME` that a particle may have left",
+		Name: "max_ttl", Kind: Duration, Default: 24 * time.Hour, Usage: "maximum remaining `TIME` of a particle",
 		apply: func(c *Config, v any) { c.Dispatch.MaxTTL = v.(time.Duration) },
 	},
 	{
-		Name: "skew", Kind: Duration, Usage: "`TIME` after their deadline that particles are still taken, for clients whose clocks lag",
+		Name: "skew", Kind: Duration, Usage: "`TIME` after its deadline for which a particle is accepted, for clients whose clocks lag",
 		apply: func(c *Config, v any) { c.Dispatch.Skew = v.(time.Duration) },
 	},
 	{
 		Name: "max_particles", Kind: Number, Default: dispatch.DefaultParticles, check: between(1, math.MaxInt32),
-		Usage: "`NUMBER` of particles that may run or have calls here at once; one address range gets a half, one init peer a quarter",
+		Usage: "maximum `NUMBER` of particles that run or have calls; at most half for one address range, a quarter for one init peer",
 		apply: func(c *Config, v any) { c.Dispatch.Particles = v.(int) },
 	},
 	{
-		Name: "grace", Kind: Duration, Default: 5 * time.Second, Usage: "`TIME` that running particles get when the peer is stopped",
+		Name: "grace", Kind: Duration, Default: 5 * time.Second, Usage: "`TIME` to finish for running particles when the peer is stopped",
 		apply: func(c *Config, v any) { c.Grace = v.(time.Duration) },
 	},
 	{
 		Name: "particle_time", Kind: Duration, FileOnly: true,
-		Usage: "processor time that one particle may use here (default: 10s)",
+		Usage: "processor time of one particle (default: 10s)",
 		apply: func(c *Config, v any) { c.Dispatch.Time = v.(time.Duration) },
 	},
 	{
 		Name: "range_time", Kind: Duration, FileOnly: true,
-		Usage: "processor time that one address range may use in a second (default: three quarters of all processors)",
+		Usage: "processor time of one address range in a second (default: three quarters of all processors)",
 		apply: func(c *Config, v any) { c.Dispatch.RangeTime = v.(time.Duration) },
 	},
 	{
 		Name: "max_steps", Kind: Number, Default: 20_000_000, FileOnly: true, check: between(1000, math.MaxInt32),
-		Usage: "instructions that one run of a script may execute",
+		Usage: "maximum number of instructions in one run of a script",
 		apply: func(c *Config, v any) { c.Interpreter.Steps = v.(int) },
 	},
 	{
 		Name: "max_rate", Kind: Number, FileOnly: true, check: between(1, math.MaxInt32),
-		Usage: "new particles of one init peer behind one remote a second (default: 10000)",
+		Usage: "new particles per second of one init peer behind one remote (default: 10000)",
 		apply: func(c *Config, v any) { c.Dispatch.Rate = v.(int) },
 	},
 	{
 		Name: "max_byte_rate", Kind: Size, FileOnly: true, check: atLeast(1 << 10),
-		Usage: "bytes of new particles of one init peer behind one remote a second (default: 256 MiB)",
+		Usage: "bytes per second of new particles of one init peer behind one remote (default: 256 MiB)",
 		apply: func(c *Config, v any) { c.Dispatch.ByteRate = int(v.(uint64)) },
 	},
 	{
 		Name: "max_frame", Kind: Size, FileOnly: true, check: atLeast(1 << 10),
-		Usage: "largest message taken from the network (default: 100 MiB)",
+		Usage: "maximum size of a message from the network (default: 100 MiB)",
 		apply: func(c *Config, v any) { c.MaxFrame = int(v.(uint64)) },
 	},
 	{
 		Name: "max_memory", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
-		Usage: "bytes of all that particles and frames take; one address range gets a half, one remote or init peer a quarter (default: half of memory_limit)",
+		Usage: "bytes of particles and frames; at most half for one address range, a quarter for one remote or init peer (default: half of memory_limit)",
 		apply: func(c *Config, v any) { c.Dispatch.Memory = int64(min(v.(uint64), math.MaxInt64)) },
 	},
 	{
 		Name: "memory_limit", Kind: Size, check: zeroOr(atLeast(64 << 20)),
-		Usage: "`BYTES` that the process may take; 0: GOMEMLIMIT, the limit of its control group, or three quarters of the machine's memory",
+		Usage: "memory limit of the process in `BYTES`; 0: GOMEMLIMIT, the limit of the control group, or three quarters of the machine's memory",
 		apply: func(c *Config, v any) { c.MemoryLimit = int64(v.(uint64)) },
 	},
 	{
 		Name: "max_spill", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
-		Usage: "bytes of states of particles at rest that go to disk while memory is short (default: 1 GiB)",
+		Usage: "bytes on disk for states of idle particles while memory is short (default: 1 GiB)",
 		apply: func(c *Config, v any) { c.MaxSpill = int64(v.(uint64)) },
 	},
 	{
 		Name: "state_memory", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
-		Usage: "memory of retained states of particles, beyond which idle ones are kept as bytes (default: 64 MiB)",
+		Usage: "memory for retained states; above it, idle states are encoded (default: 64 MiB)",
 		apply: func(c *Config, v any) { c.Dispatch.StateBytes = int64(v.(uint64)) },
 	},
 	{
 		Name: "max_durable", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
-		Usage: "bytes of kept particles on disk, beyond which a durable peer refuses particles (default: 4 GiB)",
+		Usage: "bytes on disk for durable particles; above it, new particles are refused (default: 4 GiB)",
 		apply: func(c *Config, v any) { c.MaxDurable = int64(v.(uint64)) },
 	},
 	{
 		Name: "max_vault", Kind: Size, FileOnly: true, check: atLeast(1 << 20),
-		Usage: "bytes of all files of particles in the vault (default: 4 GiB)",
+		Usage: "bytes of all vault files (default: 4 GiB)",
 		apply: func(c *Config, v any) { c.MaxVault = int64(v.(uint64)) },
 	},
 	{
 		Name: "journal_size", Kind: Number, FileOnly: true, check: between(1, 10_000_000),
-		Usage: "entries that the journal keeps (default: 8192)",
+		Usage: "number of entries in the journal (default: 8192)",
 		apply: func(c *Config, v any) { c.JournalSize = v.(int) },
 	},
 
 	// Keys of other peers that say in another way what settings above say.
 	{
 		Name: "listen_ip", Default: "0.0.0.0", FileOnly: true, derived: true, Also: []string{"listen_ip"}, check: ip,
-		Usage: "address to listen on at tcp_port and websocket_port, unless listen is set",
+		Usage: "IP address for tcp_port and websocket_port, unless listen is set",
 	},
 	{Name: "tcp_port", Kind: Number, Default: 7777, FileOnly: true, derived: true, Also: []string{"tcp_port"}, check: port, Usage: "see listen_ip"},
 	{Name: "websocket_port", Kind: Number, Default: 9999, FileOnly: true, derived: true, Also: []string{"websocket_port"}, check: port, Usage: "see listen_ip"},
@@ -267,16 +267,16 @@ var Table = []*Setting{
 		Usage: "address to announce with tcp_port and websocket_port",
 	},
 	{
-		Name: "local", Kind: Bool, FileOnly: true, derived: true, Also: []string{"local"}, Usage: "true: bootstrap is not used",
+		Name: "local", Kind: Bool, FileOnly: true, derived: true, Also: []string{"local"}, Usage: "do not use bootstrap",
 	},
 	{
 		Name: "avm_config.air_size_limit", Kind: Size, FileOnly: true, Also: []string{"avm_config.air_size_limit"},
-		Usage: "size of scripts beyond which a step is marked, or refused with a hard limit; 0: none",
+		Usage: "size of a script above which a step is marked, or refused if hard_limit_enabled; 0: no limit",
 		apply: func(c *Config, v any) { c.Interpreter.AirSize = v.(uint64) },
 	},
 	{
 		Name: "avm_config.particle_size_limit", Kind: Size, FileOnly: true, Also: []string{"avm_config.particle_size_limit"},
-		Usage: "the same for data that arrives",
+		Usage: "the same for arriving data",
 		apply: func(c *Config, v any) { c.Interpreter.ParticleSize = v.(uint64) },
 	},
 	{
@@ -286,7 +286,7 @@ var Table = []*Setting{
 	},
 	{
 		Name: "avm_config.hard_limit_enabled", Kind: Bool, FileOnly: true, Also: []string{"avm_config.hard_limit_enabled"},
-		Usage: "what is beyond these limits is refused",
+		Usage: "refuse steps above these limits",
 		apply: func(c *Config, v any) { c.Interpreter.Hard = v.(bool) },
 	},
 }
@@ -323,7 +323,7 @@ func each(check func(string) error) func(any) error {
 
 func multiaddr(s string) error {
 	if _, err := ma.NewMultiaddr(s); err != nil {
-		return fmt.Errorf("%q is no address: %w (example: %s)", s, err, DefaultListen[0])
+		return fmt.Errorf("%q is not a multiaddr: %w (example: %s)", s, err, DefaultListen[0])
 	}
 	return nil
 }
@@ -340,7 +340,7 @@ func fullAddr(s string) error {
 
 func peerID(s string) error {
 	if _, err := particle.ParsePeerID(s); err != nil {
-		return fmt.Errorf("%q is no peer id: %w", s, err)
+		return fmt.Errorf("%q is not a peer id: %w", s, err)
 	}
 	return nil
 }
@@ -358,7 +358,7 @@ func oneOf(allowed ...string) func(any) error {
 
 func ip(v any) error {
 	if _, err := netip.ParseAddr(v.(string)); err != nil && v != "" {
-		return fmt.Errorf("%q is no IP address", v)
+		return fmt.Errorf("%q is not an IP address", v)
 	}
 	return nil
 }
