@@ -64,7 +64,7 @@ const sent = "Nothing of it was used. If it happens with one peer only, that pee
 // Refused input: the data stays as it was, nobody is asked for anything.
 var (
 	parse = row(1, "Parse", "The script is not AIR.",
-		"Run 'aquanode air check' on the script: it shows the line and a hint.")
+		"Run 'aquanode air fmt' on the script: it shows the line and a hint.")
 	_ = parse.text("air can't be parsed:\n%s")
 
 	archive = row(2, "Archive", "The data of the particle is damaged, or of a format this peer does not know.",
