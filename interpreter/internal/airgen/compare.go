@@ -54,12 +54,19 @@ func (c comparison) differ(previous []byte, want, got *Answer) string {
 	return c.dataDiffers(want.Data, got.Data)
 }
 
-// sameMessage compares texts. Unused results are listed in random order there, and what is wrong
-// with a trace only the host sees.
+// unusedShown is how many unused results ours lists; the published interpreter lists all of them.
+const unusedShown = 32
+
+// sameMessage compares texts. The published interpreter lists unused results in random order, and only
+// the host sees what is wrong with a trace.
 func sameMessage(want, got *Answer) bool {
 	w, g := []byte(want.ErrorMessage), []byte(got.ErrorMessage)
 	switch want.RetCode {
 	case fault.CodeUnusedResults:
+		const each = "CallServiceResult"
+		if n := bytes.Count(w, []byte(each)); n > unusedShown {
+			return bytes.Count(g, []byte(each)) == unusedShown && bytes.Contains(g, []byte("..."))
+		}
 		slices.Sort(w)
 		slices.Sort(g)
 	case fault.CodeTrace:
