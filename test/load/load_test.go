@@ -1,11 +1,13 @@
 package load
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/aquanode/aquanode/node/config"
 	"github.com/aquanode/aquanode/node/devnet"
 	"github.com/aquanode/aquanode/node/journal"
+	"github.com/aquanode/aquanode/runs"
 )
 
 // Whatever a stranger floods a peer with, nothing is lost for a client, what is refused has a
@@ -23,7 +25,13 @@ func TestFlood(t *testing.T) {
 			relay := net.Peers[0]
 			r, err := Flood(t.Context(), relay.Addrs()[0], k, calls)
 			if err != nil {
-				t.Fatal(err)
+				var late *runs.TimeoutError
+				if errors.As(err, &late) {
+					for _, e := range relay.Journal().Particle(late.ParticleID) {
+						t.Logf("the relay: %+v", e)
+					}
+				}
+				t.Fatalf("%v; the journal has %v", err, relay.Journal().Counts())
 			}
 			refused := relay.Journal().Count(journal.Refused, "")
 			t.Logf("quiet %s; flooded %s; %d sent, %d refused", r.Quiet, r.Flooded, r.Sent, refused)
