@@ -11,6 +11,7 @@ import (
 
 	"github.com/aquanode/aquanode/client"
 	"github.com/aquanode/aquanode/interpreter/value"
+	"github.com/aquanode/aquanode/node/config"
 	"github.com/aquanode/aquanode/node/devnet"
 	"github.com/aquanode/aquanode/node/journal"
 )
@@ -149,5 +150,40 @@ func TestUseAfterClose(t *testing.T) {
 	}
 	if _, err := c.Run(t.Context(), client.Script{AIR: "(null)"}); !errors.Is(err, client.ErrClosed) {
 		t.Errorf("want ErrClosed, got %v", err)
+	}
+}
+
+// Whoever made a particle learns from the peer that ended it why; others learn nothing of it.
+func TestReasonOfAnEnd(t *testing.T) {
+	net, err := devnet.Start(devnet.Config{Peers: 1, Edit: func(_ int, c *config.Config) { c.Interpreter.Steps = 1000 }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { net.Close() })
+	relay := net.Peers[0].Addrs()[0]
+	mine, other := connect(t, relay), connect(t, relay)
+	loop := `
+		(seq (call %init_peer_id% ("getDataSrv" "-relay-") [] relay)
+		(seq (call relay ("json" "parse") ["[` + strings.Repeat("0,", 2000) + `0]"] all)
+		     (fold all i (seq (call relay ("op" "noop") []) (next i)))))`
+	_, err = mine.Run(t.Context(), client.Script{AIR: loop, TTL: 2 * time.Second})
+	var late *client.TimeoutError
+	if !errors.As(err, &late) {
+		t.Fatalf("a particle over its budget: %v", err)
+	}
+	ask := `
+		(seq (call %init_peer_id% ("getDataSrv" "-relay-") [] relay)
+		(seq (call %init_peer_id% ("getDataSrv" "id") [] id)
+		(seq (call relay ("debug" "journal") [id] r)
+		     (call %init_peer_id% ("callbackSrv" "response") [r]))))`
+	for c, want := range map[*client.Client]bool{mine: true, other: false} {
+		r, err := c.Run(t.Context(), client.Script{AIR: ask, Data: map[string]any{"id": late.ParticleID}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := r.JSON().Text()
+		if told := strings.Contains(got, `"reason":"budget"`); told != want {
+			t.Errorf("asked by its maker: %v; answered %s", want, got)
+		}
 	}
 }

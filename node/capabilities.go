@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -24,6 +25,7 @@ func (n *Node) loadServices() error {
 		Neighbourhood: n.engine.Host,
 		Keys:          keys{n.ID(), n.cfg.Key},
 		Vault:         n.vault,
+		Journal:       entries{n.engine.Journal},
 	})
 	if err != nil {
 		return fmt.Errorf("built-in functions: %w", err)
@@ -64,6 +66,18 @@ func (c connector) Connect(ctx context.Context, peer string, addrs []string) (bo
 }
 
 func (c connector) Addresses(peer string) ([]string, bool) { return c.engine.Host.Contact(peer) }
+
+// entries shows initiators what happened to their particles.
+type entries struct{ *journal.Journal }
+
+func (e entries) Entries(initPeerID, particleID string, n int) (all [][]byte) {
+	for _, entry := range e.Of(initPeerID, particleID, n) {
+		if text, err := json.Marshal(entry); err == nil { // an entry is texts, numbers and a time
+			all = append(all, text)
+		}
+	}
+	return all
+}
 
 // keys signs for the host.
 type keys struct {

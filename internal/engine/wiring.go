@@ -78,6 +78,7 @@ type handed func(peer string)
 func (w wiring) Send(o dispatch.Outgoing) {
 	m := p2p.Outgoing{
 		Particle: o.Particle.ID,
+		Init:     o.Particle.InitPeerID,
 		Frame:    wire.Frame(o.Particle),
 		Deadline: w.Deadline(o.Particle),
 		Account:  w.account(o.Owner, share.FramesOut),
@@ -119,7 +120,7 @@ func (e *Engine) Deadline(p *particle.Particle) time.Time {
 func (w wiring) Sent(to string, m p2p.Outgoing, err error) {
 	if handed, ok := m.Tag.(handed); ok {
 		if w.stopping.Load() && err != nil { // it is sent again by the next process
-			w.Journal.AddError(journal.Entry{Kind: journal.Kept, Particle: m.Particle, Peer: to}, err)
+			w.Journal.AddError(journal.Entry{Kind: journal.Kept, Particle: m.Particle, Init: m.Init, Peer: to}, err)
 			return
 		}
 		handed(to)
@@ -127,7 +128,7 @@ func (w wiring) Sent(to string, m p2p.Outgoing, err error) {
 	if w.cfg.Observer != nil {
 		w.cfg.Observer.Sent(m.Particle, err)
 	}
-	e := journal.Entry{At: time.Now(), Kind: journal.Sent, Particle: m.Particle, Peer: to}
+	e := journal.Entry{At: time.Now(), Kind: journal.Sent, Particle: m.Particle, Init: m.Init, Peer: to}
 	if err == nil {
 		w.Journal.Add(e)
 	} else {
@@ -142,7 +143,7 @@ func (w wiring) Sent(to string, m p2p.Outgoing, err error) {
 
 // Held implements [p2p.Sender].
 func (w wiring) Held(to string, m p2p.Outgoing, err error) {
-	w.Journal.AddError(journal.Entry{Kind: journal.Held, Particle: m.Particle, Peer: to}, err)
+	w.Journal.AddError(journal.Entry{Kind: journal.Held, Particle: m.Particle, Init: m.Init, Peer: to}, err)
 	if r, ok := m.Tag.(*run); ok {
 		r.held(to, err)
 	}
@@ -163,7 +164,7 @@ func (w wiring) called(o services.Observation) {
 	}
 	e := journal.Entry{
 		At: time.Now().Add(-o.Time), Took: o.Time, Kind: journal.Called,
-		Particle: o.Call.ParticleID, Service: o.Call.Service, Function: o.Call.Function,
+		Particle: o.Call.ParticleID, Init: o.Call.InitPeerID, Service: o.Call.Service, Function: o.Call.Function,
 		Joins: joins(o.Call.Tetraplets),
 	}
 	if o.Outcome != services.Done {

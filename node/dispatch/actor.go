@@ -353,13 +353,16 @@ func (a *actor) machineSize() int64 {
 // record writes what a step did into the journal.
 func (a *actor) record(began time.Time, took time.Duration, out interpreter.Outcome) {
 	j := a.d.cfg.Journal
-	e := journal.Entry{At: began, Took: took, Kind: journal.Stepped, Particle: a.p.ID, Code: out.RetCode}
+	e := journal.Entry{At: began, Took: took, Kind: journal.Stepped, Particle: a.p.ID, Init: a.p.InitPeerID, Code: out.RetCode}
 	if out.RetCode != 0 {
 		e.Kind, e.Reason, e.Detail = journal.Failed, journal.Interpreter, out.ErrorMessage
 	}
 	j.Add(e)
 	for _, r := range out.Refused {
-		j.Add(journal.Entry{At: began, Kind: journal.Refused, Particle: a.p.ID, Code: r.Code, Reason: journal.Interpreter, Detail: r.Message})
+		j.Add(journal.Entry{
+			At: began, Kind: journal.Refused, Particle: a.p.ID, Init: a.p.InitPeerID, Code: r.Code,
+			Reason: journal.Interpreter, Detail: r.Message,
+		})
 	}
 }
 
@@ -452,7 +455,10 @@ func (c *call) end(r services.Result) {
 
 // refuse answers a call that was not begun.
 func (a *actor) refuse(r *interpreter.CallRequest, err error) {
-	e := journal.Entry{Kind: journal.Called, Particle: a.p.ID, Service: r.ServiceID, Function: r.FunctionName, Code: 1}
+	e := journal.Entry{
+		Kind: journal.Called, Particle: a.p.ID, Init: a.p.InitPeerID,
+		Service: r.ServiceID, Function: r.FunctionName, Code: 1,
+	}
 	a.d.cfg.Journal.AddError(e, err)
 	a.mailbox.mu.Lock()
 	defer a.mailbox.mu.Unlock()
@@ -577,7 +583,7 @@ func (a *actor) endLocked(how ending, why error) bool {
 // the mailbox locked.
 func (a *actor) bury() {
 	m := &a.mailbox
-	e := journal.Entry{At: time.Now(), Kind: journal.Expired, Particle: a.p.ID}
+	e := journal.Entry{At: time.Now(), Kind: journal.Expired, Particle: a.p.ID, Init: a.p.InitPeerID}
 	waiting := a.waiting()
 	for _, w := range waiting {
 		e.Waits = append(e.Waits, journal.Wait{Instruction: w.Instruction, Variable: w.Variable, Peer: w.Peer})

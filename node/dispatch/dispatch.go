@@ -281,7 +281,7 @@ func New(cfg Config) *Dispatcher {
 func (d *Dispatcher) Deliver(from share.Owner, p *particle.Particle) {
 	if d.cfg.Keeper != nil {
 		if err := d.cfg.Keeper.Room(d.ctx); err != nil {
-			e := journal.Entry{At: time.Now(), Kind: journal.Refused, Particle: p.ID, Peer: from.Remote}
+			e := journal.Entry{At: time.Now(), Kind: journal.Refused, Particle: p.ID, Init: p.InitPeerID, Peer: from.Remote}
 			d.cfg.Journal.AddError(e, fmt.Errorf("%w: %w", journal.DiskFull, err))
 			return
 		}
@@ -317,7 +317,7 @@ func (d *Dispatcher) self() share.Owner { return share.Owner{Range: share.Self, 
 func trusted() error { return nil }
 
 func (d *Dispatcher) deliver(of share.Owner, from string, p *particle.Particle, scope Scope, by Initiator, verify func() error) error {
-	entry := journal.Entry{At: time.Now(), Kind: journal.Arrived, Particle: p.ID, Peer: from}
+	entry := journal.Entry{At: time.Now(), Kind: journal.Arrived, Particle: p.ID, Init: p.InitPeerID, Peer: from}
 	err := d.admit(of, p, scope, by, verify)
 	if err != nil {
 		entry.Kind = journal.Refused

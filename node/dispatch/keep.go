@@ -281,7 +281,7 @@ func (d *Dispatcher) Restore(head []byte, log Log) (p *particle.Particle, scope 
 		log.Remove()
 		e := journal.Entry{Kind: journal.Expired}
 		if p != nil {
-			e.Particle = p.ID
+			e.Particle, e.Init = p.ID, p.InitPeerID
 		}
 		d.cfg.Journal.AddError(e, err)
 		return nil, scope, false
@@ -409,7 +409,7 @@ func (a *actor) resume() {
 	h.bytes += size
 	m.mu.Unlock()
 	a.d.cfg.Journal.Add(journal.Entry{
-		At: began, Took: time.Since(began), Kind: journal.Resumed, Particle: a.p.ID,
+		At: began, Took: time.Since(began), Kind: journal.Resumed, Particle: a.p.ID, Init: a.p.InitPeerID,
 		Detail: fmt.Sprintf("%d steps, %d calls are asked again, %d peers are owed data", h.steps, len(calls), len(owed)),
 	})
 	a.call(calls)

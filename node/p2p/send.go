@@ -23,7 +23,8 @@ import (
 
 // Outgoing is a frame on its way to one peer.
 type Outgoing struct {
-	Particle string // its id, for whoever reads the journal
+	Particle string // its id and its init peer, for whoever reads the journal
+	Init     string
 	Frame    []byte // shared, not written to
 	Deadline time.Time
 	// Account is charged for the frame while it is queued, and for the dials that it takes. Nil:

@@ -55,6 +55,7 @@ type Config struct {
 	Neighbourhood Neighbourhood
 	Keys          Keys
 	Vault         *vault.Store
+	Journal       Journal
 }
 
 // Identity describes the peer.
@@ -81,6 +82,12 @@ type Neighbourhood interface {
 	// Nearest lists at most count peer ids (0 <= count <= 1024), without the peer itself: those whose SHA-256 of
 	// the peer id's bytes is closest, by XOR, to the SHA-256 of key, the closest first.
 	Nearest(key []byte, count int) []string
+}
+
+// A Journal knows what happened to particles.
+type Journal interface {
+	// Entries are the latest n about a particle of an init peer, oldest first, each a JSON object.
+	Entries(initPeerID, particleID string, n int) [][]byte
 }
 
 // Keys are the secret keys of the host and the workers on it.

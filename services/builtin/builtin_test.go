@@ -64,6 +64,7 @@ func newPeer(t *testing.T) *testPeer {
 	}
 	r := services.New(services.Config{Host: hostID, Management: []string{manager}})
 	err = Register(r, Config{
+		Journal: fakeJournal{},
 		Identity: func() Identity {
 			return Identity{ExternalAddresses: []string{"/ip4/1.2.3.4/tcp/7777"}, NodeVersion: "1", AirVersion: "2", SpellVersion: "3"}
 		},
@@ -80,6 +81,16 @@ func newPeer(t *testing.T) *testPeer {
 }
 
 // fakeConnector knows the manager at one address, and can dial the client.
+// fakeJournal knows one particle of the client.
+type fakeJournal struct{}
+
+func (fakeJournal) Entries(initPeerID, particleID string, _ int) [][]byte {
+	if initPeerID != client || particleID != "mine" {
+		return nil
+	}
+	return [][]byte{[]byte(`{"kind":"arrived"}`), []byte(`{"reason":"budget", "kind":"ended"}`)}
+}
+
 type fakeConnector struct{}
 
 func (fakeConnector) IsConnected(id string) bool { return id == manager }

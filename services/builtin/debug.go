@@ -13,6 +13,39 @@ var debugFunctions = []Function{
 		Doc: `Writes its argument as JSON text, several as an array, none as "<empty argument list>" with the quotes.`,
 		run: debugStringify,
 	},
+	{
+		Service: "debug", Name: "journal", Args: "particle_id: string", Result: "[]Entry",
+		Doc: `Returns what happened on this peer to a particle of the caller: the latest 256 entries, oldest first. ` +
+			`An entry has at, kind, and as far as they apply peer, service, function, code, reason, detail, joins, waits.`,
+		run: debugJournal,
+	},
+}
+
+// maxEntries bounds a result of debug.journal; an entry has some 200 bytes, 10 kB at most.
+const maxEntries = 256
+
+// debugJournal shows nobody the particles of others: they are looked up by the init peer, which the
+// signature of the asking particle proves.
+func debugJournal(h *host, _ context.Context, c *call) (value.Value, error) {
+	if h.Journal == nil {
+		return value.Value{}, disabled(c, "journal")
+	}
+	entries := h.Journal.Entries(c.InitPeerID, c.str(0), maxEntries)
+	size := 2
+	for _, e := range entries {
+		size += len(e) + 1
+	}
+	if err := c.growResult(size); err != nil {
+		return value.Value{}, err
+	}
+	text := append(make([]byte, 0, size), '[')
+	for i, e := range entries {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(text, e...)
+	}
+	return value.Raw(string(append(text, ']'))).Canonical()
 }
 
 func debugStringify(_ *host, _ context.Context, c *call) (value.Value, error) {
