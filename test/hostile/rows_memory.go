@@ -160,7 +160,7 @@ func memoryRows() []Row {
 			Attack: roundTrips(3600, 10*time.Second)},
 		{Name: "rest, TTL 60 s", Kind: kind, Lasts: 70 * time.Second, Memory: 500, Calm: 90 * time.Second,
 			Attack: roundTrips(3600, 60*time.Second)},
-		{Name: "rest, particles that wait for ever", Kind: kind, Reasons: []string{"expired/unfinished"}, Lasts: 10 * time.Second, Calm: 30 * time.Second, Memory: 500,
+		{Name: "rest, particles that wait for ever", Kind: kind, Reasons: []string{"expired/unfinished", "ended/displaced"}, Lasts: 10 * time.Second, Calm: 30 * time.Second,
 			Attack: func(ctx context.Context, a *Arena) error {
 				s, err := a.Stranger(ctx, "waits")
 				if err != nil {

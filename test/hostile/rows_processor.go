@@ -123,7 +123,7 @@ func processorRows() []Row {
 		{Name: "array functions over 100,000 elements", Kind: kind,
 			Attack: particles(8, 1, time.Minute, func(i int) string {
 				f := []string{"diff", "intersect", "sdiff"}[i%3]
-				return parsedText(stringsJSON(100_000, "a"), "a", parsedText(stringsJSON(100_000, "b"), "b",
+				return arrayOf(stringsJSON(100_000, "a"), "a", arrayOf(stringsJSON(100_000, "b"), "b",
 					fmt.Sprintf(`(call "HOST_PEER" ("array" %q) [a b] r)`, f)))
 			})},
 		{Name: "json put, ten thousand keys", Kind: kind,
@@ -150,10 +150,9 @@ func nextPeers(n int) string {
 	return tree("par", times(n, func(int) string { return fmt.Sprintf(`(call %q ("a" "b") [])`, absentPeer()) }))
 }
 
-// parsedText parses JSON, given as an AIR literal with single quotes doubled away: the texts have
-// none.
-func parsedText(json, name, script string) string {
-	return fmt.Sprintf(`(seq (call "HOST_PEER" ("op" "array") %s %s) %s)`, json, name, script)
+// arrayOf makes an array of arguments, in brackets as a call has them: AIR has no literal for one.
+func arrayOf(args, name, script string) string {
+	return fmt.Sprintf(`(seq (call "HOST_PEER" ("op" "array") %s %s) %s)`, args, name, script)
 }
 
 // stringsJSON is an argument list of n different strings.

@@ -85,7 +85,8 @@ func serviceRows() []Row {
 			})},
 		{Name: "peer.connect to anywhere", Kind: kind, Reasons: []string{"called/service"}, Calm: 40 * time.Second,
 			Attack: particles(500, 2, 10*time.Second, func(int) string {
-				return fmt.Sprintf(`(call "HOST_PEER" ("peer" "connect") [%q ["/ip4/10.255.255.1/tcp/7" "/ip4/127.0.0.1/tcp/1"]] r)`, absentPeer())
+				return arrayOf(`["/ip4/10.255.255.1/tcp/7" "/ip4/127.0.0.1/tcp/1"]`, "at",
+					fmt.Sprintf(`(call "HOST_PEER" ("peer" "connect") [%q at] r)`, absentPeer()))
 			})},
 		{Name: "sig.sign of large arrays", Kind: kind, Reasons: []string{"called/service"},
 			Attack: particles(10, 2, 10*time.Second, func(int) string { return parsed(1_000_000, "a", `(call "HOST_PEER" ("sig" "sign") [a] r)`) })},
