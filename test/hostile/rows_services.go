@@ -88,6 +88,10 @@ func serviceRows() []Row {
 				return arrayOf(`["/ip4/10.255.255.1/tcp/7" "/ip4/127.0.0.1/tcp/1"]`, "at",
 					fmt.Sprintf(`(call "HOST_PEER" ("peer" "connect") [%q at] r)`, absentPeer()))
 			})},
+		{Name: "looks at the whole journal", Kind: kind,
+			Attack: particles(20, 4, 10*time.Second, func(int) string {
+				return tree("seq", times(2000, func(int) string { return `(call "HOST_PEER" ("debug" "journal") ["none"])` }))
+			})},
 		{Name: "sig.sign of large arrays", Kind: kind, Reasons: []string{"called/service"},
 			Attack: particles(10, 2, 10*time.Second, func(int) string { return parsed(1_000_000, "a", `(call "HOST_PEER" ("sig" "sign") [a] r)`) })},
 		{Name: "error texts of a megabyte", Kind: kind, Reasons: []string{"called/service"},
